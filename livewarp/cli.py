@@ -1,0 +1,296 @@
+"""The command line. Every command is a few lines over the modules below.
+
+Guarantees: nothing heavy is imported until a command needs it, so that the client commands (get,
+set, ...) answer at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from livewarp import __version__
+from livewarp.control.commands import COMMANDS
+from livewarp.errors import EXIT_RUNTIME, LivewarpError, SettingsError
+from livewarp.parameters import Parameters, knob
+
+_log = logging.getLogger("livewarp")
+
+
+def _assignments(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    """`--set NAME=VALUE` options as a checked dict."""
+    values = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"--set: got {text!r}, allowed: NAME=VALUE")
+        values[name] = knob(name).parse(value)
+    return values
+
+
+set_option = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_assignments,
+    help="A parameter, such as thin=0.7; may be repeated. `livewarp parameters` lists them.",
+)
+source_option = click.option(
+    "--source",
+    metavar="SOURCE",
+    help="auto (a webcam, else the portrait), webcam, webcam:INDEX, webcam:/dev/..., portrait, "
+    "or the path of a video or image.",
+)
+size_options = (
+    click.option("--width", type=click.IntRange(16, 7680), help="Width, px [1280, or the file's own]."),
+    click.option("--height", type=click.IntRange(16, 4320), help="Height, px [720, or the file's own]."),
+    click.option("--fps", type=click.FloatRange(1, 240), help="Frames a second [30, or the file's own]."),
+    click.option("--loop/--no-loop", default=None, help="Start a video file again when it ends."),
+)
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Settings file [config.toml here, else in your config folder].",
+)
+
+
+def _with_size(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(size_options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="livewarp", message="%(prog)s %(version)s")
+@click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors.")
+@click.option("-v", "--verbose", is_flag=True, help="More detail; errors with their traceback.")
+@click.pass_context
+def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
+    """A real-time webcam face filter that runs as a daemon.
+
+    \b
+    livewarp run                       start it: webcam in, virtual camera out
+    livewarp set thin=0.7 eyes=0.4     change it while it runs
+    livewarp stats                     how fast it goes
+    livewarp apply in.mp4 out.mp4      filter a file
+    livewarp bench                     measure this machine
+    """
+    context.obj = {"verbose": verbose}
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else None
+    _set_up_log(level)
+
+
+def _set_up_log(level: int | None) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_LineFormatter())
+    root = logging.getLogger("livewarp")
+    root.handlers[:] = [handler]
+    root.propagate = False
+    root.setLevel(logging.INFO if level is None else level)
+
+
+class _LineFormatter(logging.Formatter):
+    """A line an event; over a status line on a terminal, and no time stamp there."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        if record.levelno >= logging.WARNING:
+            text = f"{record.levelname.lower()}: {text}"
+        return f"\r\x1b[K{text}" if sys.stderr.isatty() else f"livewarp: {text}"
+
+
+@cli.command()
+@config_option
+@source_option
+@click.option(
+    "--sink",
+    "sinks",
+    multiple=True,
+    metavar="SINK",
+    help="auto, virtualcam, virtualcam:DEVICE, file:PATH or null; may be repeated.",
+)
+@_with_size
+@click.option("--frames", type=click.IntRange(1), help="Stop after so many frames.")
+@click.option("--duration", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
+@click.option("--control", metavar="HOST:PORT", help="Control port [127.0.0.1:8787]; port 0: any free one.")
+@click.option("--panel", metavar="HOST:PORT", help="Preview page [127.0.0.1:8788]; port 0: any free one.")
+@set_option
+def run(
+    config: Path | None,
+    source: str | None,
+    sinks: tuple[str, ...],
+    width: int | None,
+    height: int | None,
+    fps: float | None,
+    loop: bool | None,
+    frames: int | None,
+    duration: float | None,
+    control: str | None,
+    panel: str | None,
+    assignments: dict[str, Any],
+) -> None:
+    """Start the daemon: frames from SOURCE, faces reshaped, to every SINK.
+
+    It runs until Ctrl-C, `livewarp stop`, the end of a video file, --frames or --duration.
+
+    \b
+    livewarp run                                          webcam to virtual camera
+    livewarp run --source portrait --sink null            no camera needed: watch the preview
+    livewarp run --source talk.mp4 --loop --fps 25        a file as if it were a webcam
+    """
+    from livewarp.settings import find_config, load_settings
+
+    path = find_config(config)
+    settings = load_settings(
+        path,
+        {
+            "video": {
+                "source": source,
+                "sinks": sinks or None,
+                "width": width,
+                "height": height,
+                "fps": fps,
+                "loop": loop,
+            },
+            "control": {"address": control, "panel": panel},
+            "parameters": assignments,
+        },
+    )
+    level = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}[settings.log.level]
+    if settings.log.level != "normal":
+        logging.getLogger("livewarp").setLevel(level)
+    if path is not None:
+        _log.info("settings: %s", path)
+    from livewarp.daemon import run as run_daemon
+
+    run_daemon(settings, frames, duration)
+
+
+@cli.command()
+@click.argument("path_in", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("path_out", metavar="OUT", type=click.Path(path_type=Path))
+@set_option
+@click.option("--force", is_flag=True, help="Overwrite OUT.")
+@click.option("--max-faces", type=click.IntRange(1, 16), default=4, show_default=True)
+def apply(path_in: Path, path_out: Path, assignments: dict[str, Any], force: bool, max_faces: int) -> None:
+    """Filter the image or video IN into OUT, deterministically.
+
+    Size, frame rate and, where ffmpeg is installed, sound are kept.
+
+    \b
+    livewarp apply talk.mp4 slim.mp4 --set thin=0.7 --set eyes=0.5
+    """
+    from livewarp.apply import apply_file
+    from livewarp.tracking import FaceTracker
+
+    with _progress("filtering") as progress:
+        done = apply_file(path_in, path_out, Parameters(**assignments), FaceTracker(max_faces), force, progress)
+    for note in done.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(f"{path_out}: {done.frames} frame{'s'[: done.frames != 1]}, {done.with_face} with a face")
+
+
+@cli.command()
+@source_option
+@_with_size
+@click.option("--frames", type=click.IntRange(10), default=600, show_default=True, help="How many are measured.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures there.")
+@set_option
+def bench(
+    source: str | None,
+    width: int | None,
+    height: int | None,
+    fps: float | None,
+    loop: bool | None,
+    frames: int,
+    json_path: Path | None,
+    assignments: dict[str, Any],
+) -> None:
+    """Measure how fast the filter goes here: source, track, warp, null, as fast as they can.
+
+    \b
+    livewarp bench                                  the built-in portrait at 720p
+    livewarp bench --source talk.mp4 --width 1920 --height 1080
+    """
+    import json
+
+    from livewarp.bench import bench as run_bench
+    from livewarp.sources import open_source
+    from livewarp.tracking import FaceTracker
+
+    opened = open_source(source or "portrait", width, height, fps, True if loop is None else loop)
+    try:
+        with _progress("measuring") as progress:
+            result = run_bench(opened, Parameters(**assignments), FaceTracker(), frames, progress)
+    finally:
+        opened.close()
+    if json_path is not None:
+        try:
+            json_path.write_text(json.dumps(result.figures, indent=2) + "\n")
+        except OSError as error:
+            raise SettingsError(f"--json {json_path}: {error.strerror or error}") from error
+    f = result.figures
+    click.echo(f"{result.source}: {f['frames']} frames")
+    click.echo(f"  {f['fps']:.1f} fps, {f['late']} over the budget of {1e3 / opened.fps:.1f} ms")
+    click.echo(f"  {'ms':10} {'p50':>8} {'p95':>8} {'p99':>8}")
+    for name, p in {**f["stages"], "latency": f["latency"]}.items():
+        click.echo(f"  {name:10} {p['p50_ms']:8.2f} {p['p95_ms']:8.2f} {p['p99_ms']:8.2f}")
+    click.echo(f"  CPU {f['cpu_percent']:.0f} % of a core, memory {f['memory_mb']:.0f} MB")
+    click.echo(f"  verified: {f['frames'] - f['passed']} frames with a face, changed by {result.changed:.1f} grey levels")
+
+
+def _progress(what: str) -> Any:
+    """A progress bar on a terminal, nothing elsewhere; as a context, gives what to call with (done, total)."""
+    from contextlib import contextmanager
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    @contextmanager
+    def bar() -> Any:
+        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+            task = shown.add_task(what, total=None)
+            yield lambda done, total: shown.update(task, completed=done, total=total)
+
+    return bar()
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line; exit status 0, 1 for a failure at run time, 2 for bad usage or settings."""
+    try:
+        status = cli(prog_name="livewarp", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except LivewarpError as error:
+        if _verbose():
+            logging.getLogger("livewarp").exception("failed")
+        click.echo(f"livewarp: {error}", err=True)
+        sys.exit(error.exit_status)
+    except BrokenPipeError:  # `livewarp describe | head`
+        sys.stderr.close()
+        sys.exit(EXIT_RUNTIME)
+    except Exception as error:  # the unexpected: a bug of ours
+        if _verbose():
+            raise
+        click.echo(f"livewarp: unexpected {type(error).__name__}: {error}; `livewarp -v ...` shows more", err=True)
+        sys.exit(EXIT_RUNTIME)
+
+
+def _verbose() -> bool:
+    return logging.getLogger("livewarp").isEnabledFor(logging.DEBUG)

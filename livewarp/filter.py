@@ -1,0 +1,102 @@
+"""FaceFilter: a frame in, the same frame with reshaped faces out.
+
+What the live loop, `livewarp apply`, the benchmarks and the tests all call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from livewarp.arrays import BgrFrame
+from livewarp.face68 import MEAN_FACE, Face, Pose
+from livewarp.parameters import Parameters
+from livewarp.tracking import FaceTracker
+from livewarp.warping import Warp
+
+DEFAULT_FPS = 30.0
+
+
+class FaceFilter:
+    """Tracks the faces from frame to frame and reshapes them.
+
+    Guarantees: deterministic with a tracker that is not `live`. `parameters` may be replaced from
+    any thread; a frame uses one whole set.
+
+    Parameters
+    ----------
+    parameters
+        What to do; None: the defaults.
+    tracker
+        None: a new `FaceTracker()` that works synchronously.
+
+    Raises
+    ------
+    ModelError
+        The landmark weights are missing or damaged.
+
+    Attributes
+    ----------
+    parameters
+        Swap it whole for another `Parameters`; it is read once at the top of each frame.
+
+    Examples
+    --------
+    >>> face_filter = FaceFilter(Parameters(thin=0.7, eyes=0.5))    # doctest: +SKIP
+    >>> result = face_filter.apply(cv2.imread("me.jpg"))            # doctest: +SKIP
+    """
+
+    def __init__(self, parameters: Parameters | None = None, tracker: FaceTracker | None = None) -> None:
+        self.parameters = Parameters() if parameters is None else parameters
+        self._tracker = FaceTracker() if tracker is None else tracker
+        self._warp = Warp()
+        self._frames = 0
+
+    def apply(self, frame: BgrFrame, timestamp_s: float | None = None, out: BgrFrame | None = None) -> BgrFrame:
+        """The next frame, filtered.
+
+        Parameters
+        ----------
+        frame
+            (H, W, 3) uint8 BGR, C-contiguous.
+        timestamp_s
+            When it was captured, s, rising; None: 1/30 s after the last one.
+        out
+            Where the result goes; may be `frame` itself. None: a new array.
+
+        Returns
+        -------
+        (H, W, 3) uint8
+            `out`; equal to `frame`, byte for byte, where there is no face or nothing to do.
+
+        Raises
+        ------
+        FrameError
+            `frame` or `out` is not such an array.
+        """
+        if timestamp_s is None:
+            timestamp_s = self._frames / DEFAULT_FPS
+        self._frames += 1
+        return self.warp(frame, self.track(frame, timestamp_s), out)
+
+    def track(self, frame: BgrFrame, timestamp_s: float) -> list[Face]:
+        """The first half of `apply`: the faces in the next frame."""
+        return self._tracker.update(frame, timestamp_s)
+
+    def warp(self, frame: BgrFrame, faces: Sequence[Face], out: BgrFrame | None = None) -> BgrFrame:
+        """The second half of `apply`: the frame with these faces reshaped."""
+        return self._warp.apply(frame, faces, self.parameters, out)
+
+    def warm_up(self, height: int, width: int) -> None:
+        """Compile or load the kernels and touch the buffers for frames of this size, before the first one."""
+        frame = np.zeros((height, width, 3), np.uint8)
+        pose = Pose(width / 2, height / 2, max(4.0, height / 8), 0.0, 0.0, 0.0)
+        face = Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32))
+        extremes = Parameters(**{k: v if isinstance(v, bool) else 1.0 for k, v in self.parameters.items()})
+        self._warp.apply(frame, [face], extremes, frame)
+        self._warp.apply(frame, [face], extremes)
+
+    def close(self) -> None:
+        """End the tracker's thread, if any; may be called more than once."""
+        self._tracker.close()

@@ -1,0 +1,91 @@
+"""Hands frames from one thread to another: newest wins, nothing is allocated, nobody waits for the other.
+
+A fixed set of buffers goes round: `take` an empty one, fill it, `post` it; the reader `receive`s the
+newest and `give`s the buffer back. What was posted and not fetched in time is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections import deque
+from typing import NamedTuple
+
+import numpy as np
+
+from livewarp.arrays import BgrFrame
+
+
+class Parcel(NamedTuple):
+    """A frame on its way, with what is known of it."""
+
+    pixels: BgrFrame
+    timestamp_s: float  # monotonic clock
+    index: int
+    read_s: float  # what reading it took
+
+
+class Mailbox:
+    """One writer, one reader.
+
+    Guarantees: no lock is held while the other side works; deque and SimpleQueue operations are atomic.
+
+    Parameters
+    ----------
+    shape
+        Of a frame, (H, W, 3).
+    depth
+        How many frames may wait; beyond, the oldest is dropped.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], depth: int = 1) -> None:
+        # One being written, one being read, `depth` waiting.
+        self._free: deque[BgrFrame] = deque(np.zeros(shape, np.uint8) for _ in range(depth + 2))
+        self._waiting: deque[Parcel] = deque()
+        self._depth = depth
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.dropped = 0
+        self.closed = False
+
+    def take(self) -> BgrFrame:
+        """An empty buffer (H, W, 3) to fill; drops the oldest waiting frame where there is none."""
+        while True:
+            try:
+                return self._free.popleft()
+            except IndexError:
+                self._drop_oldest()
+
+    def post(self, parcel: Parcel) -> None:
+        """Make a filled buffer the newest frame."""
+        while len(self._waiting) >= self._depth:
+            self._drop_oldest()
+        self._waiting.append(parcel)
+        self._bell.put(None)
+
+    def give(self, pixels: BgrFrame) -> None:
+        """Return a buffer that was taken or received."""
+        self._free.append(pixels)
+
+    def receive(self, timeout_s: float) -> Parcel | None:
+        """The oldest waiting frame (with depth 1 also the newest); None when `timeout_s` pass or it is closed."""
+        while self._waiting or not self.closed:
+            try:
+                self._bell.get(timeout=timeout_s)
+            except queue.Empty:
+                return None
+            try:
+                return self._waiting.popleft()
+            except IndexError:
+                pass  # it rang for a frame that has been dropped since, or for the end
+        return None
+
+    def close(self) -> None:
+        """Tell the reader that no more frames come; what waits can still be received."""
+        self.closed = True
+        self._bell.put(None)
+
+    def _drop_oldest(self) -> None:
+        try:
+            self._free.append(self._waiting.popleft().pixels)
+            self.dropped += 1
+        except IndexError:
+            pass  # the reader has just taken it

@@ -1,0 +1,17 @@
+"""A sink that drops every frame: for benchmarks, and for when only the preview is wanted."""
+
+from __future__ import annotations
+
+from livewarp.arrays import BgrFrame
+
+
+class NullSink:
+    """Takes frames and forgets them."""
+
+    name = "null"
+
+    def send(self, pixels: BgrFrame) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Nothing to release."""

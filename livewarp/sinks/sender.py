@@ -1,0 +1,61 @@
+"""Sends to a slow sink from a thread of its own, so that the frame loop never waits for it."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from livewarp.arrays import BgrFrame
+from livewarp.mailbox import Mailbox, Parcel
+from livewarp.sinks import Sink
+
+QUEUE_FRAMES = 8  # a quarter of a second: rides out an encoder's slow frames
+
+
+class Sender:
+    """`sink`, behind a short queue.
+
+    Guarantees: `send` copies the frame and returns; when the sink falls behind, the oldest waiting
+    frame is dropped and counted in `dropped`. A failure of the sink is raised by the next `send`.
+    """
+
+    def __init__(self, sink: Sink, width: int, height: int) -> None:
+        self.name = sink.name
+        self._sink = sink
+        self._mailbox = Mailbox((height, width, 3), QUEUE_FRAMES)
+        self._error: BaseException | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=f"sender {sink.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Frames that the sink was too slow for."""
+        return self._mailbox.dropped
+
+    def send(self, pixels: BgrFrame) -> None:
+        """Queue one frame (height, width, 3)."""
+        if self._error is not None:
+            raise self._error
+        buffer = self._mailbox.take()
+        np.copyto(buffer, pixels)
+        self._mailbox.post(Parcel(buffer, 0.0, 0, 0.0))
+
+    def close(self) -> None:
+        """Send what is queued, then close the sink; may be called more than once."""
+        if self._closed:
+            return
+        self._closed = True
+        self._mailbox.close()
+        self._thread.join()
+        self._sink.close()
+
+    def _run(self) -> None:
+        try:
+            while (parcel := self._mailbox.receive(timeout_s=3600.0)) is not None or not self._mailbox.closed:
+                if parcel is not None:
+                    self._sink.send(parcel.pixels)
+                    self._mailbox.give(parcel.pixels)
+        except BaseException as error:  # surfaces in the engine's thread, by send
+            self._error = error

@@ -1,0 +1,70 @@
+"""A virtual camera as a sink, through pyvirtualcam: v4l2loopback on Linux, OBS elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+import pyvirtualcam
+
+from livewarp.arrays import BgrFrame
+from livewarp.errors import SinkError
+
+# Always one by name: a registered back end would otherwise stand in when the real one is missing.
+BACKEND = "v4l2loopback" if sys.platform.startswith("linux") else "obs"
+
+HOW_TO_GET_ONE = {
+    "linux": "to get one: sudo apt install v4l2loopback-dkms && sudo modprobe v4l2loopback exclusive_caps=1 "
+    "card_label=livewarp",
+    "darwin": "to get one: install OBS Studio 30 or later and start its virtual camera once",
+    "win32": "to get one: install OBS Studio (its virtual camera comes with it)",
+}
+
+
+def how_to_get_one() -> str:
+    """How a person gets a virtual camera on this platform, in one line."""
+    return HOW_TO_GET_ONE.get(sys.platform, "see the README for how to get one")
+
+
+class VirtualCameraSink:
+    """Sends frames to a virtual camera.
+
+    Parameters
+    ----------
+    width, height, fps
+        Of the frames that will be sent.
+    device
+        The device, as in /dev/video10; None: the first that is free.
+    backend
+        pyvirtualcam's name of the back end.
+
+    Raises
+    ------
+    SinkError
+        There is no such device, it is in use, or may not be written.
+    """
+
+    def __init__(
+        self, width: int, height: int, fps: float, device: str | None = None, backend: str = BACKEND
+    ) -> None:
+        try:
+            self._camera = pyvirtualcam.Camera(
+                width, height, fps, fmt=pyvirtualcam.PixelFormat.BGR, device=device, backend=backend
+            )
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise SinkError(f"virtual camera {device or ''}: {_one_line(error)}; {how_to_get_one()}") from error
+        self.name = f"virtual camera {self._camera.device}"
+
+    def send(self, pixels: BgrFrame) -> None:
+        """Send one frame (height, width, 3); the array may be changed after the call."""
+        try:
+            self._camera.send(pixels)
+        except (RuntimeError, ValueError) as error:
+            raise SinkError(f"{self.name}: {_one_line(error)}") from error
+
+    def close(self) -> None:
+        """Release the device; may be called more than once."""
+        self._camera.close()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

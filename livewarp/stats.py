@@ -1,0 +1,149 @@
+"""What the loop measures of itself, and how it is published.
+
+Guarantees: the engine thread alone writes to a `Meter`; other threads see frozen `Stats` that are
+swapped whole a few times a second. Percentiles are computed by whoever asks, never in the loop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+STAGES = ("read", "track", "warp", "send")
+WINDOW = 600  # frames that percentiles look back on: 20 s at 30 fps
+FPS_WINDOW_S = 2.0
+PUBLISH_EVERY_S = 0.25
+
+_COLUMNS = len(STAGES) + 2  # the stages, latency, time sent
+
+
+@dataclass(frozen=True)
+class Stats:
+    """The loop's figures at one moment.
+
+    Attributes
+    ----------
+    frames, late, dropped, passed
+        Since the start: sent; sent over the frame budget after capture; never sent; sent without a face.
+    faces
+        In the last frame.
+    rows
+        (n, 6) float64, s, the newest frames, oldest first: read, track, warp, send, latency, time sent.
+    """
+
+    frames: int = 0
+    late: int = 0
+    dropped: int = 0
+    passed: int = 0
+    faces: int = 0
+    rows: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, _COLUMNS)), repr=False)
+
+    def fps(self) -> float:
+        """Frames a second over the last two seconds."""
+        sent = self.rows[:, -1]
+        recent = sent[sent > (sent[-1] - FPS_WINDOW_S)] if len(sent) else sent
+        return float((len(recent) - 1) / (recent[-1] - recent[0])) if len(recent) > 1 else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The keys of the control method `stats` that the loop knows of."""
+        return {
+            "fps": round(self.fps(), 2),
+            "frames": self.frames,
+            "late": self.late,
+            "dropped": self.dropped,
+            "passed": self.passed,
+            "faces": self.faces,
+            "latency": _percentiles(self.rows[:, len(STAGES)]),
+            "stages": {name: _percentiles(self.rows[:, i]) for i, name in enumerate(STAGES)},
+        }
+
+
+def _percentiles(seconds: NDArray[np.float64]) -> dict[str, float]:
+    p50, p95, p99 = np.percentile(seconds, [50, 95, 99]) * 1e3 if len(seconds) else (0.0, 0.0, 0.0)
+    return {"p50_ms": round(float(p50), 3), "p95_ms": round(float(p95), 3), "p99_ms": round(float(p99), 3)}
+
+
+class Meter:
+    """Collects a row a frame in a ring; belongs to the engine thread.
+
+    Parameters
+    ----------
+    budget_s
+        1 / fps: a frame whose latency is above it counts as late.
+    """
+
+    def __init__(self, budget_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._budget_s = budget_s
+        self._clock = clock
+        self._ring = np.zeros((WINDOW, _COLUMNS))
+        self._frames = 0
+        self._late = 0
+        self._passed = 0
+        self._published_s = 0.0
+        self.published = Stats()
+
+    def record(
+        self, read_s: float, track_s: float, warp_s: float, send_s: float, latency_s: float, faces: int, dropped: int
+    ) -> None:
+        """Add one sent frame; publishes now and then."""
+        now = self._clock()
+        self._ring[self._frames % WINDOW] = read_s, track_s, warp_s, send_s, latency_s, now
+        self._frames += 1
+        self._late += latency_s > self._budget_s
+        self._passed += faces == 0
+        if now - self._published_s >= PUBLISH_EVERY_S:
+            self._published_s = now
+            self.publish(faces, dropped)
+
+    def publish(self, faces: int, dropped: int) -> None:
+        """Swap in a frozen copy of the figures (30 kB)."""
+        turn = self._frames % WINDOW
+        rows = np.roll(self._ring, -turn, axis=0) if self._frames > WINDOW else self._ring[: self._frames].copy()
+        rows.setflags(write=False)
+        self.published = Stats(self._frames, self._late, dropped, self._passed, faces, rows)
+
+
+class ProcessMeter:
+    """CPU and memory of this process, for whoever asks (not the frame loop)."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._process = psutil.Process()
+        self._measured_s = clock()
+        self._cpu_percent = self._process.cpu_percent()  # 0: there is nothing to compare with yet
+
+    def as_dict(self) -> dict[str, float]:
+        """CPU in percent of one core, over the last half second or more, and resident memory, MB."""
+        now = self._clock()
+        if now - self._measured_s >= 0.5:  # over less, one scheduler tick is percents
+            self._measured_s = now
+            self._cpu_percent = self._process.cpu_percent()
+        return {
+            "cpu_percent": round(self._cpu_percent, 1),
+            "memory_mb": round(self._process.memory_info().rss / 1e6, 1),
+        }
+
+
+@dataclass(frozen=True)
+class State:
+    """What the daemon is doing and why.
+
+    Attributes
+    ----------
+    state
+        starting, running, stalled (the source is silent) or stopping.
+    reason
+        For people.
+    since
+        Monotonic time of the last change of `state`, s.
+    """
+
+    state: str
+    reason: str
+    since: float

@@ -1,0 +1,7 @@
+"""Tracking: where the faces are in each frame, as 68 calm landmarks a face."""
+
+from __future__ import annotations
+
+from livewarp.tracking.tracker import FaceTracker
+
+__all__ = ["FaceTracker"]

@@ -1,0 +1,175 @@
+"""The warp: faces and parameters in, a reshaped frame out, each pixel sampled once.
+
+All strokes of all faces add up to one displacement field on a coarse grid; it is limited so that it
+cannot fold, interpolated to pixels, and the frame is sampled through it, inside the ROI only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from livewarp.adjustments import ADJUSTMENTS
+from livewarp.arrays import BgrFrame, Box, DisplacementField, FloatArray
+from livewarp.errors import FrameError
+from livewarp.face68 import Face
+from livewarp.warping.kernels import add_strokes, sample
+from livewarp.warping.strokes import AX, AY, COS, CX, CY, INV_RX_HIGH, INV_RX_LOW, INV_RY, N_COLUMNS, SIN, StrokeTable
+
+GRID_STEP_PX = 8
+
+# Squeeze: how far the smallest stretch of the backward map is below 1. Up to SQUEEZE_FREE strokes
+# add up as they are; from there the whole field is scaled, smoothly, so as never to pass
+# SQUEEZE_MAX. The Jacobian then stays above (1 - SQUEEZE_MAX)², since the symmetric part of the
+# map's derivative has no eigenvalue below 1 - SQUEEZE_MAX. Source: own derivation.
+SQUEEZE_FREE = 0.55
+SQUEEZE_MAX = 0.75
+
+
+class Warp:
+    """The warp with its buffers, for one thread.
+
+    Guarantees: after the first frames of a geometry it allocates no frame-sized memory.
+    """
+
+    def __init__(self) -> None:
+        self._table = StrokeTable(ADJUSTMENTS.values())
+        self._scratch = np.empty((0, 0, 3), np.uint8)
+
+    def apply(
+        self,
+        frame: BgrFrame,
+        faces: Sequence[Face],
+        values: Mapping[str, float | bool],
+        out: BgrFrame | None = None,
+    ) -> BgrFrame:
+        """Reshape the faces; see `warp`."""
+        check_frame(frame)
+        if out is None:
+            out = np.empty_like(frame)
+        elif out.shape != frame.shape or out.dtype != frame.dtype or not out.flags.c_contiguous:
+            raise FrameError(f"out: got {out.dtype} {out.shape}, allowed: uint8 {frame.shape}, C-contiguous")
+        elif out is not frame and np.may_share_memory(out, frame):
+            raise FrameError("out: overlaps frame; allowed: frame itself or memory of its own")
+        if out is not frame:
+            np.copyto(out, frame)
+        if not values["enabled"]:
+            return out
+        placed = [self._table.place(face, values) for face in faces if face.confidence > 0.0]
+        for roi, strokes in _group([p for p in placed if len(p)], *frame.shape[:2]):
+            field = limited_field(strokes, roi)
+            source = self._copy_of(frame) if out is frame else frame
+            sample(source, out, field, *roi, GRID_STEP_PX)
+        return out
+
+    def _copy_of(self, frame: BgrFrame) -> BgrFrame:
+        if self._scratch.shape != frame.shape:
+            self._scratch = np.empty_like(frame)
+        np.copyto(self._scratch, frame)
+        return self._scratch
+
+
+def warp(
+    frame: BgrFrame,
+    faces: Sequence[Face],
+    parameters: Mapping[str, float | bool],
+    out: BgrFrame | None = None,
+) -> BgrFrame:
+    """Reshape the faces in a frame.
+
+    Parameters
+    ----------
+    frame
+        (H, W, 3) uint8 BGR, C-contiguous.
+    faces
+        Faces with landmarks in px of `frame`; each one's confidence (0..1) scales its effect.
+    parameters
+        A value for every parameter, normally a `Parameters`.
+    out
+        Where the result goes: an array like `frame`, or `frame` itself; None makes a new one.
+
+    Returns
+    -------
+    (H, W, 3) uint8
+        `out`. Bytes that no stroke reaches equal those of `frame`; with every adjustment at 0 all do.
+
+    Raises
+    ------
+    FrameError
+        `frame` or `out` is not such an array, or the two overlap partly.
+
+    Notes
+    -----
+    Convention: the displacement is backward, out[y, x] = frame[y + dy, x + dx], px, bilinear.
+    Source: interactive image warping, A. Gustafsson 1993, at a fixed ratio of offset and radius.
+    """
+    return Warp().apply(frame, faces, parameters, out)
+
+
+def check_frame(frame: BgrFrame) -> None:
+    """Raise `FrameError` unless `frame` is a C-contiguous (H, W, 3) uint8 array."""
+    if not isinstance(frame, np.ndarray):
+        raise FrameError(f"frame: got {type(frame).__name__}, allowed: a uint8 (H, W, 3) BGR array")
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
+        raise FrameError(
+            f"frame: got {frame.dtype} {frame.shape}, allowed: uint8 (H, W, 3) BGR; convert it with cv2.cvtColor"
+        )
+    if not frame.flags.c_contiguous:
+        raise FrameError("frame: got a strided view, allowed: C-contiguous; copy it with numpy.ascontiguousarray")
+
+
+def limited_field(strokes: FloatArray, roi: Box, step_px: int = GRID_STEP_PX) -> DisplacementField:
+    """The summed field of strokes, (h, w, 2) px, on the grid of `kernels.sample`, scaled so as not to fold."""
+    x0, y0, x1, y1 = roi
+    h = (y1 - 1 - y0) // step_px + 4
+    w = (x1 - 1 - x0) // step_px + 4
+    field = np.zeros((h, w, 2), np.float32)
+    squeeze = np.zeros((h, w), np.float32)
+    add_strokes(strokes, field, squeeze, x0 - step_px, y0 - step_px, step_px)
+    field *= limit(float(squeeze.max()))
+    return field
+
+
+def limit(squeeze: float) -> float:
+    """What a field is scaled by so that a squeeze of `squeeze` becomes at most SQUEEZE_MAX; C1, at most 1."""
+    if squeeze <= SQUEEZE_FREE:
+        return 1.0
+    room = SQUEEZE_MAX - SQUEEZE_FREE
+    return (SQUEEZE_FREE + room * math.tanh((squeeze - SQUEEZE_FREE) / room)) / squeeze
+
+
+def roi_of(strokes: FloatArray, height: int, width: int) -> Box:
+    """The pixels that strokes (n, N_COLUMNS) can move, clamped to the frame; may be empty."""
+    rx = 1 / np.minimum(strokes[:, INV_RX_LOW], strokes[:, INV_RX_HIGH])
+    ry = 1 / strokes[:, INV_RY]
+    c, s = strokes[:, COS], strokes[:, SIN]
+    reach_x = np.hypot(rx * c, ry * s)
+    reach_y = np.hypot(rx * s, ry * c)
+    x0 = max(0, math.ceil((strokes[:, CX] - reach_x).min()))
+    y0 = max(0, math.ceil((strokes[:, CY] - reach_y).min()))
+    x1 = min(width, math.floor((strokes[:, CX] + reach_x).max()) + 1)
+    y1 = min(height, math.floor((strokes[:, CY] + reach_y).max()) + 1)
+    return x0, y0, x1, y1
+
+
+def _group(placed: list[FloatArray], height: int, width: int) -> list[tuple[Box, FloatArray]]:
+    """Strokes of faces whose ROIs overlap, put together: their sum is what must not fold."""
+    groups: list[tuple[Box, FloatArray]] = []
+    for strokes in placed:
+        roi = roi_of(strokes, height, width)
+        if roi[0] >= roi[2] or roi[1] >= roi[3]:
+            continue
+        # Joining may make the ROI reach another group: begin again until it does not.
+        while touching := next((g for g in groups if _intersect(g[0], roi)), None):
+            groups = [g for g in groups if g is not touching]
+            other = touching[0]
+            roi = min(roi[0], other[0]), min(roi[1], other[1]), max(roi[2], other[2]), max(roi[3], other[3])
+            strokes = np.concatenate([touching[1], strokes])
+        groups.append((roi, strokes))
+    return groups
+
+
+def _intersect(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
