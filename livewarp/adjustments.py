@@ -82,7 +82,7 @@ ADJUSTMENTS: Mapping[str, Adjustment] = {
             default=0.25,
             minimum=0.0,
             maximum=1.0,
-            strokes=(Stroke("scale", anchor=(36, 39), radius=(0.38, 0.34), amount=(0.45, 0.45)),),
+            strokes=(Stroke("scale", anchor=(36, 39), radius=(0.36, 0.34), amount=(0.40, 0.40)),),
         ),
     )
 }

@@ -52,12 +52,11 @@ def add_strokes(strokes: FloatArray, field: DisplacementField, squeeze: FloatArr
                 if s2 >= 1.0:
                     continue
                 # Gradient of the profile k in face axes: g = (dk/ds²)·2·(nx/rx, ny/ry).
+                t = 1.0 - s2
                 if is_scale:
-                    s = math.sqrt(s2)
-                    k = (1.0 - s) * (1.0 - s)
-                    slope = -2.0 * (1.0 - s) / max(s, 1e-6)  # 2·dk/ds²
+                    k = t * t
+                    slope = -4.0 * t  # 2·dk/ds²
                 else:
-                    t = 1.0 - s2
                     ratio = t / (t + _Q2)
                     k = _PEAK * ratio * ratio
                     slope = -4.0 * _PEAK * ratio * _Q2 / ((t + _Q2) * (t + _Q2))
