@@ -71,9 +71,9 @@ ADJUSTMENTS: Mapping[str, Adjustment] = {
             minimum=0.0,
             maximum=1.0,
             strokes=(
-                Stroke("shift", anchor=(2,), radius=(0.62, 0.55), amount=(0.06, 0.0)),
-                Stroke("shift", anchor=(4,), radius=(0.62, 0.55), amount=(0.09, 0.0)),
-                Stroke("shift", anchor=(6,), radius=(0.55, 0.50), amount=(0.07, -0.01)),
+                Stroke("shift", anchor=(2,), radius=(0.68, 0.62), amount=(0.06, 0.0)),
+                Stroke("shift", anchor=(4,), radius=(0.68, 0.62), amount=(0.09, 0.0)),
+                Stroke("shift", anchor=(6,), radius=(0.60, 0.55), amount=(0.07, -0.01)),
             ),
         ),
         Adjustment(
@@ -82,7 +82,7 @@ ADJUSTMENTS: Mapping[str, Adjustment] = {
             default=0.25,
             minimum=0.0,
             maximum=1.0,
-            strokes=(Stroke("scale", anchor=(36, 39), radius=(0.36, 0.34), amount=(0.40, 0.40)),),
+            strokes=(Stroke("scale", anchor=(36, 39), radius=(0.42, 0.40), amount=(0.38, 0.38)),),
         ),
     )
 }

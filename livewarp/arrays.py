@@ -6,7 +6,7 @@ Convention: positions are (x, y), pixels, origin at the *centre* of the top left
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,21 +28,3 @@ DisplacementField: TypeAlias = NDArray[np.float32]
 
 Box: TypeAlias = tuple[int, int, int, int]
 """(x0, y0, x1, y1), pixels, half-open: x1 and y1 lie just outside."""
-
-
-class Frame(NamedTuple):
-    """A picture on its way through the loop.
-
-    Attributes
-    ----------
-    pixels
-        (H, W, 3) uint8 BGR, C-contiguous.
-    timestamp_s
-        When it was captured, s: monotonic clock where live, media time in files.
-    index
-        Counts the frames of the source from 0, those that were dropped included.
-    """
-
-    pixels: BgrFrame
-    timestamp_s: float
-    index: int

@@ -72,7 +72,7 @@ def _with_size(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("-v", "--verbose", is_flag=True, help="More detail; errors with their traceback.")
 @click.pass_context
 def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
-    """A real-time webcam face filter that runs as a daemon.
+    r"""A real-time webcam face filter that runs as a daemon.
 
     \b
     livewarp run                       start it: webcam in, virtual camera out
@@ -135,7 +135,7 @@ def run(
     panel: str | None,
     assignments: dict[str, Any],
 ) -> None:
-    """Start the daemon: frames from SOURCE, faces reshaped, to every SINK.
+    r"""Start the daemon: frames from SOURCE, faces reshaped, to every SINK.
 
     It runs until Ctrl-C, `livewarp stop`, the end of a video file, --frames or --duration.
 
@@ -179,7 +179,7 @@ def run(
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 @click.option("--max-faces", type=click.IntRange(1, 16), default=4, show_default=True)
 def apply(path_in: Path, path_out: Path, assignments: dict[str, Any], force: bool, max_faces: int) -> None:
-    """Filter the image or video IN into OUT, deterministically.
+    r"""Filter the image or video IN into OUT, deterministically.
 
     Size, frame rate and, where ffmpeg is installed, sound are kept.
 
@@ -212,7 +212,7 @@ def bench(
     json_path: Path | None,
     assignments: dict[str, Any],
 ) -> None:
-    """Measure how fast the filter goes here: source, track, warp, null, as fast as they can.
+    r"""Measure how fast the filter goes here: source, track, warp, null, as fast as they can.
 
     \b
     livewarp bench                                  the built-in portrait at 720p
@@ -242,7 +242,9 @@ def bench(
     for name, p in {**f["stages"], "latency": f["latency"]}.items():
         click.echo(f"  {name:10} {p['p50_ms']:8.2f} {p['p95_ms']:8.2f} {p['p99_ms']:8.2f}")
     click.echo(f"  CPU {f['cpu_percent']:.0f} % of a core, memory {f['memory_mb']:.0f} MB")
-    click.echo(f"  verified: {f['frames'] - f['passed']} frames with a face, changed by {result.changed:.1f} grey levels")
+    click.echo(
+        f"  verified: {f['frames'] - f['passed']} frames with a face, changed by {result.changed:.1f} grey levels"
+    )
 
 
 def _progress(what: str) -> Any:

@@ -54,9 +54,7 @@ class Daemon:
         Some part cannot be had: a port, the weights, the source, a sink.
     """
 
-    def __init__(
-        self, settings: Settings, max_frames: int | None = None, max_duration_s: float | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, max_frames: int | None = None, max_duration_s: float | None = None) -> None:
         self.initial = settings.start_parameters()
         self._process = ProcessMeter()
         self._ended = gevent.event.Event()
@@ -89,8 +87,8 @@ class Daemon:
                     sinks.append(sink)
                     _log.info("sink: %s", sink.name)
         except BaseException:
-            for part in (*sinks, source):
-                part.close()
+            for close in (*(sink.close for sink in sinks), source.close, tracker.close):
+                close()
             raise
         return Engine(
             source,

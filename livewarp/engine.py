@@ -215,10 +215,9 @@ class Engine:
         """Release everything; one failure does not keep the rest open."""
         if self._capture_thread.ident is not None:
             self._capture_thread.join(JOIN_S)
-        parts = [*self._sinks, self._filter, self._source]
-        for part in parts:
+        for close in (*(sink.close for sink in self._sinks), self._filter.close, self._source.close):
             try:
-                part.close()
+                close()
             except Exception as error:
                 self.error = self.error or error
                 _log.error("closing: %s", error)

@@ -139,11 +139,11 @@ class Pose:
         roll = np.array([[cr, -sr, 0.0], [sr, cr, 0.0], [0.0, 0.0, 1.0]])
         yaw = np.array([[cy, 0.0, -sy], [0.0, 1.0, 0.0], [sy, 0.0, cy]])
         pitch = np.array([[1.0, 0.0, 0.0], [0.0, cp, -sp], [0.0, sp, cp]])
-        return roll @ yaw @ pitch
+        return np.asarray(roll @ yaw @ pitch)
 
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Picture (..., 2), px, of points (..., 3) in face axes."""
-        return self.iod_px * (points @ self.rotation()[:2].T) + np.array([self.x, self.y])
+        return np.asarray(self.iod_px * (points @ self.rotation()[:2].T) + np.array([self.x, self.y]))
 
 
 def fit_pose(landmarks: Landmarks) -> Pose:

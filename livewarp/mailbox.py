@@ -20,7 +20,7 @@ class Parcel(NamedTuple):
 
     pixels: BgrFrame
     timestamp_s: float  # monotonic clock
-    index: int
+    number: int  # counts the frames of the source from 0
     read_s: float  # what reading it took
 
 

@@ -93,9 +93,7 @@ KNOBS: Mapping[str, Knob] = {
     for knob in (
         Knob("enabled", "bool", True, None, None, "", "Filter the picture; off sends it as it came."),
         Knob("strength", "float", 1.0, 0.0, 1.0, "", "Master strength, times every adjustment."),
-        *(
-            Knob(a.name, "float", a.default, a.minimum, a.maximum, "", a.help) for a in ADJUSTMENTS.values()
-        ),
+        *(Knob(a.name, "float", a.default, a.minimum, a.maximum, "", a.help) for a in ADJUSTMENTS.values()),
     )
 }
 """Every live parameter by name, in the order in which people see them."""

@@ -142,7 +142,7 @@ def set_(client: Client, assignments: tuple[str, ...]) -> tuple[Any, str]:
     for name, how, text in parsed:
         knob = knobs.get(name)
         if knob is None:
-            raise ParameterError(name, "no such parameter", ", ".join(knobs))
+            raise ParameterError(name, text, ", ".join(knobs), f"unknown parameter {name!r}")
         stopped.discard(name)
         if how == "=":
             after[name] = knob.parse(text)

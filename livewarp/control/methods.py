@@ -184,7 +184,8 @@ def _refuse_unknown(params: dict[str, Any], method: Method) -> None:
         return
     for name, value in params.items():
         if name not in method.takes:
-            raise ParameterError(name, value, ", ".join(method.takes) or "no params")
+            allowed = ", ".join(method.takes) or "no params"
+            raise ParameterError(name, value, allowed, f"unknown param {reprlib.repr(name)}")
 
 
 def _invalid_params(error: ParameterError) -> ControlError:

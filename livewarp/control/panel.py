@@ -75,35 +75,44 @@ class _Newest:
     def __init__(self) -> None:
         self.jpeg = b""
         self.number = 0  # counts the JPEGs that greenlets could see
+        self._put = b""  # written by the preview thread alone
         self._arrived = Event()
         self._doorbell = get_hub().loop.async_()
-        self._doorbell.start(self.ring)
+        self._doorbell.start(self._ring)
 
     def put(self, jpeg: bytes) -> None:
-        """Called in the preview thread; the doorbell is all that may be touched from there."""
-        self.jpeg = jpeg
+        """Called in the preview thread; nothing else may be touched from there."""
+        self._put = jpeg
         self._doorbell.send()
 
-    def ring(self) -> None:
-        """Wake whoever waits; several bells in a row may ring as one."""
-        self.number += 1
+    def _ring(self) -> None:
+        """Show the newest to the greenlets; several bells in a row may ring as one, or one too many."""
+        if self.jpeg is not self._put:
+            self.jpeg = self._put
+            self.number += 1
+            self._wake()
+
+    def _wake(self) -> None:
         arrived, self._arrived = self._arrived, Event()
         arrived.set()
 
     def wait(self, seen: int, timeout_s: float) -> bool:
         """Whether there is a newer one than number `seen`, waiting for it if need be."""
-        return self.number != seen or self._arrived.wait(timeout_s)
+        if self.number == seen:
+            self._arrived.wait(timeout_s)
+        return self.number != seen
 
     def close(self) -> None:
-        self.ring()
+        """Wake whoever waits, and wait for no more."""
         self._doorbell.stop()
+        self._wake()
 
 
-class _Handler(WSGIHandler):
+class _Handler(WSGIHandler):  # type: ignore[misc]  # gevent comes without types
     """pywsgi's handler, with deadlines, and without a traceback for what clients do."""
 
     # pywsgi compares args[0], which of a timeout is a text.
-    ignored_socket_errors = (*WSGIHandler.ignored_socket_errors, "timed out")  # type: ignore[arg-type]
+    ignored_socket_errors: tuple[Any, ...] = (*WSGIHandler.ignored_socket_errors, "timed out")
 
     def handle(self) -> None:
         self.socket.settimeout(_SILENCE_S)

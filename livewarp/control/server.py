@@ -66,7 +66,7 @@ def _why_not(address: Address, option: str, error: OSError) -> str:
         reason = error.strerror or str(error)
         return f"cannot listen on {address}: {reason}; choose another address with {option}"
     try:
-        with Client(str(address), timeout_s=1.0) as client:
+        with Client(str(address), timeout_s=3.0) as client:  # it may be loading weights
             pid = int(client.call("version")["pid"])
     except (ControlError, LookupError, TypeError, ValueError):
         return f"{address} is in use by another program; choose another port with {option}"

@@ -17,16 +17,11 @@ _log = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
-    """Where frames go.
-
-    Attributes
-    ----------
-    name
-        For people: "null", "file out.mp4", "virtual camera /dev/video10".
-    """
+    """Where frames go."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """For people: "null", "file out.mp4", "virtual camera /dev/video10"."""
 
     def send(self, pixels: BgrFrame) -> None:
         """Send one frame; the array is the caller's and changes after the call. Raises `SinkError`."""

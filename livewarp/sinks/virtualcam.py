@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pyvirtualcam
+from pyvirtualcam.camera import BACKENDS
 
 from livewarp.arrays import BgrFrame
 from livewarp.errors import SinkError
@@ -43,14 +44,14 @@ class VirtualCameraSink:
         There is no such device, it is in use, or may not be written.
     """
 
-    def __init__(
-        self, width: int, height: int, fps: float, device: str | None = None, backend: str = BACKEND
-    ) -> None:
+    def __init__(self, width: int, height: int, fps: float, device: str | None = None, backend: str = BACKEND) -> None:
+        if backend not in BACKENDS:  # Camera would raise a bare KeyError, and another one when it is collected
+            raise SinkError(f"virtual camera: back end {backend!r}, allowed here: {', '.join(BACKENDS)}")
         try:
             self._camera = pyvirtualcam.Camera(
                 width, height, fps, fmt=pyvirtualcam.PixelFormat.BGR, device=device, backend=backend
             )
-        except (RuntimeError, KeyError, ValueError) as error:
+        except (RuntimeError, ValueError) as error:
             raise SinkError(f"virtual camera {device or ''}: {_one_line(error)}; {how_to_get_one()}") from error
         self.name = f"virtual camera {self._camera.device}"
 

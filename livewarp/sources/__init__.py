@@ -19,33 +19,31 @@ _log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """Where frames come from.
-
-    Attributes
-    ----------
-    name
-        For people: "portrait", "webcam /dev/video0 (1280x720, 30 fps)".
-    width, height, fps
-        Of the frames that it delivers; fps is nominal.
-    live
-        Whether frames come at their own time (a webcam). Other sources deliver as fast as they are
-        read, and the engine paces them.
-    ended
-        Whether no frame will come any more.
-    """
+    """Where frames come from."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """For people: "portrait", "webcam /dev/video0 (1280x720, 30 fps)"."""
+
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """Of its frames, px."""
+
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """Of its frames, px."""
+
     @property
-    def fps(self) -> float: ...
+    def fps(self) -> float:
+        """Frames a second, nominal."""
+
     @property
-    def live(self) -> bool: ...
+    def live(self) -> bool:
+        """Whether frames come at their own time (a webcam); others come as fast as they are read."""
+
     @property
-    def ended(self) -> bool: ...
+    def ended(self) -> bool:
+        """Whether no frame will come any more."""
 
     def read(self, out: BgrFrame) -> float | None:
         """Fill `out` (height, width, 3) with the next frame; its timestamp, s, or None where there was none."""

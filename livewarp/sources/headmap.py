@@ -17,12 +17,14 @@ from livewarp.arrays import BgrFrame, FloatArray
 PIVOT = (0.0, 1.15, 0.65)
 """The point about which the head turns, top of the spine: x, y, z in IOD."""
 
-# The turn fades out over the neck, from just below the chin to the collar. IOD.
+# The turn fades out over the neck, from just below the chin to the collar, sooner to the sides, so that
+# shoulders stay. IOD, IOD, 1 / IOD.
 _NECK_TOP = 1.30
 _NECK_LENGTH = 0.80
+_SHOULDERS = 0.35
 
 _SOLVER_STEPS = 40
-_SOLVER_IOD = 2e-5  # 0.003 px at 1280x720
+_SOLVER_IOD = 1e-4  # 0.01 px at 1280x720; the truth is taken from the map as it was solved
 
 # Two lerps of four channels at once: each is in the low byte of a 16-bit lane. A lane holds at most
 # 255 * 256 + 128, so nothing is carried into its neighbour.
@@ -30,20 +32,25 @@ _LANES = np.uint64(0x00FF00FF00FF00FF)
 _HALF = np.uint64(0x0080008000800080)
 _ONE = np.uint64(256)
 _BYTE = np.uint64(8)
-_WORD = np.uint64(16)
+_NEXT = np.uint64(1)
+_GREEN, _RED, _ALPHA = np.uint64(16), np.uint64(32), np.uint64(48)
+_OPAQUE, _HALF_OPAQUE = np.uint64(255), np.uint64(127)
 
 
 @njit(nogil=True, cache=True)
 def displaced(x: float, y: float, turn: NDArray[np.float64]) -> tuple[float, float]:
     """Where the point (x, y) of the portrait goes when the head turns; head axes, IOD.
 
-    Depth is a dome with a nose, fitted to `face68.MEAN_FACE` (within 0.16 IOD, standard deviation).
-    The body, below the neck, stays. Source: own derivation.
+    Depth is a dome with a nose, fitted to `face68.MEAN_FACE` and then deepened until `fit_pose` finds
+    in the moved landmarks the angles that moved them. The body, below the neck, stays. Source: own
+    derivation.
     """
+    fade = (y + _SHOULDERS * x * x - _NECK_TOP) / _NECK_LENGTH
+    if fade >= 1.0:
+        return x, y
     q = (x / 0.76) ** 2 + ((y - 0.4) / 3.0) ** 2
-    z = -0.28 + q / (1.0 + 0.4 * q) - 0.12 * math.exp(-((x / 0.2) ** 2) - ((y - 0.42) / 0.3) ** 2)
-    fade = (y - _NECK_TOP) / _NECK_LENGTH
-    fade = min(1.0, max(0.0, fade))
+    z = -0.41 + 0.27 * y + 1.27 * q / (1.0 + 0.4 * q) - 0.16 * math.exp(-((x / 0.2) ** 2) - ((y - 0.42) / 0.3) ** 2)
+    fade = max(0.0, fade)
     head = 1.0 - fade * fade * (3.0 - 2.0 * fade)
     dx, dy, dz = x - PIVOT[0], y - PIVOT[1], z - PIVOT[2]
     moved_x = turn[0, 0] * dx + turn[0, 1] * dy + turn[0, 2] * dz + PIVOT[0]
@@ -87,15 +94,16 @@ def fill_map(
 
 
 @njit(nogil=True, cache=True)
-def composite(
-    out: BgrFrame, layer: NDArray[np.uint64], grid: FloatArray, cell: int, x0: int, x1: int
-) -> None:
+def composite(out: BgrFrame, layer: NDArray[np.uint64], grid: FloatArray, cell: int, x0: int, x1: int) -> None:
     """Draw the layer over `out`, columns x0 to x1, through the map: bilinear in grid and layer.
 
     `layer` (h, w): blue, green, red, alpha in 16-bit lanes, colours times alpha, transparent at its
-    left, right and upper edge; its last row goes on below. Precondition: 0 <= x0 <= x1 <= width.
+    left, right and upper edge; its last row goes on below. Precondition: 0 <= x0 <= x1 <= width, x0 a
+    multiple of `cell`.
     """
     rows, columns = layer.shape
+    flat = layer.ravel()
+    stride = np.uint64(columns)  # unsigned indices spare numba's test for negative ones: 10 %
     for y in range(out.shape[0]):
         row = y // cell
         lower = (y - row * cell) / cell
@@ -120,30 +128,29 @@ def composite(
                 lower_weight = np.uint64((at_v >> 8) & 255)
                 at_u += step_u
                 at_v += step_v
-                if i < 0 or j < 0 or j >= columns - 1 or x < x0:
+                if i < 0 or j < 0 or j >= columns - 1:
                     continue
                 if i >= rows - 1:
                     i = rows - 2
                     lower_weight = _ONE
                 left_weight = _ONE - right_weight
-                above = (layer[i, j] * left_weight + layer[i, j + 1] * right_weight + _HALF) >> _BYTE
-                below = (layer[i + 1, j] * left_weight + layer[i + 1, j + 1] * right_weight + _HALF) >> _BYTE
+                k = np.uint64(i) * stride + np.uint64(j)
+                above = (flat[k] * left_weight + flat[k + _NEXT] * right_weight + _HALF) >> _BYTE
+                k += stride
+                below = (flat[k] * left_weight + flat[k + _NEXT] * right_weight + _HALF) >> _BYTE
                 above &= _LANES
                 below &= _LANES
-                p = (above * (_ONE - lower_weight) + below * lower_weight + _HALF) >> _BYTE
-                alpha = (p >> np.uint64(48)) & np.uint64(255)
-                if alpha == np.uint64(0):
-                    continue
-                if alpha == np.uint64(255):
-                    out[y, x, 0] = np.uint8(p & np.uint64(255))
-                    out[y, x, 1] = np.uint8((p >> _WORD) & np.uint64(255))
-                    out[y, x, 2] = np.uint8((p >> np.uint64(32)) & np.uint64(255))
-                    continue
-                rest = np.uint64(255) - alpha
-                for c in range(3):
-                    colour = (p >> np.uint64(16 * c)) & np.uint64(255)
-                    room = (np.uint64(out[y, x, c]) * rest + np.uint64(127)) // np.uint64(255)
-                    out[y, x, c] = np.uint8(min(np.uint64(255), colour + room))
+                p = ((above * (_ONE - lower_weight) + below * lower_weight + _HALF) >> _BYTE) & _LANES
+                rest = _OPAQUE - (p >> _ALPHA)
+                if rest == 0:
+                    out[y, x, 0] = np.uint8(p)
+                    out[y, x, 1] = np.uint8(p >> _GREEN)
+                    out[y, x, 2] = np.uint8(p >> _RED)
+                elif rest < _OPAQUE:
+                    for c in range(3):
+                        room = (np.uint64(out[y, x, c]) * rest + _HALF_OPAQUE) // _OPAQUE
+                        colour = (p >> np.uint64(16 * c)) & _OPAQUE
+                        out[y, x, c] = np.uint8(min(_OPAQUE, colour + room))
 
 
 def invert(
@@ -170,9 +177,7 @@ def invert(
         node = np.clip(np.floor(found / cell).astype(int), first, last)
         u, v = (found / cell - node).T[..., None]
         x, y = node.T
-        a, b, c, d = (
-            g.astype(np.float64) for g in (grid[y, x], grid[y, x + 1], grid[y + 1, x], grid[y + 1, x + 1])
-        )
+        a, b, c, d = (g.astype(np.float64) for g in (grid[y, x], grid[y, x + 1], grid[y + 1, x], grid[y + 1, x + 1]))
         value = (a * (1 - u) + b * u) * (1 - v) + (c * (1 - u) + d * u) * v
         slopes = np.stack([(b - a) * (1 - v) + (d - c) * v, (c - a) * (1 - u) + (d - b) * u], axis=-1)
         step = np.linalg.solve(slopes[inside], (target - value)[inside][..., None])[..., 0] * cell

@@ -105,8 +105,8 @@ def sine(frequency_hz: float, amplitude_iod: float) -> Motion:
 def blinking(t: float) -> float:
     """Openness of the eyes at time `t`, s: one blink every four seconds or so, at uneven intervals."""
     slot = math.floor(t / _BLINK_EVERY_S)
-    # sin(k * 12.9898) hops about without a visible pattern; a blink stays within its four seconds.
-    since = t - (slot + 0.5) * _BLINK_EVERY_S - 1.4 * math.sin(slot * 12.9898)
+    # Steps of the golden angle never repeat: 1.4 to 6.6 s from blink to blink, each in its own slot.
+    since = t - (slot + 0.5) * _BLINK_EVERY_S - 1.4 * math.sin(slot * 2.39996)
     if since <= 0.0 or since >= _BLINK_S:
         return 1.0
     if since < _CLOSED_S:

@@ -36,7 +36,7 @@ def read_image(path: Path) -> BgrFrame:
         image = None
     if image is None:
         raise SourceError(f"image {path}: cannot be decoded; allowed: {', '.join(sorted(SUFFIXES))}")
-    return np.ascontiguousarray(image)  # type: ignore[return-value]
+    return np.ascontiguousarray(image)
 
 
 class ImageSource:

@@ -1,6 +1,6 @@
 """The built-in source: a portrait that moves like a person before a webcam and knows where its face is.
 
-The sitter is Rear Admiral Grace Hopper; US Navy portrait, public domain (assets/portrait/README.md).
+The sitter is Grace Hopper; US Navy portrait, public domain (credit: assets/portrait/README.md).
 She is a cut-out layer that smooth maps warp over a still painted room: the whole layer moves and
 scales, the head turns on its neck by the parallax of a head-shaped depth, the upper lids come down.
 
@@ -38,6 +38,10 @@ _BORDER_PX = 2  # of transparent layer px, so that her outline blends by interpo
 
 # How far above each upper lid, right and left, skin follows it down, portrait px: up to her glasses.
 _LID_REACH_PX = (6.5, 8.5)
+_LID_ROWS = 4  # drawn per layer row and averaged: the edge of a closed lid is a jump in the map
+
+Pixels = NDArray[np.uint8]
+"""(h, w) or (h, w, channels) uint8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +90,13 @@ class PortraitSource:
     live = False
     ended = False
 
-    def __init__(
-        self, width: int = 1280, height: int = 720, fps: float = 30.0, motion: Motion | None = None
-    ) -> None:
+    def __init__(self, width: int = 1280, height: int = 720, fps: float = 30.0, motion: Motion | None = None) -> None:
         if width < 1 or height < 1 or not 0.0 < fps < float("inf"):
             raise FrameError(f"portrait: got {width}x{height} at {fps} fps, allowed: positive numbers")
         self.width, self.height, self.fps = width, height, fps
         self._motion = motion or natural
         self._next = 0
-        self._room = _room(width, height)
+        self._room = _cover(width, height)
 
         self._base = np.array(json.loads(_asset("portrait.json"))["landmarks"])
         self._rest = fit_pose(self._base.astype(np.float32))
@@ -175,7 +177,7 @@ class PortraitSource:
         """Fill the backward map; the columns (from, to), half-open, outside of which nothing is drawn."""
         origin, iod_px, rotation = self._place(pose)
         left, right = self._ends(origin[0], iod_px)
-        x0 = min(self.width, max(0, math.floor(left)))
+        x0 = min(self.width, max(0, math.floor(left)) // self._cell * self._cell)
         x1 = min(self.width, max(x0, math.ceil(right) + 1))
         if x0 < x1:
             fill_map(grid, self._cell, x0, x1, iod_px, origin, rotation[:2], self._to_layer)
@@ -190,10 +192,14 @@ class PortraitSource:
         for _, lids in self._lids:
             x0, y0 = np.floor(factor * lids.box[:2] + offset).astype(int)
             x1, y1 = np.ceil(factor * lids.box[2:] + offset).astype(int) + 1
-            x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float64), np.arange(y0, y1, dtype=np.float64))
-            source = lids.source((x - offset[0]) / factor[0], (y - offset[1]) / factor[1], openness)
-            rows = (source * factor[1] + offset[1]).astype(np.float32)
-            eye = cv2.remap(self._pixels, x.astype(np.float32), rows, cv2.INTER_LINEAR)
+            eye = self._pixels[y0:y1, x0:x1]
+            if openness < 1.0:
+                fine = (np.arange((y1 - y0) * _LID_ROWS) + 0.5) / _LID_ROWS - 0.5 + y0
+                x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float64), fine)
+                source = lids.source((x - offset[0]) / factor[0], (y - offset[1]) / factor[1], openness)
+                rows = (source * factor[1] + offset[1]).astype(np.float32)
+                drawn = cv2.remap(self._pixels, x.astype(np.float32), rows, cv2.INTER_LINEAR)
+                eye = _resized(cast(Pixels, drawn), (x1 - x0, y1 - y0))
             self._layer[y0:y1, x0:x1] = _lanes(eye)
         self._openness = openness
 
@@ -227,7 +233,7 @@ class _Lids:
     def _through(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         u, line = self._across(points[:, 0])
         bulge = (points[:, 1] - line) / (1.0 - u**2)
-        return np.linalg.solve(np.stack([np.ones(2), u], axis=1), bulge)
+        return cast(NDArray[np.float64], np.linalg.solve(np.stack([np.ones(2), u], axis=1), bulge))
 
     def _edges(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Y of the upper and of the lower lid."""
@@ -275,14 +281,14 @@ def _asset(name: str) -> bytes:
         raise SourceError(f"portrait: cannot read {name} ({error}); install livewarp again") from error
 
 
-def _picture(name: str, flags: int) -> NDArray[np.uint8]:
+def _picture(name: str, flags: int) -> Pixels:
     pixels = cv2.imdecode(np.frombuffer(_asset(name), np.uint8), flags)
     if pixels is None:
         raise SourceError(f"portrait: {name} is damaged; install livewarp again")
-    return cast(NDArray[np.uint8], pixels)
+    return cast(Pixels, pixels)
 
 
-def _room(width: int, height: int) -> BgrFrame:
+def _cover(width: int, height: int) -> BgrFrame:
     """The room, scaled to cover (height, width, 3) and cut to it about its middle."""
     room = _picture("background.jpg", cv2.IMREAD_COLOR)
     scale = max(height / room.shape[0], width / room.shape[1])
@@ -292,7 +298,7 @@ def _room(width: int, height: int) -> BgrFrame:
     return np.ascontiguousarray(room[y : y + height, x : x + width])
 
 
-def _layer(scale: float, rest: Pose) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def _layer(scale: float, rest: Pose) -> tuple[Pixels, NDArray[np.float64]]:
     """The cut-out sitter at `scale`, and the way there from head axes.
 
     Returns
@@ -311,13 +317,15 @@ def _layer(scale: float, rest: Pose) -> tuple[NDArray[np.uint8], NDArray[np.floa
     return pixels, np.stack([factor * rest.iod_px, offset], axis=1)
 
 
-def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """To (width, height), by the filter that suits the direction."""
-    way = cv2.INTER_AREA if size[0] < pixels.shape[1] else cv2.INTER_LANCZOS4
-    return cast(NDArray[np.uint8], cv2.resize(pixels, size, interpolation=way))
+    shrinks = size[0] * size[1] < pixels.shape[0] * pixels.shape[1]
+    way = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
+    return cast(Pixels, cv2.resize(pixels, size, interpolation=way))
 
 
-def _lanes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
+def _lanes(pixels: Pixels) -> NDArray[np.uint64]:
     """(h, w, 4) uint8 as (h, w) of four 16-bit lanes, for `headmap.composite`."""
-    wide = pixels.astype(np.uint64)
-    return wide[..., 0] | wide[..., 1] << 16 | wide[..., 2] << 32 | wide[..., 3] << 48
+    wide = np.zeros(pixels.shape, np.dtype("<u2"))
+    wide[...] = pixels
+    return wide.view(np.dtype("<u8"))[..., 0]

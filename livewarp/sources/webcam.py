@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -18,8 +17,6 @@ FIRST_FRAME_S = 3.0  # some cameras take two seconds to wake up
 REOPEN_AFTER_S = 1.0  # without a frame
 REOPEN_EVERY_S = 2.0
 _MEASURE_FRAMES = 10
-
-_log = logging.getLogger(__name__)
 
 
 class WebcamSource:
@@ -106,7 +103,7 @@ def _open(device: int | str, asked: tuple[int, int, float]) -> cv2.VideoCapture:
         raise SourceError(f"webcam {device}: no such device; there are: {found}")
     backend = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
     with _quiet_opencv():
-        capture = cv2.VideoCapture(device, backend)  # type: ignore[arg-type]
+        capture = cv2.VideoCapture(device, backend)
     if not capture.isOpened():
         raise SourceError(
             f"webcam {device}: cannot be opened; is another program using it, and may you read it "
@@ -142,9 +139,10 @@ def _measured_fps(capture: cv2.VideoCapture) -> float | None:
 @contextlib.contextmanager
 def _quiet_opencv() -> Iterator[None]:
     """Keep OpenCV from printing warnings about devices that are not there: the error says it."""
-    before = cv2.getLogLevel()
-    cv2.setLogLevel(0)
+    opencv_log = cv2.utils.logging
+    before = opencv_log.getLogLevel()
+    opencv_log.setLogLevel(opencv_log.LOG_LEVEL_SILENT)
     try:
         yield
     finally:
-        cv2.setLogLevel(before)
+        opencv_log.setLogLevel(before)

@@ -5,13 +5,11 @@ Guarantees: every `FaceFinder` has a detector of its own; sharing one between th
 
 from __future__ import annotations
 
-import math
 import threading
 from typing import NamedTuple, Protocol
 
 import cv2
 import dlib
-import numpy as np
 
 from livewarp.arrays import BgrFrame, GrayFrame
 

@@ -6,6 +6,7 @@ same, and takes dlib's integer rounding down to a fraction of a pixel on small f
 
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
 from typing import Any
@@ -90,10 +91,7 @@ class DlibLandmarks:
     """
 
     def __init__(self, weights: Path) -> None:
-        try:
-            self._predictor: Any = dlib.shape_predictor(str(weights))
-        except RuntimeError as error:
-            raise ModelError(f"landmark weights {weights}: dlib cannot read them: {error}") from error
+        self._predictor = _load(weights)
         inner = (CROP_SIDE_PX - CROP_BOX_PX) // 2
         # dlib rectangles are inclusive on both sides.
         self._box = dlib.rectangle(inner, inner, inner + CROP_BOX_PX - 1, inner + CROP_BOX_PX - 1)
@@ -107,3 +105,11 @@ class DlibLandmarks:
             points[i] = part.x, part.y
         inverse = cv2.invertAffineTransform(crop_matrix(pose))
         return (points @ inverse[:, :2].T + inverse[:, 2]).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=1)  # loading takes a second; predictors may be shared, also between threads
+def _load(weights: Path) -> Any:
+    try:
+        return dlib.shape_predictor(str(weights))
+    except RuntimeError as error:
+        raise ModelError(f"landmark weights {weights}: dlib cannot read them: {error}") from error

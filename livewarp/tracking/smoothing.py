@@ -83,10 +83,10 @@ class LandmarkSmoother:
     def __init__(self) -> None:
         # Facts measured on clips: 0.5 Hz at rest calms a still head to a fifth; beta 10 keeps the
         # lag of a head that moves half an IOD a second near 10 ms.
-        self._place = OneEuro(0.5, 10.0, speed_cutoff_hz=3.0)
-        self._turn = OneEuro(0.5, 10.0, speed_cutoff_hz=3.0)
+        self._place = OneEuro(0.5, 10.0, speed_cutoff_hz=1.5)
+        self._turn = OneEuro(0.5, 10.0, speed_cutoff_hz=1.5)
         # A blink closes the lids by 0.1 IOD in 0.1 s: the shape must open at that speed.
-        self._shape = OneEuro(1.0, 25.0, speed_cutoff_hz=4.0)
+        self._shape = OneEuro(1.0, 25.0, speed_cutoff_hz=1.0)
         self._iod_px: float | None = None
 
     def update(self, landmarks: Landmarks, dt_s: float) -> Landmarks:

@@ -16,9 +16,21 @@ from livewarp.arrays import BgrFrame, Box, DisplacementField, FloatArray
 from livewarp.errors import FrameError
 from livewarp.face68 import Face
 from livewarp.warping.kernels import add_strokes, sample
-from livewarp.warping.strokes import AX, AY, COS, CX, CY, INV_RX_HIGH, INV_RX_LOW, INV_RY, N_COLUMNS, SIN, StrokeTable
+from livewarp.warping.strokes import (
+    COS,
+    CX,
+    CY,
+    INV_RX_HIGH,
+    INV_RX_LOW,
+    INV_RY,
+    SIN,
+    StrokeTable,
+)
 
-GRID_STEP_PX = 8
+# Spacing of the field's nodes, px, over IOD to the power of 2/3. The error of a cubic grid goes with
+# step³ / IOD², so this keeps it the same on every face: below 0.05 px (tests/test_warp.py).
+STEP_PER_IOD = 1 / 6.7
+MIN_STEP_PX, MAX_STEP_PX = 1, 16
 
 # Squeeze: how far the smallest stretch of the backward map is below 1. Up to SQUEEZE_FREE strokes
 # add up as they are; from there the whole field is scaled, smoothly, so as never to pass
@@ -57,11 +69,11 @@ class Warp:
             np.copyto(out, frame)
         if not values["enabled"]:
             return out
-        placed = [self._table.place(face, values) for face in faces if face.confidence > 0.0]
-        for roi, strokes in _group([p for p in placed if len(p)], *frame.shape[:2]):
-            field = limited_field(strokes, roi)
+        placed = [(grid_step(face), self._table.place(face, values)) for face in faces if face.confidence > 0.0]
+        for roi, step_px, strokes in _group(placed, *frame.shape[:2]):
+            field = limited_field(strokes, roi, step_px)
             source = self._copy_of(frame) if out is frame else frame
-            sample(source, out, field, *roi, GRID_STEP_PX)
+            sample(source, out, field, *roi, step_px)
         return out
 
     def _copy_of(self, frame: BgrFrame) -> BgrFrame:
@@ -120,7 +132,12 @@ def check_frame(frame: BgrFrame) -> None:
         raise FrameError("frame: got a strided view, allowed: C-contiguous; copy it with numpy.ascontiguousarray")
 
 
-def limited_field(strokes: FloatArray, roi: Box, step_px: int = GRID_STEP_PX) -> DisplacementField:
+def grid_step(face: Face) -> int:
+    """Spacing of the field's nodes for this face, px."""
+    return max(MIN_STEP_PX, min(MAX_STEP_PX, int(STEP_PER_IOD * face.pose.iod_px ** (2 / 3))))
+
+
+def limited_field(strokes: FloatArray, roi: Box, step_px: int) -> DisplacementField:
     """The summed field of strokes, (h, w, 2) px, on the grid of `kernels.sample`, scaled so as not to fold."""
     x0, y0, x1, y1 = roi
     h = (y1 - 1 - y0) // step_px + 4
@@ -154,20 +171,23 @@ def roi_of(strokes: FloatArray, height: int, width: int) -> Box:
     return x0, y0, x1, y1
 
 
-def _group(placed: list[FloatArray], height: int, width: int) -> list[tuple[Box, FloatArray]]:
-    """Strokes of faces whose ROIs overlap, put together: their sum is what must not fold."""
-    groups: list[tuple[Box, FloatArray]] = []
-    for strokes in placed:
+def _group(placed: list[tuple[int, FloatArray]], height: int, width: int) -> list[tuple[Box, int, FloatArray]]:
+    """ROI, grid step and strokes of faces whose ROIs overlap, together: their sum is what must not fold."""
+    groups: list[tuple[Box, int, FloatArray]] = []
+    for step_px, strokes in placed:
+        if not len(strokes):
+            continue
         roi = roi_of(strokes, height, width)
         if roi[0] >= roi[2] or roi[1] >= roi[3]:
             continue
-        # Joining may make the ROI reach another group: begin again until it does not.
+        # Joining may make the ROI reach another group: look again until it does not.
         while touching := next((g for g in groups if _intersect(g[0], roi)), None):
             groups = [g for g in groups if g is not touching]
-            other = touching[0]
+            other, other_step_px, other_strokes = touching
             roi = min(roi[0], other[0]), min(roi[1], other[1]), max(roi[2], other[2]), max(roi[3], other[3])
-            strokes = np.concatenate([touching[1], strokes])
-        groups.append((roi, strokes))
+            step_px = min(step_px, other_step_px)
+            strokes = np.concatenate([other_strokes, strokes])
+        groups.append((roi, step_px, strokes))
     return groups
 
 

@@ -36,7 +36,6 @@ function show(name, value) {
   if (!row) return;
   if (row.bool) row.input.checked = value;
   else row.input.value = value;
-  row.input.setAttribute("aria-valuetext", shown(value));
   row.output.value = row.unit ? `${shown(value)} ${row.unit}` : shown(value);
 }
 
@@ -156,10 +155,12 @@ async function poll() {
       showPreview();
     }
   } catch (error) {
-    if (connected || !rows.size) complain(`livewarp does not answer (${error.message}); trying again.`);
+    const gone = error instanceof TypeError; // what fetch throws where nothing answers
+    complain(gone ? "livewarp does not answer; `livewarp run` starts it. Trying again." : error.message);
     element("state").textContent = "not connected";
     element("state").className = "";
     connected = false;
+    showPreview(); // a picture that stands still would look like a live one
   } finally {
     setTimeout(poll, POLL_MS);
   }

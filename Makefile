@@ -1,0 +1,52 @@
+# The one entry. Everything lives in .venv; tools/setup.py fills it on first use and names what the system lacks.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run demo test check bench format pins clean
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+
+# The environment's own Python tells in 20 ms whether set-up is complete; only if it is not, or if PYTHON was
+# named by the caller (it may differ from the one in there), $(PYTHON) sets up.
+SETUP = command -v $(PYTHON) >/dev/null || { echo "livewarp: no $(PYTHON) here. Debian, Ubuntu: sudo apt install python3 python3-venv; Fedora: sudo dnf install python3; Arch: sudo pacman -S python" >&2; exit 1; }; $(PYTHON) tools/setup.py
+ifeq ($(origin PYTHON),file)
+SETUP := $(BIN)/python -IS tools/setup.py --ready $$goal 2>/dev/null || { $(SETUP) $$goal; }
+else
+SETUP := { $(SETUP) $$goal; }
+endif
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+run:  ## start the daemon; options in ARGS, as in: make run ARGS="--source portrait"
+	@goal=run; $(SETUP)
+	@exec $(BIN)/livewarp run $(ARGS)
+
+demo:  ## start it on the built-in portrait; watch at the address that it prints
+	@goal=run; $(SETUP)
+	@exec $(BIN)/livewarp run --source portrait $(ARGS)
+
+bench:  ## measure fps, latency and stage times on this machine
+	@goal=run; $(SETUP)
+	@exec $(BIN)/livewarp bench $(ARGS)
+
+test: check  ## all checks, then the tests; options for pytest in ARGS
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+check:  ## lint, format, types and import floors
+	@goal=test; $(SETUP)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format:  ## let ruff mend what it can, and format
+	@goal=test; $(SETUP)
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+clean:  ## remove .venv, caches and what builds leave behind
+	rm -rf .venv build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

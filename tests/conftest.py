@@ -1,0 +1,34 @@
+"""Fixtures that many tests share: real faces where they are, synthetic ones always."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from livewarp.arrays import BgrFrame
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the settings of the person who runs it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real faces, or a skip that says that it is missing."""
+    if not DATA.is_dir():
+        pytest.skip(f"no real faces here: {DATA.parent.name}/{DATA.name} is not beside the repository")
+    return DATA
+
+
+@pytest.fixture
+def noise() -> BgrFrame:
+    """A frame in which every moved pixel shows: smoothed noise, (360, 480, 3)."""
+    rng = np.random.default_rng(68)
+    return cv2.GaussianBlur(rng.integers(0, 256, (360, 480, 3)).astype(np.uint8), (5, 5), 1.2)  # type: ignore

@@ -1,0 +1,475 @@
+"""The web panel: real HTTP against a server in a hub of its own, with a real preview."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import logging
+import re
+import socket
+import threading
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from control_fixture import ANY_PORT, TIMEOUT_S, FakeDaemon, served
+from livewarp.control.client import Address
+from livewarp.control.methods import MAX_MESSAGE_BYTES, METHODS
+from livewarp.control.panel import Panel
+from livewarp.errors import ControlError
+from livewarp.parameters import KNOBS
+from livewarp.sinks.preview import Preview
+
+STREAM = "/preview.mjpeg"
+
+
+class WatchedPreview(Preview):
+    """A preview that tells when nobody watches any more."""
+
+    def __init__(self):
+        super().__init__()
+        self.left = threading.Event()
+
+    def unwatch(self):
+        """Tell when the last one leaves."""
+        super().unwatch()
+        if self.viewers == 0:
+            self.left.set()
+
+
+class Engine:
+    """Offers frames that count upwards, from a thread, until it is closed."""
+
+    def __init__(self, preview, shape=(48, 64, 3)):
+        self._preview = preview
+        self._shape = shape
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        noise = np.random.default_rng(0).integers(0, 255, self._shape, np.uint8)
+        pixels = noise.copy()
+        i = 0
+        while not self._ended.wait(0.002):
+            pixels[:16, :16] = i = (i + 1) % 250
+            self._preview.offer(pixels)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._ended.set()
+        self._thread.join(TIMEOUT_S)
+
+
+@pytest.fixture
+def daemon():
+    """A daemon whose start values are not the defaults."""
+    return FakeDaemon()
+
+
+@pytest.fixture
+def preview():
+    """A running preview."""
+    preview = WatchedPreview()
+    preview.start()
+    yield preview
+    preview.close()
+
+
+@pytest.fixture
+def panel(daemon, preview):
+    """A panel of both."""
+    with served(lambda: Panel(daemon, preview, ANY_PORT), daemon) as panel:
+        yield panel
+        preview.close()  # before the panel stops, as in the daemon
+
+
+class Reply:
+    """A whole HTTP response."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def json(self) -> Any:
+        """The body, which must say that it is JSON."""
+        assert self.headers["Content-Type"] == "application/json"
+        return json.loads(self.body)
+
+
+@pytest.fixture
+def browse(panel):
+    """Sends one request; header None leaves it out."""
+
+    def browse(method: str, path: str, body: object = None, **headers: str | None) -> Reply:
+        connection = http.client.HTTPConnection(*panel.address, timeout=TIMEOUT_S)
+        sent = {"Host": str(panel.address)}
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+            body = body if isinstance(body, bytes) else json.dumps(body).encode()
+            sent["Content-Length"] = str(len(body))
+        for name, value in headers.items():
+            sent[name.replace("_", "-")] = value
+        with contextlib.closing(connection):
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in sent.items():
+                if value is not None:
+                    connection.putheader(name, value)
+            connection.endheaders(body)
+            return Reply(connection.getresponse())
+
+    return browse
+
+
+class Viewer:
+    """Reads the stream as a browser does."""
+
+    def __init__(self, address: Address) -> None:
+        self.connection = http.client.HTTPConnection(*address, timeout=TIMEOUT_S)
+        self.connection.request("GET", STREAM)
+        self._response: http.client.HTTPResponse | None = None
+
+    @property
+    def response(self) -> http.client.HTTPResponse:
+        """The head of the stream, which comes with its first frame."""
+        if self._response is None:
+            self._response = self.connection.getresponse()
+        return self._response
+
+    def frame(self) -> bytes:
+        """The next part, which must be followed by its boundary at once."""
+        line = self.response.readline()
+        if line == b"--frame\r\n":
+            line = self.response.readline()
+        assert line == b"Content-Type: image/jpeg\r\n"
+        name, length = self.response.readline().split(b": ")
+        assert name == b"Content-Length"
+        assert self.response.readline() == b"\r\n"
+        jpeg = self.response.read(int(length))
+        assert self.response.readline() == b"\r\n"
+        assert self.response.readline() == b"--frame\r\n"
+        return jpeg
+
+    def __enter__(self) -> Viewer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._response is not None:
+            self._response.close()
+        self.connection.close()
+
+
+def test_the_page_and_its_files(browse):
+    """The page and every file that it names are served from the package, with their types."""
+    page = browse("GET", "/")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    files = set(re.findall(r'(?:src|href)="(/[^"]*)"', page.body.decode()))
+    assert files == {"/panel.css", "/panel.js", "/icon.svg"}
+    kinds = {path: browse("GET", path).headers["Content-Type"].split(";")[0] for path in files}
+    assert kinds == {"/panel.css": "text/css", "/panel.js": "text/javascript", "/icon.svg": "image/svg+xml"}
+
+
+def test_the_page_needs_nothing_from_elsewhere(browse):
+    """Page, style and script name no other host and have nothing inline, as the policy demands."""
+    for path in ("/", "/panel.css", "/panel.js"):
+        text = browse("GET", path).body.decode()
+        assert not re.findall(r"https?://", text)
+    page = browse("GET", "/").body.decode()
+    assert not re.findall(r"<style|\son\w+=|\sstyle=|<script(?![^>]*\ssrc=)", page)
+
+
+@pytest.mark.parametrize("path", ["/", "/panel.js", "/api/get", "/api/nothing", "/snapshot.jpg"])
+def test_every_answer_has_the_security_headers(browse, path):
+    """Every answer, refusals included, forbids framing, sniffing, caching and use by other origins."""
+    headers = browse("GET", path, Sec_Fetch_Site="cross-site").headers
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cache-Control"] == "no-store"
+    assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_methods_that_read_come_by_get(browse, daemon):
+    """Each method that changes nothing is a GET."""
+    assert browse("GET", "/api/get").json == dict(daemon.parameters)
+    assert browse("GET", "/api/describe").json == {name: knob.describe() for name, knob in KNOBS.items()}
+    assert browse("GET", "/api/stats").json == daemon.speed
+    assert browse("GET", "/api/state").json == daemon.state()
+    assert browse("GET", "/api/version").json["protocol"] == 1
+
+
+def test_methods_that_change_come_by_post(browse, panel, daemon):
+    """Each method that changes something is a POST with a JSON object."""
+    own = f"http://{panel.address}"
+    assert browse("POST", "/api/set", {"thin": 0.75}, Origin=own).json == {"thin": 0.75}
+    assert daemon.parameters["thin"] == 0.75
+    assert browse("POST", "/api/reset", {}, Origin=own, Sec_Fetch_Site="same-origin").json == dict(daemon.initial)
+    assert daemon.parameters == daemon.initial
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_each_path_has_its_http_method(browse, daemon, name):
+    """A change by GET, or a question by POST, is 405 and names what is allowed."""
+    daemon.on_stop = pytest.fail
+    if METHODS[name].changes:
+        replies = {"POST": browse("GET", f"/api/{name}")}
+    else:
+        replies = {"GET": browse("POST", f"/api/{name}", {})}
+    for allowed, reply in replies.items():
+        assert reply.status == 405
+        assert allowed in reply.headers["Allow"]
+        assert reply.json["error"]["code"] == 405
+    for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
+        assert browse(method, f"/api/{name}").status == 405
+    assert daemon.changes == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("/api/set", {"thin": 2}, 400, -32602),
+        ("/api/set", {"nose": 0}, 400, -32602),
+        ("/api/set", [1], 400, -32602),
+        ("/api/set", None, 415, 415),
+        ("/api/set", b"", 400, -32700),
+        ("/api/set", b"{", 400, -32700),
+        ("/api/set", b'{"thin": NaN}', 400, -32700),
+        ("/api/set", b"[" * 60_000, 400, -32700),
+        ("/api/set", b" " * (MAX_MESSAGE_BYTES + 1), 413, 413),
+        ("/api/reset", {"names": ["nose"]}, 400, -32602),
+        ("/api/nothing", {}, 404, 404),
+    ],
+)
+def test_what_is_refused_says_why(browse, daemon, path, body, status, code):
+    """What is refused is answered with a fitting HTTP status and an error object, and changes nothing."""
+    reply = browse("POST", path, body)
+    assert (reply.status, reply.json["error"]["code"]) == (status, code)
+    assert reply.json["error"]["message"]
+    assert daemon.changes == []
+
+
+def test_a_refused_parameter_has_its_data(browse):
+    """A refused parameter comes with name, got and allowed, as on the line port."""
+    assert browse("POST", "/api/set", {"thin": 2}).json["error"]["data"] == {
+        "name": "thin",
+        "got": 2,
+        "allowed": KNOBS["thin"].allowed,
+    }
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        None,
+        "",
+        "evil.example",
+        "evil.example:{port}",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "127.0.0.1:{port}.evil.example",
+    ],
+)
+@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("GET", STREAM), ("POST", "/api/set")])
+def test_another_host_name_is_refused(browse, panel, daemon, method, path, host):
+    """A request under another name (DNS rebinding) is refused, whatever it asks for."""
+    host = host and host.format(port=panel.address.port)
+    body = {"thin": 1} if method == "POST" else None
+    assert browse(method, path, body, Host=host).status == 403
+    assert daemon.changes == []
+
+
+def test_localhost_is_a_name_of_the_panel(browse, panel, daemon):
+    """The panel answers as localhost, too, and there its own origin is that one."""
+    host = f"localhost:{panel.address.port}"
+    assert browse("POST", "/api/set", {"thin": 1}, Host=host, Origin=f"http://{host}").status == 200
+    assert browse("POST", "/api/set", {"thin": 0}, Host=host, Origin=f"http://{panel.address}").status == 403
+    assert daemon.parameters["thin"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "https://{host}"},
+        {"Origin": "http://{host}.evil.example"},
+        {"Origin": "http://127.0.0.1:1", "Sec_Fetch_Site": "same-site"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+        {"Sec_Fetch_Site": "cross-site", "Origin": "http://{host}"},
+        {"Content_Type": "text/plain"},
+        {"Content_Type": "application/x-www-form-urlencoded"},
+        {"Content_Type": "multipart/form-data"},
+        {"Content_Type": "text/plain; application/json"},
+        {"Content_Type": None},
+    ],
+)
+def test_other_pages_cannot_change_anything(browse, panel, daemon, headers):
+    """A POST that another page could make a browser send is refused."""
+    daemon.on_stop = pytest.fail
+    headers = {name: value and value.format(host=panel.address) for name, value in headers.items()}
+    for path, body in (("/api/set", {"thin": 1}), ("/api/reset", {}), ("/api/stop", {})):
+        assert browse("POST", path, body, **headers).status in {403, 415}
+    assert daemon.changes == []
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("path", [STREAM, "/snapshot.jpg", "/api/get", "/api/state", "/panel.js"])
+def test_other_pages_cannot_see_anything(browse, preview, path, site):
+    """An <img> or fetch of another page, also of another port of this machine, gets nothing."""
+    assert browse("GET", path, Sec_Fetch_Site=site).status == 403
+    assert preview.viewers == 0
+
+
+def test_links_to_the_panel_work(browse):
+    """A link in another page may open the panel, which shows that page nothing."""
+    assert browse("GET", "/", Sec_Fetch_Site="cross-site").status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../methods.py",
+        "/static/index.html",
+        "/..%2fmethods.py",
+        "/%2e%2e/%2e%2e/errors.py",
+        "/panel.js/",
+        "/panel.js%00",
+        "/index.html",
+        "/api/",
+        "/api/../panel.js",
+        "/api/__class__",
+        "\\panel.js",
+    ],
+)
+def test_there_are_no_other_files(browse, path):
+    """Nothing is served but the few paths that the panel has."""
+    assert browse("GET", path).status == 404
+
+
+def test_a_snapshot_is_the_newest_frame(browse, preview):
+    """A snapshot is one JPEG of a frame from after the question; nobody watches afterwards."""
+    with Engine(preview):
+        reply = browse("GET", "/snapshot.jpg")
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "image/jpeg")
+    assert cv2.imdecode(np.frombuffer(reply.body, np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
+    assert preview.viewers == 0
+
+
+def test_a_snapshot_without_frames_says_so(browse, preview, monkeypatch):
+    """When no frame comes, a snapshot ends with 503 and where to look."""
+    monkeypatch.setattr("livewarp.control.panel._SNAPSHOT_S", 0.05)
+    reply = browse("GET", "/snapshot.jpg")
+    assert (reply.status, "livewarp state" in reply.json["error"]["message"]) == (503, True)
+    assert preview.viewers == 0
+
+
+def test_the_stream_brings_new_frames(panel, preview):
+    """Each viewer gets frame after frame, each a whole JPEG and a new one."""
+    with Engine(preview), Viewer(panel.address) as one, Viewer(panel.address) as two:
+        for viewer in (one, two):
+            frames = [viewer.frame() for _ in range(5)]
+            assert len(set(frames)) == 5
+            for jpeg in frames:
+                assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
+            assert viewer.response.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=frame"
+            assert viewer.response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert preview.viewers == 2
+
+
+def test_a_viewer_that_leaves_is_noticed(panel, preview):
+    """When the last viewer leaves, nobody watches any more, while frames come."""
+    with Engine(preview):
+        with Viewer(panel.address) as viewer:
+            viewer.frame()
+            assert preview.viewers == 1
+        assert preview.left.wait(TIMEOUT_S)
+
+
+def test_a_viewer_that_leaves_is_noticed_without_frames(panel, preview, monkeypatch):
+    """A viewer that leaves while no frame comes is noticed, too."""
+    monkeypatch.setattr("livewarp.control.panel._LOOK_S", 0.05)
+    watched = threading.Event()
+    monkeypatch.setattr(preview, "watch", lambda: (Preview.watch(preview), watched.set()))
+    with Viewer(panel.address):
+        assert watched.wait(TIMEOUT_S)
+    assert preview.left.wait(TIMEOUT_S)
+
+
+def test_a_slow_viewer_delays_nobody(panel, preview, browse):
+    """A viewer that never reads misses frames; others get theirs, and it costs no more than its buffer."""
+    with Engine(preview, (720, 1280, 3)), Viewer(panel.address) as deaf, Viewer(panel.address) as viewer:
+        deaf.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        frames = {viewer.frame() for _ in range(25)}
+        assert len(frames) == 25
+        assert browse("GET", "/api/get").status == 200
+        assert preview.viewers == 2
+
+
+def test_a_viewer_that_never_reads_is_dropped(panel, preview, monkeypatch):
+    """A viewer that takes nothing for long is dropped, so that nothing is encoded for it."""
+    monkeypatch.setattr("livewarp.control.panel._SILENCE_S", 0.2)
+    with Engine(preview, (720, 1280, 3)), Viewer(panel.address):
+        assert preview.left.wait(TIMEOUT_S)
+
+
+def test_half_a_request_is_closed(panel, monkeypatch, capfd):
+    """Half a request and silence, in its head or its body, ends in time, without a traceback."""
+    monkeypatch.setattr("livewarp.control.panel._SILENCE_S", 0.1)
+    host = f"Host: {panel.address}\r\n"
+    body = "Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
+    for text in ("GE", f"GET / HTTP/1.1\r\n{host}", f"POST /api/set HTTP/1.1\r\n{host}{body}"):
+        with socket.create_connection(panel.address, TIMEOUT_S) as sock:
+            sock.sendall(text.encode())
+            while sock.recv(10_000):
+                pass
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("text", [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b'{"a": 1}\n\n'])
+def test_what_is_not_http_is_refused_quietly(panel, browse, capfd, text):
+    """What is not HTTP gets a 400 and no line in anybody's terminal."""
+    with socket.create_connection(panel.address, TIMEOUT_S) as sock:
+        sock.sendall(text)
+        assert sock.recv(100).split()[1] == b"400"
+    assert browse("GET", "/api/get").status == 200
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_unexpected_failure_is_an_error_object(browse, daemon, caplog):
+    """What livewarp did wrong is 500 with an error object, and is logged with traceback."""
+    daemon.stats = lambda: {}["fps"]
+    with caplog.at_level(logging.ERROR, logger="livewarp"):
+        reply = browse("GET", "/api/stats")
+    assert (reply.status, reply.json["error"]["code"]) == (500, -32603)
+    assert [bool(record.exc_info) for record in caplog.records] == [True]
+    assert browse("GET", "/api/get").status == 200
+
+
+def test_the_reply_to_stop_arrives(browse, panel, preview):
+    """`stop` is answered before the panel ends, also while somebody watches."""
+    with Engine(preview), Viewer(panel.address) as viewer:
+        viewer.frame()
+        assert browse("POST", "/api/stop", {}).json["stopping"] is True
+        with contextlib.suppress(ConnectionError, AssertionError, ValueError, http.client.HTTPException):
+            while viewer.frame():
+                pass
+        preview.close()
+    assert preview.left.wait(TIMEOUT_S)
+
+
+def test_a_port_in_use_names_the_option(panel, daemon, preview):
+    """A panel port that is in use is refused with the option that chooses another."""
+    with pytest.raises(ControlError, match=f"{panel.address} is in use by another program.*--panel"):
+        served(lambda: Panel(daemon, preview, panel.address)).__enter__()

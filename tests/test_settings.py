@@ -1,0 +1,103 @@
+"""Settings: defaults < file < options, and errors that name the place."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from livewarp.errors import SettingsError
+from livewarp.settings import Settings, defaults, find_config, load_settings
+
+SHIPPED = Path(__file__).parents[1] / "config.toml"
+
+
+def config(tmp_path: Path, text: str) -> Path:
+    """A config file with this text."""
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_shipped_config_equals_the_defaults() -> None:
+    """Copying config.toml changes nothing."""
+    shipped = tomllib.loads(SHIPPED.read_text())
+    assert load_settings(SHIPPED).start_parameters() == Settings().start_parameters()
+    for table, values in defaults().items():
+        given = shipped[table]
+        for key, value in values.items():
+            assert given.get(key) == (list(value) if isinstance(value, tuple) else value), f"[{table}] {key}"
+
+
+def test_the_shipped_config_shows_every_setting() -> None:
+    """Each key stands in it with a comment above, those without a default as a comment."""
+    text = SHIPPED.read_text()
+    for table, values in defaults().items():
+        section = text.split(f"[{table}]\n")[1].split("\n[")[0]
+        for key in values:
+            assert re.search(rf"^(# )?{key} = ", section, re.MULTILINE), f"[{table}] {key}"
+
+
+def test_options_go_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
+    """Each layer changes what it names and nothing else."""
+    path = config(tmp_path, "[video]\nwidth = 640\nheight = 480\n[parameters]\nthin = 0.1\neyes = 0.2\n")
+    options = {"video": {"width": 800, "source": None}, "parameters": {"eyes": 0.9}}
+    settings = load_settings(path, options)
+    assert (settings.video.width, settings.video.height, settings.video.source) == (800, 480, "auto")
+    parameters = settings.start_parameters()
+    assert (parameters["thin"], parameters["eyes"], parameters["strength"]) == (0.1, 0.9, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[video]\nwidth = 5", r"\[video\] width: got 5, allowed: 16 to 7680"),
+        ('[video]\nwidth = "wide"', r"\[video\] width: got 'wide', allowed: integer"),
+        ("[video]\nfps = nan", r"\[video\] fps: got nan, allowed: 1 to 240"),
+        ("[video]\nwidht = 640", r"\[video\] widht: unknown key, allowed: source, sinks, width"),
+        ("[tracking]\nmax_faces = true", r"\[tracking\] max_faces: got True, allowed: integer"),
+        ("[vidoe]\nwidth = 640", r"\[vidoe\]: unknown table, allowed: video, tracking"),
+        ('[log]\nlevel = "loud"', r"\[log\] level: got 'loud', allowed: 'quiet', 'normal' or 'verbose'"),
+        ("[parameters]\nthin = 2", r"\[parameters\] parameter thin: got 2, allowed: a number from 0 to 1"),
+        ("[parameters]\nthick = 1", r"\[parameters\] unknown parameter 'thick', allowed: enabled"),
+        ("video = 3", r"\[video\]: got 3"),
+        ("[video", "not valid TOML"),
+    ],
+)
+def test_an_error_names_file_table_key_value_and_bounds(tmp_path: Path, text: str, told: str) -> None:
+    """One line tells where it is wrong, what it got and what is allowed."""
+    path = config(tmp_path, text)
+    with pytest.raises(SettingsError, match=told) as caught:
+        load_settings(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_binary_file_is_refused_in_words(tmp_path: Path) -> None:
+    """A corrupt file is no traceback."""
+    path = tmp_path / "config.toml"
+    path.write_bytes(bytes(range(256)))
+    with pytest.raises(SettingsError, match="not valid TOML"):
+        load_settings(path)
+
+
+def test_the_working_directory_comes_before_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """config.toml is looked for here first, then where the user keeps settings."""
+    home = tmp_path / "home"
+    (home / "livewarp").mkdir(parents=True)
+    (home / "livewarp" / "config.toml").touch()
+    monkeypatch.setattr("livewarp.settings.user_config_path", lambda name: home / name)
+    monkeypatch.chdir(tmp_path)
+    assert find_config() == home / "livewarp" / "config.toml"
+    (tmp_path / "config.toml").touch()
+    found = find_config()
+    assert found is not None
+    assert found.resolve() == tmp_path / "config.toml"
+
+
+def test_an_explicit_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    """--config never falls back in silence."""
+    with pytest.raises(SettingsError, match=r"gone\.toml.*No such file"):
+        load_settings(find_config(tmp_path / "gone.toml"))

@@ -1,0 +1,219 @@
+"""Sinks: what is sent arrives, and nothing half-written keeps a final name."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+import pytest
+import pyvirtualcam
+from pyvirtualcam.util import encode_fourcc
+
+from livewarp.errors import SettingsError, SinkError
+from livewarp.sinks import open_sink, videofile
+from livewarp.sinks.sender import QUEUE_FRAMES, Sender
+from livewarp.sinks.videofile import VideoFileSink
+from livewarp.sinks.virtualcam import VirtualCameraSink
+
+FRAME = np.full((48, 64, 3), 100, np.uint8)
+
+
+def count_frames(path: Path) -> int:
+    """How many frames a video holds."""
+    capture, n = cv2.VideoCapture(str(path)), 0
+    while capture.read()[0]:
+        n += 1
+    return n
+
+
+@pytest.mark.parametrize("suffix", sorted(videofile.CODECS))
+def test_a_video_file_holds_what_was_sent(tmp_path: Path, suffix: str) -> None:
+    """Every format we name can be written and read back."""
+    path = tmp_path / f"out{suffix}"
+    sink = VideoFileSink(path, 64, 48, 25)
+    for _ in range(7):
+        sink.send(FRAME)
+    assert not path.exists()
+    sink.close()
+    sink.close()
+    assert count_frames(path) == 7
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_discarded_file_leaves_nothing(tmp_path: Path) -> None:
+    """An interrupted run leaves the folder as it was, an older result included."""
+    path = tmp_path / "out.mp4"
+    path.write_bytes(b"older")
+    sink = VideoFileSink(path, 64, 48, 25)
+    sink.send(FRAME)
+    sink.discard()
+    sink.close()
+    assert path.read_bytes() == b"older"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("name", "told"), [("a.gif", "suffix '.gif', allowed: .mp4"), ("gone/a.mp4", "no folder")])
+def test_a_path_that_cannot_be_written_is_told(tmp_path: Path, name: str, told: str) -> None:
+    """The error names the path and what is allowed, before the first frame."""
+    with pytest.raises(SinkError, match=told):
+        VideoFileSink(tmp_path / name, 64, 48, 25)
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenCV is silent about failed writes, so the space is looked at, and the error names it."""
+    sink = VideoFileSink(tmp_path / "out.mp4", 64, 48, 25)
+    usage = type("Usage", (), {"free": 1_000_000})
+    monkeypatch.setattr(videofile.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(SinkError, match="disk full: 1 MB free"):
+        sink.send(FRAME)
+    sink.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
+    """OpenCV would drop it in silence."""
+    sink = VideoFileSink(tmp_path / "out.mp4", 64, 48, 25)
+    with pytest.raises(SinkError, match="allowed: \\(48, 64\\)"):
+        sink.send(np.zeros((50, 64, 3), np.uint8))
+    sink.discard()
+
+
+class SlowSink:
+    """A sink that waits to be let go."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.got: list[int] = []
+        self.failing = False
+        self.closed = 0
+
+    def send(self, pixels: np.ndarray) -> None:
+        """Take the frame when allowed."""
+        assert self.go.wait(30)
+        if self.failing:
+            raise SinkError("slow: broken")
+        self.got.append(int(pixels[0, 0, 0]))
+
+    def close(self) -> None:
+        """Count."""
+        self.closed += 1
+
+
+def test_a_slow_sink_never_holds_up_the_loop() -> None:
+    """`send` returns at once; what does not fit is dropped, oldest first, and counted; the rest arrives."""
+    slow = SlowSink()
+    sender = Sender(slow, 64, 48)
+    for i in range(100):
+        sender.send(np.full((48, 64, 3), i, np.uint8))
+    slow.go.set()
+    sender.close()
+    sender.close()
+    assert slow.closed == 1
+    assert slow.got[-QUEUE_FRAMES:] == list(range(100 - QUEUE_FRAMES, 100))
+    assert len(slow.got) + sender.dropped == 100
+
+
+def test_the_failure_of_a_slow_sink_surfaces() -> None:
+    """What its thread died of is raised by a later send."""
+    slow = SlowSink()
+    slow.failing = True
+    slow.go.set()
+    sender = Sender(slow, 64, 48)
+    sender.send(FRAME)
+    sender._thread.join(30)
+    with pytest.raises(SinkError, match="slow: broken"):
+        sender.send(FRAME)
+    sender.close()
+
+
+class RecordingCamera:
+    """A pyvirtualcam back end that remembers."""
+
+    sent: ClassVar[list[np.ndarray]] = []
+    asked: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, width: int, height: int, fps: float, fourcc: int, device: str | None) -> None:
+        RecordingCamera.asked = {"width": width, "height": height, "fps": fps, "fourcc": fourcc}
+        self._fourcc = fourcc
+        if device == "busy":
+            raise RuntimeError("'recording' backend: Device busy is already\nin use.")
+        self._device = device or "recording0"
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def send(self, frame: np.ndarray) -> None:
+        """Keep a copy."""
+        RecordingCamera.sent.append(frame.copy())
+
+    def device(self) -> str:
+        """Its name."""
+        return self._device
+
+    def native_fourcc(self) -> int:
+        """As asked for."""
+        return self._fourcc
+
+
+@pytest.fixture
+def backend() -> str:
+    """A registered back end; its name."""
+    RecordingCamera.sent = []
+    pyvirtualcam.register_backend("recording", RecordingCamera)
+    return "recording"
+
+
+def test_a_virtual_camera_gets_the_pixels(backend: str) -> None:
+    """Frames arrive as they were sent, at the size and rate that were asked for."""
+    rng = np.random.default_rng(3)
+    frame = rng.integers(0, 256, (48, 64, 3)).astype(np.uint8)
+    sink = VirtualCameraSink(64, 48, 20.0, backend=backend)
+    sink.send(frame)
+    sink.close()
+    sink.close()
+    fourcc = encode_fourcc(pyvirtualcam.PixelFormat.BGR.value)
+    assert RecordingCamera.asked == {"width": 64, "height": 48, "fps": 20.0, "fourcc": fourcc}
+    np.testing.assert_array_equal(RecordingCamera.sent[0].reshape(frame.shape), frame)
+    assert sink.name == "virtual camera recording0"
+
+
+def test_a_busy_device_is_told_in_one_line(backend: str) -> None:
+    """The back end's own words, on one line, with how to get a camera."""
+    with pytest.raises(SinkError, match=r"busy is already in use\.; (to get one|see the README)") as caught:
+        VirtualCameraSink(64, 48, 20.0, device="busy", backend=backend)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_back_end_is_told() -> None:
+    """Pyvirtualcam's bare KeyError becomes a sentence."""
+    with pytest.raises(SinkError, match="back end 'none such', allowed here"):
+        VirtualCameraSink(64, 48, 20.0, backend="none such")
+
+
+def test_auto_without_a_virtual_camera_tells_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two lines: how to get one here, and where to watch instead."""
+
+    def none(*args: Any, **kw: Any) -> None:
+        raise RuntimeError("no device")
+
+    monkeypatch.setattr(pyvirtualcam, "Camera", none)
+    with caplog.at_level("INFO", "livewarp"):
+        assert open_sink("auto", 64, 48, 30, "http://127.0.0.1:8788/") is None
+    assert "to get one" in caplog.text
+    assert "watch at http://127.0.0.1:8788/" in caplog.text
+    with pytest.raises(SinkError):
+        open_sink("virtualcam", 64, 48, 30)
+
+
+@pytest.mark.parametrize("wanted", ["", "file:", "screen", "nul"])
+def test_what_is_no_sink_is_told_what_there_is(wanted: str) -> None:
+    """A mistyped sink is a usage error that lists the kinds."""
+    with pytest.raises(SettingsError, match=r"allowed: auto, virtualcam"):
+        open_sink(wanted, 64, 48, 30)

@@ -1,0 +1,330 @@
+"""The warp: what it must do, and what it must never do, for any parameters and any pose."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import naive
+from livewarp.adjustments import ADJUSTMENTS
+from livewarp.arrays import BgrFrame
+from livewarp.errors import FrameError
+from livewarp.face68 import MIRROR, Face
+from livewarp.parameters import Parameters
+from livewarp.warping import Warp, warp
+from livewarp.warping.kernels import add_strokes, sample
+from livewarp.warping.strokes import StrokeTable
+from livewarp.warping.warp import SQUEEZE_MAX, grid_step, limit, limited_field, roi_of
+from samples import face_at
+
+TABLE = StrokeTable(ADJUSTMENTS.values())
+NEUTRAL = dict.fromkeys(ADJUSTMENTS, 0.0)
+
+values = st.fixed_dictionaries({n: st.floats(a.minimum, a.maximum) for n, a in ADJUSTMENTS.items()})
+poses = st.tuples(
+    st.floats(-50, 530), st.floats(-50, 410), st.floats(8, 160), st.floats(-0.9, 0.9), st.floats(-0.7, 0.7)
+)
+
+
+def extremes(**changes: float) -> Parameters:
+    """Every adjustment at its maximum, but for these."""
+    return Parameters(**({n: a.maximum for n, a in ADJUSTMENTS.items()} | changes))
+
+
+def strokes_of(face: Face, parameters: Parameters) -> np.ndarray:
+    """The placed strokes of a face."""
+    return TABLE.place(face, parameters)
+
+
+@given(poses)
+@settings(deadline=None, max_examples=30)
+def test_zero_is_byte_identical(pose: tuple[float, ...]) -> None:
+    """With every adjustment at 0, or strength 0, or enabled off, the frame comes back as it was."""
+    rng = np.random.default_rng(1)
+    frame = rng.integers(0, 256, (360, 480, 3)).astype(np.uint8)
+    for parameters in (Parameters(**NEUTRAL), extremes(strength=0.0), extremes(enabled=False)):
+        np.testing.assert_array_equal(warp(frame, [face_at(*pose)], parameters), frame)
+
+
+def test_no_face_is_byte_identical(noise: BgrFrame) -> None:
+    """Without a face, and with a face that is quite faded out, nothing changes."""
+    ghost = Face.from_landmarks(face_at(240, 150, 60).landmarks, confidence=0.0)
+    np.testing.assert_array_equal(warp(noise, [], extremes()), noise)
+    np.testing.assert_array_equal(warp(noise, [ghost], extremes()), noise)
+
+
+@given(poses, values)
+@settings(deadline=None)  # the first example loads the kernels
+def test_nothing_outside_the_roi_changes(pose: tuple[float, ...], values: dict[str, float]) -> None:
+    """Bytes that no stroke reaches equal the input's."""
+    frame = np.random.default_rng(2).integers(0, 256, (360, 480, 3)).astype(np.uint8)
+    face, parameters = face_at(*pose), Parameters(**values)
+    result = warp(frame, [face], parameters)
+    strokes = strokes_of(face, parameters)
+    inside = np.zeros(frame.shape[:2], bool)
+    if len(strokes):
+        x0, y0, x1, y1 = roi_of(strokes, *frame.shape[:2])
+        inside[y0 : max(y0, y1), x0 : max(x0, x1)] = True
+    np.testing.assert_array_equal(result[~inside], frame[~inside])
+
+
+@given(values, poses, poses)
+@settings(max_examples=60, deadline=None)
+def test_the_map_never_folds(values: dict[str, float], one: tuple[float, ...], other: tuple[float, ...]) -> None:
+    """The Jacobian of the backward map stays above (1 - SQUEEZE_MAX)², two overlapping faces included."""
+    parameters = Parameters(**values)
+    faces = [face_at(*one), face_at(other[0] % 60 + one[0], other[1] % 60 + one[1], *other[2:])]
+    strokes = np.concatenate([strokes_of(f, parameters) for f in faces])
+    if not len(strokes):
+        return
+    step = 4
+    x0, y0 = 0, 0
+    field = np.zeros((360 // step, 480 // step, 2), np.float32)
+    squeeze = np.zeros(field.shape[:2], np.float32)
+    add_strokes(strokes, field, squeeze, x0, y0, step)
+    field *= limit(float(squeeze.max()))
+    dx = np.gradient(field, step, axis=1)
+    dy = np.gradient(field, step, axis=0)
+    jacobian = (1 + dx[..., 0]) * (1 + dy[..., 1]) - dx[..., 1] * dy[..., 0]
+    # Central differences over 8 px smooth the derivative: allow for a hundredth.
+    assert jacobian.min() > (1 - SQUEEZE_MAX) ** 2 - 0.01
+
+
+def test_the_squeeze_bounds_the_jacobian() -> None:
+    """`squeeze` is what it says: the symmetric part of the derivative has no eigenvalue below minus it."""
+    strokes = strokes_of(face_at(240, 150, 80, 0.3), extremes())
+    step = 0.25
+    field = np.zeros((1200, 1600, 2), np.float32)
+    squeeze = np.zeros(field.shape[:2], np.float32)
+    add_strokes(strokes, field, squeeze, 40.0, 20.0, step)
+    dx, dy = np.gradient(field.astype(float), step, axis=1), np.gradient(field.astype(float), step, axis=0)
+    a, d, b = dx[..., 0], dy[..., 1], (dx[..., 1] + dy[..., 0]) / 2
+    lowest = (a + d) / 2 - np.sqrt(((a - d) / 2) ** 2 + b**2)
+    # Differences over half a px against the exact derivative: 0.009 at the rims, where it bends.
+    assert (lowest > -squeeze - 0.012).all()
+
+
+def test_the_limit_is_smooth_and_keeps_below_the_bound() -> None:
+    """What is left of a squeeze grows with it, never passes the bound, and starts off unchanged."""
+    squeeze = np.linspace(0, 20, 4001)[1:]
+    left = squeeze * np.array([limit(s) for s in squeeze])
+    assert (np.diff(left) > -1e-12).all()  # but for rounding where it has reached the bound
+    assert left.max() <= SQUEEZE_MAX + 1e-12
+    np.testing.assert_allclose(left[squeeze < 0.5], squeeze[squeeze < 0.5])
+    slope = np.diff(left) / np.diff(squeeze)
+    assert np.abs(np.diff(slope)).max() < 0.1  # no kink: it is tanh, sampled every 0.005
+
+
+def test_the_kernel_adds_what_the_naive_twin_adds() -> None:
+    """The compiled field equals the plain-loop one."""
+    strokes = strokes_of(face_at(60, 50, 30, 0.4, 0.2), extremes())
+    field = np.zeros((40, 50, 2), np.float32)
+    add_strokes(strokes, field, np.zeros((40, 50), np.float32), -8.0, -8.0, 4.0)
+    # float32 strokes against doubles: displacements of some px are exact to 1e-4.
+    np.testing.assert_allclose(field, naive.field(strokes, 40, 50, -8.0, -8.0, 4.0), atol=1e-4)
+
+
+def test_sampling_matches_exact_bilinear(noise: BgrFrame) -> None:
+    """Each pixel is the bilinear value at its place in the exact field, within a grey level or two."""
+    face = face_at(240, 150, 60, 0.1)
+    parameters = Parameters(thin=0.8, eyes=0.6)
+    result = warp(noise, [face], parameters)
+    strokes = strokes_of(face, parameters)
+    scale = limit(_squeeze(strokes))
+    rng = np.random.default_rng(3)
+    x0, y0, x1, y1 = roi_of(strokes, *noise.shape[:2])
+    for x, y in zip(rng.integers(x0, x1, 400), rng.integers(y0, y1, 400), strict=True):
+        dx, dy = naive.displacement(strokes, x, y)
+        exact = naive.bilinear(noise, x + scale * dx, y + scale * dy)
+        # The gridded field is within 0.05 px of the exact one; this noise has 60 levels a pixel.
+        np.testing.assert_allclose(result[y, x], exact, atol=4.0)
+
+
+def _squeeze(strokes: np.ndarray) -> float:
+    x0, y0, x1, y1 = roi_of(strokes, 10**6, 10**6)
+    step = 4
+    shape = ((y1 - 1 - y0) // step + 4, (x1 - 1 - x0) // step + 4)
+    squeeze = np.zeros(shape, np.float32)
+    add_strokes(strokes, np.zeros((*shape, 2), np.float32), squeeze, x0 - step, y0 - step, step)
+    return float(squeeze.max())
+
+
+def test_a_backward_displacement_to_the_right_moves_the_picture_left(noise: BgrFrame) -> None:
+    """Convention: out[y, x] = frame[y + dy, x + dx], pinned with a constant asymmetric shift."""
+    field = np.zeros((20, 20, 2), np.float32)
+    field[..., 0], field[..., 1] = 3.0, -2.0
+    out = noise.copy()
+    sample(noise, out, field, 100, 80, 200, 170, 8)
+    np.testing.assert_array_equal(out[80:170, 100:200], noise[78:168, 103:203])
+
+
+def test_sampling_agrees_with_remap(noise: BgrFrame) -> None:
+    """OpenCV's remap with the same field gives the same picture to a grey level or two."""
+    face = face_at(240, 150, 60)
+    strokes = strokes_of(face, extremes())
+    roi = x0, y0, x1, y1 = roi_of(strokes, *noise.shape[:2])
+    step = grid_step(face)
+    field = limited_field(strokes, roi, step)
+    out = noise.copy()
+    sample(noise, out, field, *roi, step)
+    y, x = np.mgrid[y0:y1, x0:x1].astype(np.float32)
+    exact = naive_dense(strokes, roi) * limit(_squeeze(strokes))
+    expected = cv2.remap(noise, x + exact[..., 0], y + exact[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    difference = out[y0:y1, x0:x1].astype(int) - expected
+    assert abs(difference.mean()) < 0.1
+    assert np.percentile(np.abs(difference), 99.9) <= 4
+
+
+def naive_dense(strokes: np.ndarray, roi: tuple[int, int, int, int]) -> np.ndarray:
+    """The exact field at every pixel of a ROI (the compiled one at step 1, which has a twin of its own)."""
+    x0, y0, x1, y1 = roi
+    field = np.zeros((y1 - y0, x1 - x0, 2), np.float32)
+    add_strokes(strokes, field, np.zeros(field.shape[:2], np.float32), x0, y0, 1.0)
+    return field
+
+
+@pytest.mark.parametrize("iod", [20.0, 40.0, 70.0, 100.0, 130.0, 160.0, 250.0])
+def test_the_grid_is_as_good_as_the_exact_field(iod: float) -> None:
+    """Interpolated to pixels, the gridded field of faces up to 720p differs by less than 0.05 px."""
+    face = face_at(400, 300, iod, 0.2)
+    strokes = strokes_of(face, extremes())
+    roi = x0, y0, x1, y1 = roi_of(strokes, 720, 1280)
+    field = limited_field(strokes, roi, grid_step(face))
+    exact = naive_dense(strokes, roi) * limit(_squeeze(strokes))
+    for axis in (0, 1):
+        fine = _interpolated(field[..., axis], y1 - y0, x1 - x0, grid_step(face))
+        assert np.abs(fine - exact[..., axis]).max() < 0.05
+
+
+def _interpolated(nodes: np.ndarray, h: int, w: int, step: int) -> np.ndarray:
+    """Catmull-Rom interpolation of nodes with a margin of one, as a product of two matrices."""
+
+    def weights(n: int, count: int) -> np.ndarray:
+        matrix = np.zeros((n, count))
+        for p in range(n):
+            i, t = p // step, (p % step) / step
+            u = 1 - t
+            matrix[p, i : i + 4] = (
+                -0.5 * t * u * u,
+                1 + 0.5 * t * t * (3 * t - 5),
+                1 + 0.5 * u * u * (3 * u - 5),
+                -0.5 * u * t * t,
+            )
+        return matrix
+
+    return weights(h, nodes.shape[0]) @ nodes @ weights(w, nodes.shape[1]).T
+
+
+@pytest.mark.parametrize("name", list(ADJUSTMENTS))
+def test_more_strength_moves_the_anchors_further(name: str) -> None:
+    """Alone, every adjustment moves its own anchors monotonically."""
+    face = face_at(240, 150, 60)
+    moved = []
+    for value in np.linspace(0, ADJUSTMENTS[name].maximum, 9):
+        strokes = strokes_of(face, Parameters(**(NEUTRAL | {name: value})))
+        total = 0.0
+        if len(strokes):
+            scale = limit(_squeeze(strokes))
+            # A scale stroke leaves its anchor in place: look beside it.
+            total = sum(np.hypot(*naive.displacement(strokes, s[0] + 8, s[1] + 3)) for s in strokes) * scale
+        moved.append(total)
+    assert moved[0] == 0
+    assert (np.diff(moved) > 0).all()
+
+
+@given(values, st.floats(-0.6, 0.6), st.floats(-0.6, 0.6))
+@settings(max_examples=20, deadline=None)
+def test_a_mirrored_face_gives_the_mirrored_result(values: dict[str, float], roll: float, yaw: float) -> None:
+    """Left and right are treated alike."""
+    rng = np.random.default_rng(5)
+    frame = cv2.GaussianBlur(rng.integers(0, 256, (240, 240, 3)).astype(np.uint8), (0, 0), 3)
+    face = face_at(118, 90, 50, roll, yaw)
+    points = face.landmarks[list(MIRROR)] * np.array([-1, 1], np.float32) + np.array([239, 0], np.float32)
+    parameters = Parameters(**values)
+    straight = warp(frame, [face], parameters)
+    mirrored = warp(np.ascontiguousarray(frame[:, ::-1]), [Face.from_landmarks(points)], parameters)
+    # The coarse grids do not fall on mirrored places: 0.05 px on a picture of 10 levels a pixel.
+    difference = np.abs(straight[:, ::-1].astype(int) - mirrored)
+    assert difference.max() <= 3
+
+
+def test_the_effect_is_independent_of_scale() -> None:
+    """A face twice as big is moved twice as far."""
+    for parameters in (extremes(), Parameters(thin=0.5, eyes=0.5)):
+        small = strokes_of(face_at(100, 80, 40), parameters)
+        big = strokes_of(face_at(200, 160, 80), parameters)
+        for x, y in ((60, 100), (90, 85), (130, 140)):
+            expected = np.array(naive.displacement(small, x, y)) * 2
+            np.testing.assert_allclose(naive.displacement(big, 2 * x, 2 * y), expected, atol=1e-3)
+
+
+def test_confidence_and_strength_scale_the_effect() -> None:
+    """Half the confidence is half the stroke, as is half the strength."""
+    face = face_at(100, 80, 40)
+    doubtful = Face.from_landmarks(face.landmarks, confidence=0.5)
+    full = strokes_of(face, Parameters())
+    for half in (strokes_of(doubtful, Parameters()), strokes_of(face, Parameters(strength=0.5))):
+        np.testing.assert_allclose(half[:, 7:9], full[:, 7:9] / 2, rtol=1e-6)
+
+
+def test_a_turned_head_keeps_its_far_cheek() -> None:
+    """Nose to picture right: the subject's left cheek, against the background, is let go."""
+    strokes = strokes_of(face_at(100, 80, 40, yaw=0.6), Parameters(thin=1.0, eyes=0.0))
+    x, pull = strokes[:, 0], strokes[:, 7]
+    near, far = np.abs(pull[x < 100]).max(), np.abs(pull[x > 110]).sum()
+    assert near > 0
+    assert far < 0.3 * near
+
+
+@pytest.mark.parametrize("centre", [(0, 0), (479, 359), (5, 200), (240, -20)])
+def test_a_face_at_the_border_shows_no_garbage(centre: tuple[int, int]) -> None:
+    """Outside the frame its edge repeats: a frame of one colour stays that colour."""
+    frame = np.full((360, 480, 3), (10, 120, 240), np.uint8)
+    np.testing.assert_array_equal(warp(frame, [face_at(*centre, 60)], extremes()), frame)
+
+
+def test_in_place_equals_out_of_place(noise: BgrFrame) -> None:
+    """`out` may be the frame itself, or another array, with the same result."""
+    faces = [face_at(150, 120, 50), face_at(330, 180, 60, 0.3)]
+    expected = warp(noise, faces, extremes())
+    other = np.zeros_like(noise)
+    frame = noise.copy()
+    kept = Warp()
+    assert kept.apply(noise, faces, extremes(), other) is other
+    assert kept.apply(frame, faces, extremes(), frame) is frame
+    np.testing.assert_array_equal(other, expected)
+    np.testing.assert_array_equal(frame, expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (16, 16, 3), (7, 500, 3), (500, 3, 3)])
+def test_frames_of_any_size_are_warped(shape: tuple[int, int, int]) -> None:
+    """Tiny and odd frames give a frame of the same size."""
+    frame = np.full(shape, 77, np.uint8)
+    assert warp(frame, [face_at(shape[1] / 2, shape[0] / 2, 20)], extremes()).shape == shape
+
+
+@pytest.mark.parametrize(
+    ("frame", "told"),
+    [
+        (np.zeros((20, 20), np.uint8), r"uint8 \(20, 20\)"),
+        (np.zeros((20, 20, 4), np.uint8), r"\(20, 20, 4\)"),
+        (np.zeros((20, 20, 3), np.float32), "float32"),
+        (np.zeros((0, 20, 3), np.uint8), r"\(0, 20, 3\)"),
+        (np.zeros((20, 40, 3), np.uint8)[:, ::2], "strided"),
+        (None, "NoneType"),
+    ],
+)
+def test_what_is_no_frame_is_refused(frame: np.ndarray, told: str) -> None:
+    """The error says what it got and what is allowed."""
+    with pytest.raises(FrameError, match=told):
+        warp(frame, [], Parameters())
+
+
+def test_an_out_that_overlaps_partly_is_refused() -> None:
+    """Reading what has just been written would smear."""
+    memory = np.zeros((30, 20, 3), np.uint8)
+    with pytest.raises(FrameError, match="overlaps"):
+        warp(memory[:20], [], Parameters(), memory[10:])
