@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check bench format pins clean
+.PHONY: help run demo test check bench docs format pins clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -46,6 +46,14 @@ format:  ## let ruff mend what it can, and format
 	@goal=test; $(SETUP)
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+docs:  ## draw the pictures of the docs anew
+	@goal=run; $(SETUP)
+	@$(BIN)/python tools/make_pictures.py
+
+pins:  ## renew the pinned versions in requirements*.txt (Python 3.11)
+	@goal=test; $(SETUP)
+	@$(BIN)/python tools/pin.py
 
 clean:  ## remove .venv, caches and what builds leave behind
 	rm -rf .venv build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
