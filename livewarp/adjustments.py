@@ -71,9 +71,9 @@ ADJUSTMENTS: Mapping[str, Adjustment] = {
             minimum=0.0,
             maximum=1.0,
             strokes=(
-                Stroke("shift", anchor=(2,), radius=(0.68, 0.62), amount=(0.06, 0.0)),
-                Stroke("shift", anchor=(4,), radius=(0.68, 0.62), amount=(0.09, 0.0)),
-                Stroke("shift", anchor=(6,), radius=(0.60, 0.55), amount=(0.07, -0.01)),
+                Stroke("shift", anchor=(2,), radius=(0.75, 0.68), amount=(0.06, 0.0)),
+                Stroke("shift", anchor=(4,), radius=(0.75, 0.68), amount=(0.09, 0.0)),
+                Stroke("shift", anchor=(6,), radius=(0.66, 0.60), amount=(0.07, -0.01)),
             ),
         ),
         Adjustment(

@@ -1,12 +1,123 @@
-"""Plain-loop twins of the compiled kernels: slow, obvious, and the judge of the fast ones."""
+"""Plain-loop twins of every kernel: the same arithmetic, one pixel and channel at a time, nothing compiled.
+
+What is fixed point in a kernel is integer arithmetic here, and what is float32 there is rounded to float32
+after every operation here, so that results are compared bit by bit.
+"""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+from numpy.typing import NDArray
 
-Q2 = 0.6**2
+ONE = 65536  # positions and weights are counted in 1/65536
+MAX_SHIFT = np.float32(8192.0)
+ROUND = 131  # half a grey level in 1/256, and 3 for four truncations
+
+
+def weights(step: int) -> NDArray[np.float32]:
+    """(4, step): Catmull-Rom."""
+    result = np.empty((4, step), np.float32)
+    for i in range(step):
+        t = i / step
+        result[0, i] = 0.5 * (((2.0 - t) * t - 1.0) * t)
+        result[1, i] = 0.5 * ((3.0 * t - 5.0) * t * t + 2.0)
+        result[2, i] = 0.5 * (((4.0 - 3.0 * t) * t + 1.0) * t)
+        result[3, i] = 0.5 * ((t - 1.0) * t * t)
+    return result
+
+
+def four(w: NDArray[np.float32], nodes: NDArray[np.float32]) -> np.float32:
+    """Sum of four weighted nodes, in the order of the kernels."""
+    with np.errstate(invalid="ignore", over="ignore"):  # nodes may be infinite or not a number
+        return np.float32((w[0] * nodes[0] + w[1] * nodes[1]) + (w[2] * nodes[2] + w[3] * nodes[3]))
+
+
+def bounded(value: np.float32) -> np.float32:
+    """Within ±MAX_SHIFT; not a number becomes -MAX_SHIFT."""
+    if not value > -MAX_SHIFT:
+        return -MAX_SHIFT
+    return value if value < MAX_SHIFT else MAX_SHIFT
+
+
+def shift_row(grid: NDArray[np.float32], y: int, width: int, step: int) -> NDArray[np.float32]:
+    """(2, width): displacement of row y (from the top of the ROI), 1/65536 px, from grid (gh, gw, 2), px."""
+    w = weights(step)
+    result = np.empty((2, width), np.float32)
+    j, i = divmod(y, step)
+    for x in range(width):
+        k, m = divmod(x, step)
+        for c in range(2):
+            along = [bounded(four(w[:, m], grid[j + n, k : k + 4, c])) for n in range(4)]
+            result[c, x] = four(np.float32(ONE) * w[:, i], np.array(along, np.float32))
+    return result
+
+
+def mix(a: int, b: int, weight: int) -> int:
+    """Between a and b (16 bits) by weight / 65536; each product loses its lower half."""
+    return (a * (ONE - 1 - weight) >> 16) + (b * weight >> 16)
+
+
+def pixel(source: NDArray[np.uint8], u: int, v: int) -> list[int]:
+    """BGR at (u, v), 1/65536 px, clamped to the source; clamping ends 1/65536 px short of the last pixel."""
+    height, width, _ = source.shape
+    x, fx = divmod(min(max(u, 0), (width - 1) * ONE - 1), ONE)
+    y, fy = divmod(min(max(v, 0), (height - 1) * ONE - 1), ONE)
+    result = []
+    for c in range(3):
+        upper = mix(256 * int(source[y, x, c]), 256 * int(source[y, x + 1, c]), fx)
+        lower = mix(256 * int(source[y + 1, x, c]), 256 * int(source[y + 1, x + 1, c]), fx)
+        result.append((mix(upper, lower, fy) + ROUND) >> 8)
+    return result
+
+
+def sample(
+    source: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+    grid: NDArray[np.float32],
+    roi: tuple[int, int, int, int],
+    step: int,
+    origin: tuple[int, int],
+) -> None:
+    """As `livewarp.warping.kernels.sample`; every pixel of the ROI is written, also where nothing moves."""
+    x0, y0, x1, y1 = roi
+    for y in range(y0, y1):
+        shift = shift_row(grid, y - y0, x1 - x0, step)
+        for x in range(x0, x1):
+            dx, dy = (int(shift[c, x - x0]) for c in range(2))  # towards 0
+            out[y, x] = pixel(source, (x - origin[0]) * ONE + dx, (y - origin[1]) * ONE + dy)
+
+
+def bilinear(source: NDArray[np.uint8], u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Exact bilinear interpolation of (H, W, 3) at u, v (h, w), px, clamped to the source."""
+    height, width, _ = source.shape
+    u, v = np.clip(u, 0, width - 1), np.clip(v, 0, height - 1)
+    x, y = np.minimum(u.astype(int), width - 2), np.minimum(v.astype(int), height - 2)
+    fx, fy = (u - x)[..., None], (v - y)[..., None]
+    exact = source.astype(np.float64)
+    upper = exact[y, x] * (1 - fx) + exact[y, x + 1] * fx
+    lower = exact[y + 1, x] * (1 - fx) + exact[y + 1, x + 1] * fx
+    return upper * (1 - fy) + lower * fy
+
+
+def dense(grid: NDArray[np.float32], width: int, height: int, step: int) -> NDArray[np.float64]:
+    """(height, width, 2): the gridded field at every pixel, px, in float64."""
+
+    def along(nodes: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+        position = np.arange(n) / step
+        k = position.astype(int)
+        t = (position - k)[:, None, None]
+        w = (
+            0.5 * ((2 - t) * t - 1) * t,
+            0.5 * ((3 * t - 5) * t * t + 2),
+            0.5 * ((4 - 3 * t) * t + 1) * t,
+            0.5 * (t - 1) * t * t,
+        )
+        return sum(w[m] * nodes[k + m] for m in range(4))
+
+    return along(along(grid.astype(np.float64), height).transpose(1, 0, 2), width).transpose(1, 0, 2)
+
+
+Q2 = 1.0  # square of the ratio of offset and radius
 
 
 def displacement(strokes: np.ndarray, x: float, y: float) -> tuple[float, float]:
@@ -36,16 +147,3 @@ def field(strokes: np.ndarray, h: int, w: int, x0: float, y0: float, step: float
         for i in range(w):
             out[j, i] = displacement(strokes, x0 + i * step, y0 + j * step)
     return out
-
-
-def bilinear(frame: np.ndarray, x: float, y: float) -> np.ndarray:
-    """The frame at a point, float, the edge repeated outside."""
-    h, w = frame.shape[:2]
-    x, y = min(max(x, 0.0), w - 1.0), min(max(y, 0.0), h - 1.0)
-    ix, iy = math.floor(x), math.floor(y)
-    jx, jy = min(ix + 1, w - 1), min(iy + 1, h - 1)
-    fx, fy = x - ix, y - iy
-    p = frame.astype(float)
-    top = (1 - fx) * p[iy, ix] + fx * p[iy, jx]
-    low = (1 - fx) * p[jy, ix] + fx * p[jy, jx]
-    return (1 - fy) * top + fy * low

@@ -127,20 +127,17 @@ def test_the_kernel_adds_what_the_naive_twin_adds() -> None:
     np.testing.assert_allclose(field, naive.field(strokes, 40, 50, -8.0, -8.0, 4.0), atol=1e-4)
 
 
-def test_sampling_matches_exact_bilinear(noise: BgrFrame) -> None:
-    """Each pixel is the bilinear value at its place in the exact field, within a grey level or two."""
-    face = face_at(240, 150, 60, 0.1)
-    parameters = Parameters(thin=0.8, eyes=0.6)
-    result = warp(noise, [face], parameters)
-    strokes = strokes_of(face, parameters)
-    scale = limit(_squeeze(strokes))
-    rng = np.random.default_rng(3)
-    x0, y0, x1, y1 = roi_of(strokes, *noise.shape[:2])
-    for x, y in zip(rng.integers(x0, x1, 400), rng.integers(y0, y1, 400), strict=True):
-        dx, dy = naive.displacement(strokes, x, y)
-        exact = naive.bilinear(noise, x + scale * dx, y + scale * dy)
-        # The gridded field is within 0.05 px of the exact one; this noise has 60 levels a pixel.
-        np.testing.assert_allclose(result[y, x], exact, atol=4.0)
+def test_each_pixel_is_the_exact_bilinear_value(noise: BgrFrame) -> None:
+    """A small face has an exact field at every pixel: what is drawn is bilinear to half a grey level."""
+    face = face_at(240, 150, 55, 0.1)
+    strokes = strokes_of(face, Parameters(thin=0.8, eyes=0.6))
+    result = warp(noise, [face], Parameters(thin=0.8, eyes=0.6))
+    x0, y0, x1, y1 = roi = roi_of(strokes, *noise.shape[:2])
+    y, x = np.mgrid[y0:y1, x0:x1]
+    field = naive_dense(strokes, roi) * limit(_squeeze(strokes))
+    exact = naive.bilinear(noise, x + field[..., 0], y + field[..., 1])
+    # 0.5 of rounding, and the fixed point of tests/test_kernels.py.
+    assert np.abs(result[y0:y1, x0:x1] - exact).max() < 0.55
 
 
 def _squeeze(strokes: np.ndarray) -> float:
@@ -157,25 +154,25 @@ def test_a_backward_displacement_to_the_right_moves_the_picture_left(noise: BgrF
     field = np.zeros((20, 20, 2), np.float32)
     field[..., 0], field[..., 1] = 3.0, -2.0
     out = noise.copy()
-    sample(noise, out, field, 100, 80, 200, 170, 8)
+    sample(noise, out, field, (100, 80, 200, 170), 8, (0, 0))
     np.testing.assert_array_equal(out[80:170, 100:200], noise[78:168, 103:203])
 
 
 def test_sampling_agrees_with_remap(noise: BgrFrame) -> None:
     """OpenCV's remap with the same field gives the same picture to a grey level or two."""
-    face = face_at(240, 150, 60)
+    face = face_at(240, 150, 80)
     strokes = strokes_of(face, extremes())
     roi = x0, y0, x1, y1 = roi_of(strokes, *noise.shape[:2])
     step = grid_step(face)
     field = limited_field(strokes, roi, step)
     out = noise.copy()
-    sample(noise, out, field, *roi, step)
+    sample(noise, out, field, roi, step, (0, 0))
     y, x = np.mgrid[y0:y1, x0:x1].astype(np.float32)
     exact = naive_dense(strokes, roi) * limit(_squeeze(strokes))
     expected = cv2.remap(noise, x + exact[..., 0], y + exact[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     difference = out[y0:y1, x0:x1].astype(int) - expected
     assert abs(difference.mean()) < 0.1
-    assert np.percentile(np.abs(difference), 99.9) <= 4
+    assert np.percentile(np.abs(difference), 99.9) <= 2
 
 
 def naive_dense(strokes: np.ndarray, roi: tuple[int, int, int, int]) -> np.ndarray:
@@ -186,7 +183,7 @@ def naive_dense(strokes: np.ndarray, roi: tuple[int, int, int, int]) -> np.ndarr
     return field
 
 
-@pytest.mark.parametrize("iod", [20.0, 40.0, 70.0, 100.0, 130.0, 160.0, 250.0])
+@pytest.mark.parametrize("iod", [20.0, 50.0, 64.0, 80.0, 100.0, 130.0, 160.0, 200.0, 250.0])
 def test_the_grid_is_as_good_as_the_exact_field(iod: float) -> None:
     """Interpolated to pixels, the gridded field of faces up to 720p differs by less than 0.05 px."""
     face = face_at(400, 300, iod, 0.2)
@@ -195,7 +192,8 @@ def test_the_grid_is_as_good_as_the_exact_field(iod: float) -> None:
     field = limited_field(strokes, roi, grid_step(face))
     exact = naive_dense(strokes, roi) * limit(_squeeze(strokes))
     for axis in (0, 1):
-        fine = _interpolated(field[..., axis], y1 - y0, x1 - x0, grid_step(face))
+        step = grid_step(face)
+        fine = field[..., axis] if step == 1 else _interpolated(field[..., axis], y1 - y0, x1 - x0, step)
         assert np.abs(fine - exact[..., axis]).max() < 0.05
 
 
@@ -299,7 +297,7 @@ def test_in_place_equals_out_of_place(noise: BgrFrame) -> None:
     np.testing.assert_array_equal(frame, expected)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 3), (16, 16, 3), (7, 500, 3), (500, 3, 3)])
+@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 2, 3), (16, 16, 3), (7, 500, 3), (500, 3, 3)])
 def test_frames_of_any_size_are_warped(shape: tuple[int, int, int]) -> None:
     """Tiny and odd frames give a frame of the same size."""
     frame = np.full(shape, 77, np.uint8)
@@ -314,6 +312,7 @@ def test_frames_of_any_size_are_warped(shape: tuple[int, int, int]) -> None:
         (np.zeros((20, 20, 3), np.float32), "float32"),
         (np.zeros((0, 20, 3), np.uint8), r"\(0, 20, 3\)"),
         (np.zeros((20, 40, 3), np.uint8)[:, ::2], "strided"),
+        (np.zeros((2, 16385, 3), np.uint8), "sides up to 16384"),
         (None, "NoneType"),
     ],
 )

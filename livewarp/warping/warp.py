@@ -15,7 +15,7 @@ from livewarp.adjustments import ADJUSTMENTS
 from livewarp.arrays import BgrFrame, Box, DisplacementField, FloatArray
 from livewarp.errors import FrameError
 from livewarp.face68 import Face
-from livewarp.warping.kernels import add_strokes, sample
+from livewarp.warping.kernels import MAX_SIDE, add_strokes, grid_shape, sample, sample_dense
 from livewarp.warping.strokes import (
     COS,
     CX,
@@ -27,10 +27,12 @@ from livewarp.warping.strokes import (
     StrokeTable,
 )
 
-# Spacing of the field's nodes, px, over IOD to the power of 2/3. The error of a cubic grid goes with
-# step³ / IOD², so this keeps it the same on every face: below 0.05 px (tests/test_warp.py).
-STEP_PER_IOD = 1 / 6.7
-MIN_STEP_PX, MAX_STEP_PX = 1, 16
+# Spacing of the field's nodes by IOD, px. What lies between the nodes is then within 0.05 px of the exact
+# field (tests/test_warp.py); on the smallest faces only the exact field at every pixel is.
+GRID_STEPS = ((0.0, 1), (64.0, 4), (200.0, 8))
+
+# Around a ROI in scratch: the map stays inside the ROI, its interpolation reaches a pixel further.
+MARGIN_PX = 2
 
 # Squeeze: how far the smallest stretch of the backward map is below 1. Up to SQUEEZE_FREE strokes
 # add up as they are; from there the whole field is scaled, smoothly, so as never to pass
@@ -48,7 +50,7 @@ class Warp:
 
     def __init__(self) -> None:
         self._table = StrokeTable(ADJUSTMENTS.values())
-        self._scratch = np.empty((0, 0, 3), np.uint8)
+        self._scratch = np.empty(0, np.uint8)
 
     def apply(
         self,
@@ -67,20 +69,29 @@ class Warp:
             raise FrameError("out: overlaps frame; allowed: frame itself or memory of its own")
         if out is not frame:
             np.copyto(out, frame)
-        if not values["enabled"]:
+        if not values["enabled"] or min(frame.shape[:2]) < 2:  # in a single row there is no face
             return out
         placed = [(grid_step(face), self._table.place(face, values)) for face in faces if face.confidence > 0.0]
         for roi, step_px, strokes in _group(placed, *frame.shape[:2]):
             field = limited_field(strokes, roi, step_px)
-            source = self._copy_of(frame) if out is frame else frame
-            sample(source, out, field, *roi, step_px)
+            source, origin = self._copy_around(frame, roi) if out is frame else (frame, (0, 0))
+            if step_px == 1:
+                sample_dense(source, out, field, roi, origin)
+            else:
+                sample(source, out, field, roi, step_px, origin)
         return out
 
-    def _copy_of(self, frame: BgrFrame) -> BgrFrame:
-        if self._scratch.shape != frame.shape:
-            self._scratch = np.empty_like(frame)
-        np.copyto(self._scratch, frame)
-        return self._scratch
+    def _copy_around(self, frame: BgrFrame, roi: Box) -> tuple[BgrFrame, tuple[int, int]]:
+        """A contiguous copy of the ROI and its margin, and where its top left pixel (x, y) lies in the frame."""
+        height, width = frame.shape[:2]
+        x0, y0 = max(0, roi[0] - MARGIN_PX), max(0, roi[1] - MARGIN_PX)
+        x1, y1 = min(width, roi[2] + MARGIN_PX), min(height, roi[3] + MARGIN_PX)
+        size = (y1 - y0) * (x1 - x0) * 3
+        if self._scratch.size < size:
+            self._scratch = np.empty(frame.size, np.uint8)
+        copy = self._scratch[:size].reshape(y1 - y0, x1 - x0, 3)
+        np.copyto(copy, frame[y0:y1, x0:x1])
+        return copy, (x0, y0)
 
 
 def warp(
@@ -128,23 +139,30 @@ def check_frame(frame: BgrFrame) -> None:
         raise FrameError(
             f"frame: got {frame.dtype} {frame.shape}, allowed: uint8 (H, W, 3) BGR; convert it with cv2.cvtColor"
         )
+    if max(frame.shape) > MAX_SIDE:
+        raise FrameError(f"frame: got {frame.shape[1]}x{frame.shape[0]}, allowed: sides up to {MAX_SIDE} px")
     if not frame.flags.c_contiguous:
         raise FrameError("frame: got a strided view, allowed: C-contiguous; copy it with numpy.ascontiguousarray")
 
 
 def grid_step(face: Face) -> int:
-    """Spacing of the field's nodes for this face, px."""
-    return max(MIN_STEP_PX, min(MAX_STEP_PX, int(STEP_PER_IOD * face.pose.iod_px ** (2 / 3))))
+    """Spacing of the field's nodes for this face, px; 1: a node a pixel."""
+    return [step for least_iod_px, step in GRID_STEPS if face.pose.iod_px >= least_iod_px][-1]
 
 
 def limited_field(strokes: FloatArray, roi: Box, step_px: int) -> DisplacementField:
-    """The summed field of strokes, (h, w, 2) px, on the grid of `kernels.sample`, scaled so as not to fold."""
+    """The summed field of strokes, px, scaled so as not to fold.
+
+    Returns
+    -------
+    (h, w, 2) float32
+        On the grid of `kernels.sample`; for step 1, at every pixel of the ROI.
+    """
     x0, y0, x1, y1 = roi
-    h = (y1 - 1 - y0) // step_px + 4
-    w = (x1 - 1 - x0) // step_px + 4
-    field = np.zeros((h, w, 2), np.float32)
-    squeeze = np.zeros((h, w), np.float32)
-    add_strokes(strokes, field, squeeze, x0 - step_px, y0 - step_px, step_px)
+    shape, margin = ((y1 - y0, x1 - x0), 0) if step_px == 1 else (grid_shape(roi, step_px), step_px)
+    field = np.zeros((*shape, 2), np.float32)
+    squeeze = np.zeros(shape, np.float32)
+    add_strokes(strokes, field, squeeze, x0 - margin, y0 - margin, step_px)
     field *= limit(float(squeeze.max()))
     return field
 
