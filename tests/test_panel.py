@@ -18,7 +18,7 @@ import pytest
 from control_fixture import ANY_PORT, TIMEOUT_S, FakeDaemon, served
 from livewarp.control.client import Address
 from livewarp.control.methods import MAX_MESSAGE_BYTES, METHODS
-from livewarp.control.panel import Panel
+from livewarp.control.panel import Panel, _Handler
 from livewarp.errors import ControlError
 from livewarp.parameters import KNOBS
 from livewarp.sinks.preview import Preview
@@ -54,7 +54,8 @@ class Engine:
         pixels = noise.copy()
         i = 0
         while not self._ended.wait(0.002):
-            pixels[:16, :16] = i = (i + 1) % 250
+            i += 1
+            pixels[:16, :16], pixels[:16, 16:32] = i % 250, i // 250  # flat blocks: JPEG keeps each of their levels
             self._preview.offer(pixels)
 
     def __enter__(self):
@@ -422,6 +423,21 @@ def test_a_viewer_that_never_reads_is_dropped(panel, preview, monkeypatch):
     monkeypatch.setattr("livewarp.control.panel._SILENCE_S", 0.2)
     with Engine(preview, (720, 1280, 3)), Viewer(panel.address):
         assert preview.left.wait(TIMEOUT_S)
+
+
+def test_a_connection_is_closed_in_the_hub(daemon, preview, monkeypatch):
+    """What reads a connection is closed when that ends, by its client or by `stop`, and not left to be collected."""
+    files = []
+    handle = _Handler.handle
+    monkeypatch.setattr(_Handler, "handle", lambda self: (files.append(self.rfile), handle(self)))
+    with served(lambda: Panel(daemon, preview, ANY_PORT), daemon) as panel:
+        left, kept = (http.client.HTTPConnection(*panel.address, timeout=TIMEOUT_S) for _ in range(2))
+        for connection in (left, kept):
+            connection.request("GET", "/")
+            connection.getresponse().read()
+        left.close()
+    kept.close()
+    assert [file.closed for file in files] == [True, True]
 
 
 def test_half_a_request_is_closed(panel, monkeypatch, capfd):

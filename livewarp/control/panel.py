@@ -116,7 +116,8 @@ class _Handler(WSGIHandler):  # type: ignore[misc]  # gevent comes without types
 
     def handle(self) -> None:
         self.socket.settimeout(_SILENCE_S)
-        super().handle()
+        with self.rfile:  # else the garbage collector closes it, in any thread, and the hub's loop is for one only
+            super().handle()
 
     def get_environ(self) -> dict[str, Any]:
         return {**super().get_environ(), "livewarp.socket": self.socket}
