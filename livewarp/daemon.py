@@ -92,7 +92,7 @@ class Daemon:
             raise
         return Engine(
             source,
-            FaceFilter(self.initial, tracker),
+            FaceFilter(self.initial, tracker, settings.warping.glide),
             sinks,
             self._preview,
             max_frames,

@@ -11,11 +11,13 @@ import numpy as np
 
 from livewarp.arrays import BgrFrame
 from livewarp.face68 import MEAN_FACE, Face, Pose
+from livewarp.glide import DEFAULT_GLIDE_S, Glide
 from livewarp.parameters import Parameters
 from livewarp.tracking import FaceTracker
 from livewarp.warping import Warp
 
 DEFAULT_FPS = 30.0
+WARM_UP_IODS_PX = (40.0, 100.0)  # a small and a larger face take different kernels
 
 
 class FaceFilter:
@@ -30,6 +32,8 @@ class FaceFilter:
         What to do; None: the defaults.
     tracker
         None: a new `FaceTracker()` that works synchronously.
+    glide_s
+        How long a change of the parameters takes, s; 0: at once.
 
     Raises
     ------
@@ -47,10 +51,17 @@ class FaceFilter:
     >>> result = face_filter.apply(cv2.imread("me.jpg"))            # doctest: +SKIP
     """
 
-    def __init__(self, parameters: Parameters | None = None, tracker: FaceTracker | None = None) -> None:
+    def __init__(
+        self,
+        parameters: Parameters | None = None,
+        tracker: FaceTracker | None = None,
+        glide_s: float = DEFAULT_GLIDE_S,
+    ) -> None:
         self.parameters = Parameters() if parameters is None else parameters
         self._tracker = FaceTracker() if tracker is None else tracker
         self._warp = Warp()
+        self._glide = Glide(glide_s)
+        self._now_s = 0.0
         self._frames = 0
 
     def apply(self, frame: BgrFrame, timestamp_s: float | None = None, out: BgrFrame | None = None) -> BgrFrame:
@@ -82,20 +93,22 @@ class FaceFilter:
 
     def track(self, frame: BgrFrame, timestamp_s: float) -> list[Face]:
         """The first half of `apply`: the faces in the next frame."""
+        self._now_s = timestamp_s
         return self._tracker.update(frame, timestamp_s)
 
     def warp(self, frame: BgrFrame, faces: Sequence[Face], out: BgrFrame | None = None) -> BgrFrame:
-        """The second half of `apply`: the frame with these faces reshaped."""
-        return self._warp.apply(frame, faces, self.parameters, out)
+        """The second half of `apply`: the same frame with these faces reshaped."""
+        return self._warp.apply(frame, faces, self._glide.at(self.parameters, self._now_s), out)
 
     def warm_up(self, height: int, width: int) -> None:
         """Compile or load the kernels and touch the buffers for frames of this size, before the first one."""
         frame = np.zeros((height, width, 3), np.uint8)
-        pose = Pose(width / 2, height / 2, max(4.0, height / 8), 0.0, 0.0, 0.0)
-        face = Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32))
-        extremes = Parameters(**{k: v if isinstance(v, bool) else 1.0 for k, v in self.parameters.items()})
-        self._warp.apply(frame, [face], extremes, frame)
-        self._warp.apply(frame, [face], extremes)
+        ones = {name: True if name == "enabled" else 1.0 for name in self.parameters}
+        for iod_px in WARM_UP_IODS_PX:
+            pose = Pose(width / 2, height / 2, iod_px, 0.0, 0.0, 0.0)
+            face = Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32))
+            self._warp.apply(frame, [face], ones, frame)
+            self._warp.apply(frame, [face], ones)
 
     def close(self) -> None:
         """End the tracker's thread, if any; may be called more than once."""

@@ -44,6 +44,12 @@ class TrackingSettings(_Table):
     weights: str | None = Field(None, description="the 68-point weights; unset: the installed package's")
 
 
+class WarpingSettings(_Table):
+    """How faces are reshaped."""
+
+    glide: float = Field(0.15, ge=0.0, le=5.0, strict=False, description="s that a change of a parameter takes")
+
+
 class ControlSettings(_Table):
     """Where the daemon listens: loopback addresses only; port 0 takes any free one."""
 
@@ -62,6 +68,7 @@ class Settings(_Table):
 
     video: VideoSettings = VideoSettings()
     tracking: TrackingSettings = TrackingSettings()
+    warping: WarpingSettings = WarpingSettings()
     control: ControlSettings = ControlSettings()
     log: LogSettings = LogSettings()
     parameters: dict[str, Any] = Field(default_factory=dict)

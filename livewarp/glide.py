@@ -1,0 +1,61 @@
+"""Changes of parameters glide: a slider's jump becomes a quick, smooth movement of the face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from livewarp.parameters import Parameters, Value
+
+DEFAULT_GLIDE_S = 0.15
+
+
+class Glide:
+    """Follows the parameters that are asked for with those that a frame uses.
+
+    Parameters
+    ----------
+    duration_s
+        How long a change takes; 0: at once.
+    """
+
+    def __init__(self, duration_s: float = DEFAULT_GLIDE_S) -> None:
+        self._duration_s = duration_s
+        self._target: Parameters | None = None
+        self._from: Mapping[str, float] = {}
+        self._begin_s = 0.0
+        self._shown: Mapping[str, Value] = {}
+        self._last_s = 0.0
+
+    def at(self, target: Parameters, now_s: float) -> Mapping[str, Value]:
+        """The values for the frame of `now_s` on the way to `target`.
+
+        A change begins with the first frame that sees it and is complete `duration_s` after the frame
+        before. The first frame of all, and one whose time runs backwards, uses `target` as it is.
+        """
+        if self._target is None or now_s < self._last_s:
+            self._begin_s = now_s - self._duration_s
+        elif target is not self._target:
+            self._from = _numbers(self._shown)
+            self._begin_s = self._last_s
+        self._target = target
+        self._last_s = now_s
+        self._shown = self._between(target, now_s)
+        return self._shown
+
+    def _between(self, target: Parameters, now_s: float) -> Mapping[str, Value]:
+        passed_s = now_s - self._begin_s
+        if passed_s >= self._duration_s:
+            return target
+        t = passed_s / self._duration_s
+        share = t * t * (3.0 - 2.0 * t)  # starts and stops gently
+        to = _numbers(target)
+        values: dict[str, Value] = {name: a + (to[name] - a) * share for name, a in self._from.items()}
+        values["enabled"] = True  # on its way to or from off it is a matter of strength
+        return values
+
+
+def _numbers(values: Mapping[str, Value]) -> dict[str, float]:
+    """The values as numbers, with "enabled" in the strength."""
+    numbers = {name: float(value) for name, value in values.items()}
+    numbers["strength"] *= numbers["enabled"]
+    return numbers
