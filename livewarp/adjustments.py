@@ -10,9 +10,11 @@ the middle; `paired` adds the mirror image.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+Area = Literal["face", "eyes", "brows", "nose", "mouth"]
+"""The part of the face that an adjustment belongs to; people see them grouped by it, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,39 +53,227 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """A live parameter that reshapes the face; at 0 it does nothing."""
+    """A live parameter that reshapes the face; at 0 it does nothing.
+
+    A positive value gives more of what the name says: wider, longer, higher, larger, further apart.
+    """
 
     name: str
+    area: Area
     help: str
-    default: float
-    minimum: float
-    maximum: float
     strokes: tuple[Stroke, ...]
+    default: float = 0.0
+    minimum: float = -1.0
+    maximum: float = 1.0
 
 
-ADJUSTMENTS: Mapping[str, Adjustment] = {
+# How the amounts and radii were found: benchmarks/effects.py measures what each adjustment does to real faces
+# and to the measures of all others (tests/measures.py); sheets of faces were looked at for the rest. A shift
+# squeezes by 1.7 amount/radius; alone, no adjustment comes near the limit (SQUEEZE_FREE, warping/warp.py).
+ADJUSTMENTS: dict[str, Adjustment] = {
     a.name: a
     for a in (
+        # ------ face
         Adjustment(
             "thin",
+            "face",
             "Face thinning: the cheeks and the jaw move towards the middle of the face.",
+            (
+                Stroke("shift", (2,), (0.56, 0.62), (0.060, 0.0), outer=0.75),
+                Stroke("shift", (4,), (0.56, 0.62), (0.085, 0.0), outer=0.75),
+                Stroke("shift", (6,), (0.50, 0.55), (0.065, -0.01)),
+                # Holds the corners of the mouth against the pull on the cheeks.
+                Stroke("shift", (48,), (0.34, 0.34), (-0.028, 0.0)),
+            ),
             default=0.35,
             minimum=0.0,
-            maximum=1.0,
-            strokes=(
-                Stroke("shift", anchor=(2,), radius=(0.75, 0.68), amount=(0.06, 0.0)),
-                Stroke("shift", anchor=(4,), radius=(0.75, 0.68), amount=(0.09, 0.0)),
-                Stroke("shift", anchor=(6,), radius=(0.66, 0.60), amount=(0.07, -0.01)),
+        ),
+        Adjustment(
+            "face_length",
+            "face",
+            "Length of the face below the eyes.",
+            (Stroke("shift", (8,), (1.15, 1.05), (0.0, 0.13), paired=False),),
+        ),
+        Adjustment(
+            "forehead",
+            "face",
+            "Height of the forehead: the hair line moves up.",
+            (Stroke("shift", (36, 45), (0.95, 0.56), (0.0, -0.12), offset=(0.0, -0.80), paired=False),),
+        ),
+        Adjustment(
+            "temples",
+            "face",
+            "Width of the face beside the brows.",
+            (Stroke("shift", (0, 17), (0.42, 0.46), (-0.07, 0.0), offset=(-0.10, -0.20), outer=0.8),),
+        ),
+        Adjustment(
+            "cheekbones",
+            "face",
+            "Width of the face below the eyes.",
+            (Stroke("shift", (1,), (0.46, 0.46), (-0.08, 0.0), outer=0.8),),
+        ),
+        Adjustment(
+            "cheeks",
+            "face",
+            "Fullness of the cheeks: the width of the face beside nose and mouth.",
+            (Stroke("shift", (3,), (0.48, 0.46), (-0.08, 0.0), outer=0.8),),
+        ),
+        Adjustment(
+            "jaw",
+            "face",
+            "Width of the jaw, below its angles.",
+            (Stroke("shift", (5,), (0.48, 0.46), (-0.09, 0.0), outer=0.8),),
+        ),
+        Adjustment(
+            "chin_width",
+            "face",
+            "Width of the chin: less makes the face a V, more a U.",
+            (Stroke("shift", (7,), (0.42, 0.42), (-0.07, 0.0)),),
+        ),
+        Adjustment(
+            "chin_length",
+            "face",
+            "Length of the chin, below the mouth.",
+            (Stroke("shift", (8,), (0.75, 0.50), (0.0, 0.12), offset=(0.0, 0.04), paired=False),),
+        ),
+        # ------ eyes: radii and anchors from the corners, which stay where they are in a blink
+        Adjustment(
+            "eyes",
+            "eyes",
+            "Eye enlargement.",
+            (Stroke("scale", (36, 39), (0.42, 0.40), (0.38, 0.38)),),
+            default=0.25,
+            minimum=0.0,
+        ),
+        Adjustment(
+            "eye_width",
+            "eyes",
+            "Width of the eyes, from corner to corner.",
+            (Stroke("scale", (36, 39), (0.42, 0.34), (0.30, 0.0)),),
+        ),
+        Adjustment(
+            "eye_openness",
+            "eyes",
+            "Height of the eyes, from lid to lid.",
+            (Stroke("scale", (36, 39), (0.38, 0.34), (0.0, 0.40)),),
+        ),
+        Adjustment(
+            "eye_distance",
+            "eyes",
+            "Distance between the eyes.",
+            (Stroke("shift", (36, 39), (0.38, 0.33), (-0.055, 0.0)),),
+        ),
+        Adjustment(
+            "eye_height",
+            "eyes",
+            "How high the eyes lie in the face.",
+            (Stroke("shift", (36, 39), (0.42, 0.32), (0.0, -0.05)),),
+        ),
+        Adjustment(
+            "eye_tilt",
+            "eyes",
+            "Slant of the eyes: their outer corners move up, the inner ones down.",
+            (
+                Stroke("shift", (36,), (0.30, 0.28), (0.0, -0.045)),
+                Stroke("shift", (39,), (0.28, 0.28), (0.0, 0.03)),
+            ),
+        ),
+        # ------ brows: anchored above them, so that the lids stay behind
+        Adjustment(
+            "brow_height",
+            "brows",
+            "How high the brows lie.",
+            (Stroke("shift", (17, 18, 19, 20, 21), (0.55, 0.32), (0.0, -0.08), offset=(0.0, -0.07)),),
+        ),
+        Adjustment(
+            "brow_distance",
+            "brows",
+            "Distance between the brows.",
+            (Stroke("shift", (17, 18, 19, 20, 21), (0.45, 0.30), (-0.06, 0.0), offset=(0.0, -0.05)),),
+        ),
+        Adjustment(
+            "brow_tilt",
+            "brows",
+            "Slant of the brows: their outer ends move up, the inner ones down.",
+            (
+                Stroke("shift", (17, 18), (0.32, 0.30), (0.0, -0.07), offset=(0.0, -0.05)),
+                Stroke("shift", (20, 21), (0.30, 0.28), (0.0, 0.045), offset=(0.0, -0.03)),
+            ),
+        ),
+        # ------ nose
+        Adjustment(
+            "nose_width",
+            "nose",
+            "Width of the nose, from the bridge to the nostrils.",
+            (
+                Stroke("scale", (30, 33), (0.40, 0.36), (0.35, 0.0), paired=False),
+                Stroke("scale", (28, 29), (0.30, 0.36), (0.20, 0.0), paired=False),
             ),
         ),
         Adjustment(
-            "eyes",
-            "Eye enlargement.",
-            default=0.25,
-            minimum=0.0,
-            maximum=1.0,
-            strokes=(Stroke("scale", anchor=(36, 39), radius=(0.42, 0.40), amount=(0.38, 0.38)),),
+            "nose_length",
+            "nose",
+            "Length of the nose: its tip and base move down.",
+            (Stroke("shift", (30, 33), (0.42, 0.34), (0.0, 0.07), offset=(0.0, -0.02), paired=False),),
+        ),
+        Adjustment(
+            "nose_bridge",
+            "nose",
+            "Width of the nose bridge, between the eyes and below.",
+            (Stroke("scale", (28, 29), (0.30, 0.38), (0.35, 0.0), paired=False),),
+        ),
+        Adjustment(
+            "nose_tip",
+            "nose",
+            "Height of the tip of the nose above its base.",
+            (
+                Stroke("shift", (30,), (0.30, 0.28), (0.0, -0.07), offset=(0.0, -0.05), paired=False),
+                Stroke("shift", (33,), (0.32, 0.26), (0.0, 0.03), offset=(0.0, 0.02), paired=False),
+            ),
+        ),
+        Adjustment(
+            "nostrils",
+            "nose",
+            "Width of the nostrils.",
+            (Stroke("shift", (31,), (0.30, 0.28), (-0.042, 0.0), offset=(-0.03, -0.02)),),
+        ),
+        # ------ mouth: anchored at its corners where talking must not move the effect, else at the lips
+        Adjustment(
+            "mouth_size",
+            "mouth",
+            "Size of the mouth.",
+            (Stroke("scale", (48, 54), (0.64, 0.40), (0.35, 0.35), paired=False),),
+        ),
+        Adjustment(
+            "mouth_width",
+            "mouth",
+            "Width of the mouth.",
+            (Stroke("shift", (48,), (0.40, 0.34), (-0.065, 0.0)),),
+        ),
+        Adjustment(
+            "mouth_height",
+            "mouth",
+            "How high the mouth lies in the face.",
+            (Stroke("shift", (48, 54), (0.80, 0.36), (0.0, -0.07), paired=False),),
+        ),
+        Adjustment(
+            "smile",
+            "mouth",
+            "The corners of the mouth move up; below 0, down.",
+            (Stroke("shift", (48,), (0.34, 0.34), (-0.02, -0.07), offset=(-0.04, 0.0)),),
+        ),
+        Adjustment(
+            "upper_lip",
+            "mouth",
+            "Fullness of the upper lip.",
+            (Stroke("scale", (50, 51, 52, 61, 62, 63), (0.42, 0.26), (0.0, 0.42), paired=False),),
+        ),
+        Adjustment(
+            "lower_lip",
+            "mouth",
+            "Fullness of the lower lip.",
+            (Stroke("scale", (56, 57, 58, 65, 66, 67), (0.42, 0.27), (0.0, 0.42), paired=False),),
         ),
     )
 }
-"""Every adjustment by name, in the order in which people see them."""
+"""Every adjustment by name, in the order in which people see them: by area."""

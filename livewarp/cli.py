@@ -10,27 +10,20 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from livewarp import __version__
 from livewarp.control.commands import COMMANDS
 from livewarp.errors import EXIT_RUNTIME, LivewarpError, SettingsError
-from livewarp.parameters import Parameters, knob
+from livewarp.parameters import Parameters, define, knob
+
+if TYPE_CHECKING:
+    from livewarp.settings import Settings
+    from livewarp.tracking import FaceTracker
 
 _log = logging.getLogger("livewarp")
-
-
-def _assignments(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
-    """`--set NAME=VALUE` options as a checked dict."""
-    values = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise SettingsError(f"--set: got {text!r}, allowed: NAME=VALUE")
-        values[name] = knob(name).parse(value)
-    return values
 
 
 set_option = click.option(
@@ -38,7 +31,6 @@ set_option = click.option(
     "assignments",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=_assignments,
     help="A parameter, such as thin=0.7; may be repeated. `livewarp parameters` lists them.",
 )
 source_option = click.option(
@@ -58,6 +50,25 @@ config_option = click.option(
     type=click.Path(path_type=Path),
     help="Settings file [config.toml here, else in your config folder].",
 )
+
+
+def _load(config: Path | None, assignments: tuple[str, ...], **tables: dict[str, Any]) -> tuple[Settings, Parameters]:
+    """Settings of the file and the options, and the parameters to start with; own adjustments are defined."""
+    from livewarp.settings import find_config, load_settings
+
+    path = find_config(config)
+    settings = load_settings(path, tables)
+    for adjustment in settings.own_adjustments():
+        define(adjustment)
+    values = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"--set: got {text!r}, allowed: NAME=VALUE")
+        values[name] = knob(name).parse(value)
+    if path is not None:
+        _log.info("settings: %s", path)
+    return settings, settings.start_parameters().replace(**values)
 
 
 def _with_size(command: Callable[..., None]) -> Callable[..., None]:
@@ -133,7 +144,7 @@ def run(
     duration: float | None,
     control: str | None,
     panel: str | None,
-    assignments: dict[str, Any],
+    assignments: tuple[str, ...],
 ) -> None:
     r"""Start the daemon: frames from SOURCE, faces reshaped, to every SINK.
 
@@ -144,32 +155,25 @@ def run(
     livewarp run --source portrait --sink null            no camera needed: watch the preview
     livewarp run --source talk.mp4 --loop --fps 25        a file as if it were a webcam
     """
-    from livewarp.settings import find_config, load_settings
-
-    path = find_config(config)
-    settings = load_settings(
-        path,
-        {
-            "video": {
-                "source": source,
-                "sinks": sinks or None,
-                "width": width,
-                "height": height,
-                "fps": fps,
-                "loop": loop,
-            },
-            "control": {"address": control, "panel": panel},
-            "parameters": assignments,
+    settings, parameters = _load(
+        config,
+        assignments,
+        video={
+            "source": source,
+            "sinks": sinks or None,
+            "width": width,
+            "height": height,
+            "fps": fps,
+            "loop": loop,
         },
+        control={"address": control, "panel": panel},
     )
     level = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}[settings.log.level]
     if settings.log.level != "normal":
         logging.getLogger("livewarp").setLevel(level)
-    if path is not None:
-        _log.info("settings: %s", path)
     from livewarp.daemon import run as run_daemon
 
-    run_daemon(settings, frames, duration)
+    run_daemon(settings, parameters, frames, duration)
 
 
 @cli.command()
@@ -177,8 +181,16 @@ def run(
 @click.argument("path_out", metavar="OUT", type=click.Path(path_type=Path))
 @set_option
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
-@click.option("--max-faces", type=click.IntRange(1, 16), default=4, show_default=True)
-def apply(path_in: Path, path_out: Path, assignments: dict[str, Any], force: bool, max_faces: int) -> None:
+@click.option("--max-faces", type=click.IntRange(1, 16), help="How many faces are followed [4].")
+@config_option
+def apply(
+    path_in: Path,
+    path_out: Path,
+    assignments: tuple[str, ...],
+    force: bool,
+    max_faces: int | None,
+    config: Path | None,
+) -> None:
     r"""Filter the image or video IN into OUT, deterministically.
 
     Size, frame rate and, where ffmpeg is installed, sound are kept.
@@ -187,10 +199,10 @@ def apply(path_in: Path, path_out: Path, assignments: dict[str, Any], force: boo
     livewarp apply talk.mp4 slim.mp4 --set thin=0.7 --set eyes=0.5
     """
     from livewarp.apply import apply_file
-    from livewarp.tracking import FaceTracker
 
+    settings, parameters = _load(config, assignments, tracking={"max_faces": max_faces})
     with _progress("filtering") as progress:
-        done = apply_file(path_in, path_out, Parameters(**assignments), FaceTracker(max_faces), force, progress)
+        done = apply_file(path_in, path_out, parameters, _tracker(settings), force, progress)
     for note in done.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(f"{path_out}: {done.frames} frame{'s'[: done.frames != 1]}, {done.with_face} with a face")
@@ -202,6 +214,7 @@ def apply(path_in: Path, path_out: Path, assignments: dict[str, Any], force: boo
 @click.option("--frames", type=click.IntRange(10), default=600, show_default=True, help="How many are measured.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures there.")
 @set_option
+@config_option
 def bench(
     source: str | None,
     width: int | None,
@@ -210,7 +223,8 @@ def bench(
     loop: bool | None,
     frames: int,
     json_path: Path | None,
-    assignments: dict[str, Any],
+    assignments: tuple[str, ...],
+    config: Path | None,
 ) -> None:
     r"""Measure how fast the filter goes here: source, track, warp, null, as fast as they can.
 
@@ -222,12 +236,12 @@ def bench(
 
     from livewarp.bench import bench as run_bench
     from livewarp.sources import open_source
-    from livewarp.tracking import FaceTracker
 
+    settings, parameters = _load(config, assignments)
     opened = open_source(source or "portrait", width, height, fps, True if loop is None else loop)
     try:
         with _progress("measuring") as progress:
-            result = run_bench(opened, Parameters(**assignments), FaceTracker(), frames, progress)
+            result = run_bench(opened, parameters, _tracker(settings), frames, progress)
     finally:
         opened.close()
     if json_path is not None:
@@ -245,6 +259,72 @@ def bench(
     click.echo(
         f"  verified: {f['frames'] - f['passed']} frames with a face, changed by {result.changed:.1f} grey levels"
     )
+
+
+@cli.command()
+@click.argument("face", default="portrait")
+@click.argument("path_out", metavar="[OUT]", default="sheet.png", type=click.Path(path_type=Path))
+@click.option("--adjustment", "names", multiple=True, metavar="NAME", help="Which; may be repeated [all].")
+@click.option("--strength", type=click.FloatRange(0, 1, min_open=True), default=1.0, help="Part of the range [1].")
+@set_option
+@click.option("--at", type=click.FloatRange(0), metavar="SECONDS", help="Where in a video to look for a face.")
+@click.option("--columns", type=click.IntRange(1, 8), default=2, show_default=True, help="Adjustments side by side.")
+@click.option("--cell", type=click.IntRange(64, 800), default=200, show_default=True, help="Side of a picture, px.")
+@click.option("--force", is_flag=True, help="Overwrite OUT.")
+@config_option
+def sheet(
+    face: str,
+    path_out: Path,
+    names: tuple[str, ...],
+    strength: float,
+    assignments: tuple[str, ...],
+    at: float | None,
+    columns: int,
+    cell: int,
+    force: bool,
+    config: Path | None,
+) -> None:
+    r"""Draw every adjustment on a face, to choose by eye: at its least, at 0, at its most.
+
+    FACE is an image, a video (its first frame with a face) or `portrait`, the built-in one; OUT is
+    sheet.png unless you say otherwise. Beside the pictures a grid shows what moves where.
+
+    \b
+    livewarp sheet me.jpg                                    all of them, on you
+    livewarp sheet me.jpg mouth.png --adjustment smile --adjustment mouth_width --strength 0.4
+    """
+    from livewarp.sheet import neutral, sheet_file
+
+    settings, parameters = _load(config, assignments)
+    base = neutral(**{name: parameters[name] for name in (text.partition("=")[0] for text in assignments)})
+    n = sheet_file(face, path_out, names, strength, base, columns, cell, at, _tracker(settings), force)
+    click.echo(f"{path_out}: {n} adjustment{'s'[: n != 1]} on {face}")
+
+
+@cli.command("parameters")
+@config_option
+def parameters_(config: Path | None) -> None:
+    r"""List the live parameters there are, your own adjustments included; no daemon is needed.
+
+    \b
+    livewarp parameters
+    livewarp describe       what a running daemon has, with its current values
+    """
+    _, start = _load(config, ())
+    width = max(map(len, start))
+    for name, value in start.items():
+        k = knob(name)
+        bounds = "on/off" if k.type == "bool" else f"{k.minimum:g}..{k.maximum:g}"
+        click.echo(f"{name:{width}}  {bounds:>6}  {float(value):>5.2g}  {k.help}")
+
+
+def _tracker(settings: Settings) -> FaceTracker:
+    """A synchronous tracker as the settings want it."""
+    from livewarp.tracking import FaceTracker
+
+    tracking = settings.tracking
+    weights = Path(tracking.weights).expanduser() if tracking.weights else None
+    return FaceTracker(tracking.max_faces, tracking.detect_size, weights=weights)
 
 
 def _progress(what: str) -> Any:

@@ -45,6 +45,8 @@ class Daemon:
     ----------
     settings
         Everything fixed at start-up.
+    parameters
+        To start with, and what `reset` goes back to.
     max_frames, max_duration_s
         End by itself after so many frames sent or seconds; None: run until stopped.
 
@@ -54,8 +56,14 @@ class Daemon:
         Some part cannot be had: a port, the weights, the source, a sink.
     """
 
-    def __init__(self, settings: Settings, max_frames: int | None = None, max_duration_s: float | None = None) -> None:
-        self.initial = settings.start_parameters()
+    def __init__(
+        self,
+        settings: Settings,
+        parameters: Parameters,
+        max_frames: int | None = None,
+        max_duration_s: float | None = None,
+    ) -> None:
+        self.initial = parameters
         self._process = ProcessMeter()
         self._ended = gevent.event.Event()
         # The only thing that another thread may do to the hub is to ring this.
@@ -199,9 +207,11 @@ class Daemon:
             sys.stderr.flush()
 
 
-def run(settings: Settings, max_frames: int | None = None, max_duration_s: float | None = None) -> None:
+def run(
+    settings: Settings, parameters: Parameters, max_frames: int | None = None, max_duration_s: float | None = None
+) -> None:
     """Run a daemon to its end and log what it did; see `Daemon`."""
-    daemon = Daemon(settings, max_frames, max_duration_s)
+    daemon = Daemon(settings, parameters, max_frames, max_duration_s)
     try:
         daemon.run()
     finally:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from livewarp.adjustments import ADJUSTMENTS
+from livewarp.adjustments import ADJUSTMENTS, Adjustment
 from livewarp.errors import ParameterError
 
 Value = bool | float
@@ -88,23 +88,35 @@ class Knob:
         }
 
 
-KNOBS: Mapping[str, Knob] = {
+def knob_of(adjustment: Adjustment) -> Knob:
+    """The knob that an adjustment is turned by."""
+    a = adjustment
+    return Knob(a.name, "float", a.default, a.minimum, a.maximum, "", a.help)
+
+
+KNOBS: dict[str, Knob] = {
     knob.name: knob
     for knob in (
         Knob("enabled", "bool", True, None, None, "", "Filter the picture; off sends it as it came."),
         Knob("strength", "float", 1.0, 0.0, 1.0, "", "Master strength, times every adjustment."),
-        *(Knob(a.name, "float", a.default, a.minimum, a.maximum, "", a.help) for a in ADJUSTMENTS.values()),
+        *map(knob_of, ADJUSTMENTS.values()),
     )
 }
 """Every live parameter by name, in the order in which people see them."""
 
 
-def knob(name: str) -> Knob:
+def define(adjustment: Adjustment) -> None:
+    """Add a person's own adjustment to the built-in ones: at start, before the first `Parameters` is made."""
+    ADJUSTMENTS[adjustment.name] = adjustment
+    KNOBS[adjustment.name] = knob_of(adjustment)
+
+
+def knob(name: str, knobs: Mapping[str, Knob] = KNOBS) -> Knob:
     """The knob of that name, or a `ParameterError` that lists the names there are."""
     try:
-        return KNOBS[name]
+        return knobs[name]
     except KeyError:
-        raise ParameterError(name, None, ", ".join(KNOBS), f"unknown parameter {reprlib.repr(name)}") from None
+        raise ParameterError(name, None, ", ".join(knobs), f"unknown parameter {reprlib.repr(name)}") from None
 
 
 class Parameters(Mapping[str, Value]):
@@ -156,6 +168,6 @@ class Parameters(Mapping[str, Value]):
         return f"Parameters({', '.join(f'{k}={v!r}' for k, v in self._values.items())})"
 
 
-def check(values: Mapping[str, object]) -> dict[str, Value]:
+def check(values: Mapping[str, object], knobs: Mapping[str, Knob] = KNOBS) -> dict[str, Value]:
     """The values in their own types, or a `ParameterError` for the first that is not allowed."""
-    return {name: knob(name).check(value) for name, value in values.items()}
+    return {name: knob(name, knobs).check(value) for name, value in values.items()}

@@ -6,17 +6,20 @@ Every error names the file, table and key, what it got and what is allowed.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_config_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from livewarp.adjustments import Adjustment, Stroke
 from livewarp.errors import ParameterError, SettingsError
-from livewarp.parameters import Parameters, Value, check
+from livewarp.face68 import N_LANDMARKS
+from livewarp.parameters import KNOBS, Parameters, Value, check, knob_of
 
 CONFIG_NAME = "config.toml"
+BUILT_IN = frozenset(KNOBS)
 
 
 class _Table(BaseModel):
@@ -50,6 +53,40 @@ class WarpingSettings(_Table):
     glide: float = Field(0.15, ge=0.0, le=5.0, strict=False, description="s that a change of a parameter takes")
 
 
+_Radius = Annotated[float, Field(ge=0.05, le=3.0)]  # IOD
+_Amount = Annotated[float, Field(ge=-0.8, le=0.8)]  # IOD or a ratio; a scale of 1 would fold at its centre
+_Offset = Annotated[float, Field(ge=-4.0, le=4.0)]  # IOD
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class StrokeSettings(_Table):
+    """A stroke of a person's own adjustment: the fields of `livewarp.adjustments.Stroke`."""
+
+    kind: Literal["shift", "scale"]
+    anchor: tuple[Annotated[int, Field(ge=0, lt=N_LANDMARKS)], ...] = Field(min_length=1, strict=False)
+    radius: tuple[_Radius, _Radius] = Field(strict=False)
+    amount: tuple[_Amount, _Amount] = Field(strict=False)
+    offset: tuple[_Offset, _Offset] = Field((0.0, 0.0), strict=False)
+    outer: float = Field(1.0, ge=0.1, le=2.0)
+    paired: bool = True
+
+
+class AdjustmentSettings(_Table):
+    """A person's own adjustment, in the terms of the built-in ones."""
+
+    help: str = Field("An adjustment of your own.", max_length=200)
+    area: Literal["face", "eyes", "brows", "nose", "mouth"] = "face"
+    default: float = 0.0
+    minimum: float = Field(-1.0, ge=-1.0, le=0.0)
+    maximum: float = Field(1.0, ge=0.0, le=1.0)
+    strokes: tuple[StrokeSettings, ...] = Field(min_length=1, max_length=32, strict=False)
+
+    def build(self, name: str) -> Adjustment:
+        """The adjustment that it describes."""
+        strokes = tuple(Stroke(**stroke.model_dump()) for stroke in self.strokes)
+        return Adjustment(name, self.area, self.help, strokes, self.default, self.minimum, self.maximum)
+
+
 class ControlSettings(_Table):
     """Where the daemon listens: loopback addresses only; port 0 takes any free one."""
 
@@ -71,10 +108,15 @@ class Settings(_Table):
     warping: WarpingSettings = WarpingSettings()
     control: ControlSettings = ControlSettings()
     log: LogSettings = LogSettings()
+    adjustments: dict[_Name, AdjustmentSettings] = Field(default_factory=dict)
     parameters: dict[str, Any] = Field(default_factory=dict)
 
+    def own_adjustments(self) -> list[Adjustment]:
+        """The person's own adjustments; `livewarp.parameters.define` makes each one live."""
+        return [own.build(name) for name, own in self.adjustments.items()]
+
     def start_parameters(self) -> Parameters:
-        """The parameters to start with."""
+        """The parameters to start with; own adjustments must have been defined."""
         return Parameters(**self.parameters)
 
 
@@ -115,10 +157,18 @@ def load_settings(config: Path | None, options: Mapping[str, Mapping[str, Any]] 
         settings = Settings(**tables)
     except ValidationError as error:
         raise SettingsError(_explain(error, origin, config)) from error
+    where = f"{config}: " if config is not None else ""
+    own = settings.own_adjustments()
+    for adjustment in own:
+        if adjustment.name in BUILT_IN:
+            raise SettingsError(f"{where}[adjustments.{adjustment.name}]: is built in, allowed: another name")
+        if not adjustment.minimum <= adjustment.default <= adjustment.maximum:
+            bounds = f"{adjustment.minimum:g} to {adjustment.maximum:g}"
+            at = f"{where}[adjustments.{adjustment.name}] default"
+            raise SettingsError(f"{at}: got {adjustment.default:g}, allowed: {bounds}")
     try:
-        check(settings.parameters)
+        check(settings.parameters, KNOBS | {a.name: knob_of(a) for a in own})
     except ParameterError as error:
-        where = f"{config}: " if config is not None else ""
         raise SettingsError(f"{where}[parameters] {error}") from error
     return settings
 
@@ -139,22 +189,34 @@ def _explain(error: ValidationError, origin: Mapping[str, str], config: Path | N
     """The first problem in one line: file, table, key, got, allowed."""
     first = error.errors(include_url=False)[0]
     location = [str(part) for part in first["loc"]]
-    table, keys = location[0], location[1:]
-    where = f"{origin.get(table, config)}: [{table}]" + (f" {'.'.join(keys)}" if keys else "")
+    deep = 2 if location[0] == "adjustments" else 1
+    table, keys = ".".join(location[:deep]), location[deep:]
+    where = f"{origin.get(location[0], config)}: [{table}]" + (f" {'.'.join(keys)}" if keys else "")
     if first["type"] == "extra_forbidden":
-        model = Settings.model_fields[table].annotation if keys else Settings
-        names = ", ".join(getattr(model, "model_fields", {}))
+        model = _model_at(location[:-1])
+        names = ", ".join(model.model_fields)
         what = "unknown key" if keys else "unknown table"
         hint = "; another program's config.toml? name yours with --config PATH" if not keys else ""
         return f"{where}: {what}, allowed: {names}{hint}"
     return f"{where}: got {first['input']!r}, allowed: {_allowed(first)}"
 
 
+def _model_at(location: Sequence[str]) -> type[BaseModel]:
+    """The model whose key the location names next."""
+    if not location:
+        return Settings
+    if location[0] == "adjustments":
+        return AdjustmentSettings if len(location) <= 2 else StrokeSettings
+    model = Settings.model_fields[location[0]].annotation
+    assert isinstance(model, type)
+    return model
+
+
 def _allowed(problem: Mapping[str, Any]) -> str:
     """What would be accepted, in words."""
     kind, context = problem["type"], problem.get("ctx", {})
     table, *keys = (str(part) for part in problem["loc"])
-    if kind in {"greater_than_equal", "less_than_equal"}:
+    if kind in {"greater_than_equal", "less_than_equal"} and table != "adjustments":
         model = Settings.model_fields[table].annotation
         bounds = {type(m).__name__: m for m in model.model_fields[keys[0]].metadata}  # type: ignore[union-attr]
         return f"{bounds['Ge'].ge:g} to {bounds['Le'].le:g}"
@@ -165,8 +227,9 @@ def _allowed(problem: Mapping[str, Any]) -> str:
 
 
 def defaults() -> dict[str, dict[str, Any]]:
-    """Every setting with its default, {table: {key: value}}, parameters included."""
+    """Every setting with its default, {table: {key: value}}, parameters included; own adjustments have none."""
     tables: dict[str, dict[str, Any]] = Settings().model_dump()
     values: dict[str, Value] = dict(Parameters())
     tables["parameters"] = values
+    del tables["adjustments"]
     return tables

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from livewarp.adjustments import ADJUSTMENTS
 from livewarp.errors import SettingsError
+from livewarp.parameters import KNOBS, Parameters, define
 from livewarp.settings import Settings, defaults, find_config, load_settings
+from livewarp.warping import Warp
+from samples import face_at
 
 SHIPPED = Path(__file__).parents[1] / "config.toml"
 
@@ -101,3 +107,75 @@ def test_an_explicit_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     """--config never falls back in silence."""
     with pytest.raises(SettingsError, match=r"gone\.toml.*No such file"):
         load_settings(find_config(tmp_path / "gone.toml"))
+
+
+ELF = """
+[adjustments.elf]
+help = "A pointed chin."
+minimum = 0
+strokes = [{ kind = "shift", anchor = [8], radius = [0.4, 0.5], amount = [0, 0.1], paired = false }]
+[parameters]
+elf = 0.5
+"""
+
+
+@pytest.fixture
+def elf(tmp_path: Path) -> Iterator[Settings]:
+    """Settings with an adjustment of one's own, which is defined meanwhile."""
+    settings = load_settings(config(tmp_path, ELF))
+    (own,) = settings.own_adjustments()
+    define(own)
+    yield settings
+    del ADJUSTMENTS["elf"], KNOBS["elf"]
+
+
+def test_a_persons_own_adjustment_is_a_parameter_like_any_other(elf: Settings) -> None:
+    """Defined at start, it has a knob and a value, and it moves what its strokes say."""
+    assert elf.start_parameters()["elf"] == 0.5
+    assert KNOBS["elf"].describe()["min"] == 0
+    frame = np.random.default_rng(1).integers(0, 256, (200, 200, 3)).astype(np.uint8)
+    face = face_at(100, 60, 50)
+    parameters = Parameters(**(dict.fromkeys(ADJUSTMENTS, 0.0) | {"elf": 0.5}))
+    changed = (Warp().apply(frame, [face], parameters) != frame).any(axis=2)
+    chin = face.landmarks[8].round().astype(int)
+    assert changed[chin[1], chin[0]]
+    assert not changed[:100].any()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[adjustments.thin]\nstrokes = [STROKE]", r"\[adjustments\.thin\]: is built in"),
+        ("[adjustments.Elf]\nstrokes = [STROKE]", r"\[adjustments\.Elf\]"),
+        ("[adjustments.elf]\nhelp = 'no strokes'", r"\[adjustments\.elf\] strokes: .*[Rr]equired"),
+        ("[adjustments.elf]\nstrokes = []", r"\[adjustments\.elf\] strokes: got .*at least 1"),
+        ("[adjustments.elf]\nstroke = [STROKE]\nstrokes = [STROKE]", r"elf\] stroke: unknown key, allowed: help, area"),
+        ("[adjustments.elf]\nstrokes = [STROKE]\ndefault = 2", r"elf\] default: got 2, allowed: -1 to 1"),
+        (
+            "[adjustments.elf]\nstrokes = [{ kind = 'push', anchor = [8], radius = [1, 1], amount = [0, 0] }]",
+            r"elf\] strokes\.0\.kind: got 'push', allowed: 'shift' or 'scale'",
+        ),
+        (
+            "[adjustments.elf]\nstrokes = [{ kind = 'shift', anchor = [68], radius = [1, 1], amount = [0, 0] }]",
+            r"elf\] strokes\.0\.anchor\.0: got 68, allowed: less than 68",
+        ),
+        (
+            "[adjustments.elf]\nstrokes = [{ kind = 'shift', anchor = [8], radius = [1, 9], amount = [0, 0] }]",
+            r"elf\] strokes\.0\.radius\.1: got 9, allowed: less than or equal to 3",
+        ),
+        (
+            "[adjustments.elf]\nstrokes = [{ kind = 'shift', anchor = [8], radius = [1], amount = [0, 0] }]",
+            r"elf\] strokes\.0\.radius",
+        ),
+        (
+            "[adjustments.elf]\nstrokes = [{ kind = 'shift', where = 8 }]",
+            r"elf\] strokes\.0\.",
+        ),
+    ],
+)
+def test_a_wrong_adjustment_of_ones_own_names_the_key(tmp_path: Path, text: str, told: str) -> None:
+    """The error leads to the very number that is wrong."""
+    stroke = "{ kind = 'shift', anchor = [8], radius = [1, 1], amount = [0, 0.1] }"
+    with pytest.raises(SettingsError, match=told) as caught:
+        load_settings(config(tmp_path, text.replace("STROKE", stroke)))
+    assert "\n" not in str(caught.value)
