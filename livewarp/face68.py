@@ -98,12 +98,13 @@ def _mean_face() -> NDArray[np.float32]:
 MEAN_FACE = _mean_face()
 """(68, 3) float32, the mean face in face axes; read-only."""
 
-# Points that hardly move with expression carry the pose: the mouth, the chin and the lids do not.
+# Points that hardly move with expression carry the pose; the mouth, the chin and the lids do not count.
 _POSE_WEIGHTS = np.ones(N_LANDMARKS)
 _POSE_WEIGHTS[JAW] = 0.5
 _POSE_WEIGHTS[5:12] = 0.1
 _POSE_WEIGHTS[17:27] = 0.5
 _POSE_WEIGHTS[48:68] = 0.15
+_POSE_WEIGHTS[36:48] = 0.02  # a blink must not move the axes
 _POSE_WEIGHTS[[36, 39, 42, 45]] = 3.0
 _DESIGN = np.c_[MEAN_FACE.astype(float), np.ones(N_LANDMARKS)]
 _FIT = np.linalg.solve(_DESIGN.T @ (_POSE_WEIGHTS[:, None] * _DESIGN), _DESIGN.T * _POSE_WEIGHTS)

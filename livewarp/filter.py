@@ -105,7 +105,7 @@ class FaceFilter:
         frame = np.zeros((height, width, 3), np.uint8)
         ones = {name: True if name == "enabled" else 1.0 for name in self.parameters}
         for iod_px in WARM_UP_IODS_PX:
-            pose = Pose(width / 2, height / 2, iod_px, 0.0, 0.0, 0.0)
+            pose = Pose(0.0, height / 2, iod_px, 0.0, 0.0, 0.0)  # at the border, which has a kernel of its own
             face = Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32))
             self._warp.apply(frame, [face], ones, frame)
             self._warp.apply(frame, [face], ones)

@@ -114,6 +114,45 @@ def add_strokes(
                 field[j, i, 1] += sin * ux + cos * uy
 
 
+@njit(nogil=True, cache=True)
+def fade_at_border(
+    field: DisplacementField,
+    squeeze: FloatArray,
+    x0: float,
+    y0: float,
+    step: float,
+    height: int,
+    width: int,
+    reach: float,
+) -> None:
+    """Let a field and its squeeze (see `add_strokes`) fall to 0 over `reach` px before the frame's border."""
+    for j in range(squeeze.shape[0]):
+        y = y0 + j * step
+        wy, gy = _rise(min(y, height - 1 - y) / reach)
+        for i in range(squeeze.shape[1]):
+            x = x0 + i * step
+            wx, gx = _rise(min(x, width - 1 - x) / reach)
+            if wx == 1.0 and wy == 1.0:
+                continue
+            # (w·d)' = w·d' + d·∇w, and the second term squeezes by no more than |d|·|∇w|.
+            slope = math.hypot(gx * wy, gy * wx) / reach
+            moved = math.hypot(field[j, i, 0], field[j, i, 1])
+            w = wx * wy
+            squeeze[j, i] = w * squeeze[j, i] + moved * slope
+            field[j, i, 0] *= w
+            field[j, i, 1] *= w
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def _rise(t: float) -> tuple[float, float]:
+    """From 0 to 1 for t from 0 to 1, flat to the second derivative at both ends, and its slope."""
+    if t <= 0.0:
+        return 0.0, 0.0
+    if t >= 1.0:
+        return 1.0, 0.0
+    return t * t * t * (t * (6.0 * t - 15.0) + 10.0), 30.0 * t * t * (t - 1.0) * (t - 1.0)
+
+
 def grid_shape(roi: Box, step: int) -> tuple[int, int]:
     """Rows, columns of the coarse grid: node [j, i] lies at (x0 + (i - 1) * step, y0 + (j - 1) * step)."""
     x0, y0, x1, y1 = roi

@@ -15,7 +15,7 @@ from livewarp.adjustments import ADJUSTMENTS
 from livewarp.arrays import BgrFrame, Box, DisplacementField, FloatArray
 from livewarp.errors import FrameError
 from livewarp.face68 import Face
-from livewarp.warping.kernels import MAX_SIDE, add_strokes, grid_shape, sample, sample_dense
+from livewarp.warping.kernels import MAX_SIDE, add_strokes, fade_at_border, grid_shape, sample, sample_dense
 from livewarp.warping.strokes import (
     COS,
     CX,
@@ -29,7 +29,11 @@ from livewarp.warping.strokes import (
 
 # Spacing of the field's nodes by IOD, px. What lies between the nodes is then within 0.05 px of the exact
 # field (tests/test_warp.py); on the smallest faces only the exact field at every pixel is.
-GRID_STEPS = ((0.0, 1), (64.0, 4), (200.0, 8))
+GRID_STEPS = ((0.0, 1), (88.0, 4), (260.0, 8))
+
+# Nearer to the frame's border than this the field fades, to nothing at the border itself: what lies beyond
+# is not known, and repeating the last pixels would show as streaks.
+BORDER_IOD = 0.4
 
 # Around a ROI in scratch: the map stays inside the ROI, its interpolation reaches a pixel further.
 MARGIN_PX = 2
@@ -71,9 +75,11 @@ class Warp:
             np.copyto(out, frame)
         if not values["enabled"] or min(frame.shape[:2]) < 2:  # in a single row there is no face
             return out
-        placed = [(grid_step(face), self._table.place(face, values)) for face in faces if face.confidence > 0.0]
-        for roi, step_px, strokes in _group(placed, *frame.shape[:2]):
-            field = limited_field(strokes, roi, step_px)
+        size_hw = frame.shape[0], frame.shape[1]
+        placed = [(face, self._table.place(face, values)) for face in faces if face.confidence > 0.0]
+        for roi, smallest, strokes in _group(placed, size_hw):
+            step_px = grid_step(smallest)
+            field = limited_field(strokes, roi, step_px, size_hw, BORDER_IOD * smallest.pose.iod_px)
             source, origin = self._copy_around(frame, roi) if out is frame else (frame, (0, 0))
             if step_px == 1:
                 sample_dense(source, out, field, roi, origin)
@@ -150,8 +156,15 @@ def grid_step(face: Face) -> int:
     return [step for least_iod_px, step in GRID_STEPS if face.pose.iod_px >= least_iod_px][-1]
 
 
-def limited_field(strokes: FloatArray, roi: Box, step_px: int) -> DisplacementField:
+def limited_field(
+    strokes: FloatArray, roi: Box, step_px: int, frame_hw: tuple[int, int] = (0, 0), border_px: float = 0.0
+) -> DisplacementField:
     """The summed field of strokes, px, scaled so as not to fold.
+
+    Parameters
+    ----------
+    frame_hw, border_px
+        Size of the frame, and how near its border the field begins to fade; 0: it does not.
 
     Returns
     -------
@@ -163,6 +176,8 @@ def limited_field(strokes: FloatArray, roi: Box, step_px: int) -> DisplacementFi
     field = np.zeros((*shape, 2), np.float32)
     squeeze = np.zeros(shape, np.float32)
     add_strokes(strokes, field, squeeze, x0 - margin, y0 - margin, step_px)
+    if border_px > 0.0 and min(x0, y0, frame_hw[1] - x1, frame_hw[0] - y1) < border_px:
+        fade_at_border(field, squeeze, x0 - margin, y0 - margin, step_px, *frame_hw, border_px)
     field *= limit(float(squeeze.max()))
     return field
 
@@ -189,23 +204,23 @@ def roi_of(strokes: FloatArray, height: int, width: int) -> Box:
     return x0, y0, x1, y1
 
 
-def _group(placed: list[tuple[int, FloatArray]], height: int, width: int) -> list[tuple[Box, int, FloatArray]]:
-    """ROI, grid step and strokes of faces whose ROIs overlap, together: their sum is what must not fold."""
-    groups: list[tuple[Box, int, FloatArray]] = []
-    for step_px, strokes in placed:
+def _group(placed: list[tuple[Face, FloatArray]], frame_hw: tuple[int, int]) -> list[tuple[Box, Face, FloatArray]]:
+    """ROI, smallest face and strokes of faces whose ROIs overlap, together: their sum is what must not fold."""
+    groups: list[tuple[Box, Face, FloatArray]] = []
+    for face, strokes in placed:
         if not len(strokes):
             continue
-        roi = roi_of(strokes, height, width)
+        roi = roi_of(strokes, *frame_hw)
         if roi[0] >= roi[2] or roi[1] >= roi[3]:
             continue
         # Joining may make the ROI reach another group: look again until it does not.
         while touching := next((g for g in groups if _intersect(g[0], roi)), None):
             groups = [g for g in groups if g is not touching]
-            other, other_step_px, other_strokes = touching
+            other, other_face, other_strokes = touching
             roi = min(roi[0], other[0]), min(roi[1], other[1]), max(roi[2], other[2]), max(roi[3], other[3])
-            step_px = min(step_px, other_step_px)
+            face = min(face, other_face, key=lambda f: f.pose.iod_px)
             strokes = np.concatenate([other_strokes, strokes])
-        groups.append((roi, step_px, strokes))
+        groups.append((roi, face, strokes))
     return groups
 
 
