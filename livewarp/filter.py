@@ -102,6 +102,7 @@ class FaceFilter:
 
     def warm_up(self, height: int, width: int) -> None:
         """Compile or load the kernels and touch the buffers for frames of this size, before the first one."""
+        self._tracker.warm_up()
         frame = np.zeros((height, width, 3), np.uint8)
         ones = {name: True if name == "enabled" else 1.0 for name in self.parameters}
         for iod_px in WARM_UP_IODS_PX:

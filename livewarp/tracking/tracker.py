@@ -21,12 +21,12 @@ from livewarp.arrays import BgrFrame, GrayFrame, Landmarks
 from livewarp.errors import FrameError
 from livewarp.face68 import MEAN_FACE, Face, Pose, fit_pose
 from livewarp.tracking.detector import FaceFinder, SyncFinder, ThreadedFinder, detect, overlap
+from livewarp.tracking.forest import ForestLandmarks
 from livewarp.tracking.landmarks import (
     BOX_CENTRE_Y_IOD,
     BOX_SIDE_IOD,
     CROP_BOX_PX,
     CROP_SIDE_PX,
-    DlibLandmarks,
     crop_face,
     pose_from_box,
 )
@@ -109,7 +109,7 @@ class FaceTracker:
     ) -> None:
         self._max_faces = max_faces
         self._live = live
-        self._model = DlibLandmarks(find_weights(weights))
+        self._model = ForestLandmarks(find_weights(weights))
         self._checker = dlib.get_frontal_face_detector()
         self._finder: FaceFinder = ThreadedFinder(detect_size_px) if live else SyncFinder(detect_size_px)
         self._next_id = 1
@@ -155,6 +155,11 @@ class FaceTracker:
         self._merge()
         self._fade(dt_s)
         return [Face(t.landmarks, fit_pose(t.landmarks), t.id, t.confidence) for t in self._tracks]
+
+    def warm_up(self) -> None:
+        """Load the compiled landmark model before the first frame needs it."""
+        crop = np.zeros((CROP_SIDE_PX, CROP_SIDE_PX), np.uint8)
+        self._model.predict(crop, pose_from_box(0, 0, CROP_BOX_PX, CROP_BOX_PX))
 
     def close(self) -> None:
         """End the search thread, if any; may be called more than once."""
