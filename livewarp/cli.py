@@ -7,6 +7,7 @@ set, ...) answer at once.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -83,7 +84,7 @@ def _with_size(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("-v", "--verbose", is_flag=True, help="More detail; errors with their traceback.")
 @click.pass_context
 def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
-    r"""A real-time webcam face filter that runs as a daemon.
+    """A real-time webcam face filter that runs as a daemon.
 
     \b
     livewarp run                       start it: webcam in, virtual camera out
@@ -146,7 +147,7 @@ def run(
     panel: str | None,
     assignments: tuple[str, ...],
 ) -> None:
-    r"""Start the daemon: frames from SOURCE, faces reshaped, to every SINK.
+    """Start the daemon: frames from SOURCE, faces reshaped, to every SINK.
 
     It runs until Ctrl-C, `livewarp stop`, the end of a video file, --frames or --duration.
 
@@ -171,6 +172,9 @@ def run(
     level = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}[settings.log.level]
     if settings.log.level != "normal":
         logging.getLogger("livewarp").setLevel(level)
+    # A read of a camera that has gone silent blocks for so long, s; OpenCV's own 10 would hold up the end of
+    # the daemon. OpenCV wants it before it is imported.
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
     from livewarp.daemon import run as run_daemon
 
     run_daemon(settings, parameters, frames, duration)
@@ -191,7 +195,7 @@ def apply(
     max_faces: int | None,
     config: Path | None,
 ) -> None:
-    r"""Filter the image or video IN into OUT, deterministically.
+    """Filter the image or video IN into OUT, deterministically.
 
     Size, frame rate and, where ffmpeg is installed, sound are kept.
 
@@ -226,7 +230,7 @@ def bench(
     assignments: tuple[str, ...],
     config: Path | None,
 ) -> None:
-    r"""Measure how fast the filter goes here: source, track, warp, null, as fast as they can.
+    """Measure how fast the filter goes here: source, track, warp, null, as fast as they can.
 
     \b
     livewarp bench                                  the built-in portrait at 720p
@@ -284,7 +288,7 @@ def sheet(
     force: bool,
     config: Path | None,
 ) -> None:
-    r"""Draw every adjustment on a face, to choose by eye: at its least, at 0, at its most.
+    """Draw every adjustment on a face, to choose by eye: at its least, at 0, at its most.
 
     FACE is an image, a video (its first frame with a face) or `portrait`, the built-in one; OUT is
     sheet.png unless you say otherwise. Beside the pictures a grid shows what moves where.
@@ -304,7 +308,7 @@ def sheet(
 @cli.command("parameters")
 @config_option
 def parameters_(config: Path | None) -> None:
-    r"""List the live parameters there are, your own adjustments included; no daemon is needed.
+    """List the live parameters there are, your own adjustments included; no daemon is needed.
 
     \b
     livewarp parameters

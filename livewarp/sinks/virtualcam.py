@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import struct
 import sys
+from pathlib import Path
 
 import pyvirtualcam
 from pyvirtualcam.camera import BACKENDS
@@ -19,6 +23,13 @@ HOW_TO_GET_ONE = {
     "darwin": "to get one: install OBS Studio 30 or later and start its virtual camera once",
     "win32": "to get one: install OBS Studio (its virtual camera comes with it)",
 }
+
+# Of linux/videodev2.h.
+_VIDIOC_QUERYCAP = 0x80685600
+_VIDIOC_STREAMON = 0x40045612
+_BUF_TYPE_VIDEO_OUTPUT = 2
+_CAPTURE_OR_OUTPUT = 0x3
+_CAPABILITY = struct.Struct("=16s32s32sIII12x")  # driver, card, bus, version, capabilities, device_caps
 
 
 def how_to_get_one() -> str:
@@ -47,6 +58,8 @@ class VirtualCameraSink:
     def __init__(self, width: int, height: int, fps: float, device: str | None = None, backend: str = BACKEND) -> None:
         if backend not in BACKENDS:  # Camera would raise a bare KeyError, and another one when it is collected
             raise SinkError(f"virtual camera: back end {backend!r}, allowed here: {', '.join(BACKENDS)}")
+        if backend == "v4l2loopback":
+            _free_stuck(device)
         try:
             self._camera = pyvirtualcam.Camera(
                 width, height, fps, fmt=pyvirtualcam.PixelFormat.BGR, device=device, backend=backend
@@ -65,6 +78,23 @@ class VirtualCameraSink:
     def close(self) -> None:
         """Release the device; may be called more than once."""
         self._camera.close()
+
+
+def _free_stuck(device: str | None) -> None:
+    """Make an output again of the device, or all, that v4l2loopback 0.12 left as nothing when its writer ended."""
+    import fcntl
+
+    for node in [Path(device)] if device else sorted(Path("/dev").glob("video*")):
+        with contextlib.suppress(OSError):
+            fd = os.open(node, os.O_RDWR | os.O_NONBLOCK)
+            try:
+                reply = bytearray(_CAPABILITY.size)
+                fcntl.ioctl(fd, _VIDIOC_QUERYCAP, reply)
+                driver, *_, device_caps = _CAPABILITY.unpack(reply)
+                if driver.startswith(b"v4l2 loopback") and not device_caps & _CAPTURE_OR_OUTPUT:
+                    fcntl.ioctl(fd, _VIDIOC_STREAMON, struct.pack("i", _BUF_TYPE_VIDEO_OUTPUT))
+            finally:
+                os.close(fd)
 
 
 def _one_line(error: Exception) -> str:

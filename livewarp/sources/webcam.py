@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -72,7 +74,8 @@ class WebcamSource:
         time.sleep(0.02)  # an unplugged camera says no at once: do not spin
         if now - self._seen_s > REOPEN_AFTER_S and now - self._tried_s > REOPEN_EVERY_S:
             self._tried_s = now
-            self._capture.release()
+            with _quiet_opencv():
+                self._capture.release()
             with contextlib.suppress(SourceError):
                 self._capture = _open(self._device, self._asked)
         return None
@@ -129,11 +132,13 @@ def _first_frame(capture: cv2.VideoCapture) -> BgrFrame | None:
 
 
 def _measured_fps(capture: cv2.VideoCapture) -> float | None:
-    start = time.monotonic()
-    for _ in range(_MEASURE_FRAMES):
+    arrived_s = []
+    for _ in range(_MEASURE_FRAMES + 1):
         if not capture.read()[0]:
             return None
-    return _MEASURE_FRAMES / max(time.monotonic() - start, 1e-3)
+        arrived_s.append(time.monotonic())
+    # The median: the first frames may have waited in the driver's queue and come at once.
+    return 1.0 / max(statistics.median(b - a for a, b in itertools.pairwise(arrived_s)), 1e-3)
 
 
 @contextlib.contextmanager
