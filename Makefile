@@ -47,7 +47,7 @@ format:  ## let ruff mend what it can, and format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-docs:  ## draw the pictures of the docs anew
+docs:  ## draw the pictures of the docs anew, and their list of adjustments
 	@goal=run; $(SETUP)
 	@$(BIN)/python tools/make_pictures.py
 
