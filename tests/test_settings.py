@@ -179,3 +179,11 @@ def test_a_wrong_adjustment_of_ones_own_names_the_key(tmp_path: Path, text: str,
     with pytest.raises(SettingsError, match=told) as caught:
         load_settings(config(tmp_path, text.replace("STROKE", stroke)))
     assert "\n" not in str(caught.value)
+
+
+def test_the_example_in_the_docs_is_one(tmp_path: Path) -> None:
+    """What docs/adjustments.md tells people to write is accepted."""
+    page = (SHIPPED.parent / "docs" / "adjustments.md").read_text()
+    example = page.split("```toml\n")[1].split("```")[0]
+    (own,) = load_settings(config(tmp_path, example)).own_adjustments()
+    assert (own.name, len(own.strokes)) == ("elf", 2)

@@ -56,8 +56,23 @@ On the right of each, a grid that was straight before the warp; dark where the p
 ## Your own
 
 A table `[adjustments.NAME]` in `config.toml` adds an adjustment in the same terms as the built-in ones. It is read at
-start; from then on `set`, `--set`, the panel and `livewarp sheet` know it by its name. What a stroke is, and in which
-units, stands at the top of [livewarp/adjustments.py](../livewarp/adjustments.py).
+start; from then on `set`, `--set`, the panel and `livewarp sheet` know it by its name:
+
+```toml
+[adjustments.elf]
+help = "A pointed chin."
+area = "face"        # face, eyes, brows, nose or mouth: where it is listed
+minimum = 0.0        # -1 to 0; the maximum, 0 to 1, is 1 where it is not given
+strokes = [
+  {{ kind = "shift", anchor = [8], radius = [0.45, 0.6], amount = [0.0, 0.12], paired = false }},
+  {{ kind = "shift", anchor = [6], radius = [0.4, 0.4], amount = [0.05, 0.0], outer = 0.7 }},
+]
+```
+
+A stroke moves (`shift`) or grows (`scale`) what is around its anchor: the mean of some of the 68 landmarks, plus an
+`offset`. Lengths are inter-ocular distances along the face's own axes, x towards the subject's left, y towards the
+chin; a stroke is written for the subject's right side, and `paired` (the default) adds its mirror image. All fields
+are explained at the top of [livewarp/adjustments.py](../livewarp/adjustments.py).
 """
 
 
