@@ -69,7 +69,7 @@ class Adjustment:
 
 # How the amounts and radii were found: benchmarks/effects.py measures what each adjustment does to real faces
 # and to the measures of all others (tests/measures.py); sheets of faces were looked at for the rest. A shift
-# squeezes by 1.7 amount/radius; alone, no adjustment comes near the limit (SQUEEZE_FREE, warping/warp.py).
+# squeezes by 1.7 amount/radius; alone, every adjustment stays below the limit (SQUEEZE_FREE, warping/warp.py).
 ADJUSTMENTS: dict[str, Adjustment] = {
     a.name: a
     for a in (
@@ -79,9 +79,9 @@ ADJUSTMENTS: dict[str, Adjustment] = {
             "face",
             "Face thinning: the cheeks and the jaw move towards the middle of the face.",
             (
-                Stroke("shift", (2,), (0.56, 0.62), (0.060, 0.0), outer=0.75),
+                Stroke("shift", (2,), (0.56, 0.62), (0.055, 0.0), outer=0.75),
                 Stroke("shift", (4,), (0.56, 0.62), (0.085, 0.0), outer=0.75),
-                Stroke("shift", (6,), (0.50, 0.55), (0.065, -0.01)),
+                Stroke("shift", (6,), (0.50, 0.55), (0.065, 0.0)),
                 # Holds the corners of the mouth against the pull on the cheeks.
                 Stroke("shift", (48,), (0.34, 0.34), (-0.028, 0.0)),
             ),
@@ -104,31 +104,31 @@ ADJUSTMENTS: dict[str, Adjustment] = {
             "temples",
             "face",
             "Width of the face beside the brows.",
-            (Stroke("shift", (0, 17), (0.42, 0.46), (-0.07, 0.0), offset=(-0.10, -0.20), outer=0.8),),
+            (Stroke("shift", (0, 17), (0.42, 0.54), (-0.06, 0.0), offset=(-0.10, -0.22), outer=0.8),),
         ),
         Adjustment(
             "cheekbones",
             "face",
             "Width of the face below the eyes.",
-            (Stroke("shift", (1,), (0.46, 0.46), (-0.08, 0.0), outer=0.8),),
+            (Stroke("shift", (1,), (0.48, 0.48), (-0.08, 0.0), outer=0.75),),
         ),
         Adjustment(
             "cheeks",
             "face",
             "Fullness of the cheeks: the width of the face beside nose and mouth.",
-            (Stroke("shift", (3,), (0.48, 0.46), (-0.08, 0.0), outer=0.8),),
+            (Stroke("shift", (3,), (0.48, 0.48), (-0.085, 0.0), outer=0.75),),
         ),
         Adjustment(
             "jaw",
             "face",
             "Width of the jaw, below its angles.",
-            (Stroke("shift", (5,), (0.48, 0.46), (-0.09, 0.0), outer=0.8),),
+            (Stroke("shift", (5,), (0.48, 0.48), (-0.10, 0.0), offset=(-0.08, 0.03), outer=0.78),),
         ),
         Adjustment(
             "chin_width",
             "face",
             "Width of the chin: less makes the face a V, more a U.",
-            (Stroke("shift", (7,), (0.42, 0.42), (-0.07, 0.0)),),
+            (Stroke("shift", (7,), (0.44, 0.43), (-0.068, 0.0), offset=(-0.06, 0.02)),),
         ),
         Adjustment(
             "chin_length",
@@ -141,7 +141,7 @@ ADJUSTMENTS: dict[str, Adjustment] = {
             "eyes",
             "eyes",
             "Eye enlargement.",
-            (Stroke("scale", (36, 39), (0.42, 0.40), (0.38, 0.38)),),
+            (Stroke("scale", (36, 39), (0.40, 0.38), (0.40, 0.40)),),
             default=0.25,
             minimum=0.0,
         ),
@@ -149,13 +149,13 @@ ADJUSTMENTS: dict[str, Adjustment] = {
             "eye_width",
             "eyes",
             "Width of the eyes, from corner to corner.",
-            (Stroke("scale", (36, 39), (0.42, 0.34), (0.30, 0.0)),),
+            (Stroke("scale", (36, 39), (0.39, 0.34), (0.42, 0.0)),),
         ),
         Adjustment(
             "eye_openness",
             "eyes",
             "Height of the eyes, from lid to lid.",
-            (Stroke("scale", (36, 39), (0.38, 0.34), (0.0, 0.40)),),
+            (Stroke("scale", (36, 39), (0.38, 0.34), (0.0, 0.44)),),
         ),
         Adjustment(
             "eye_distance",
@@ -174,8 +174,8 @@ ADJUSTMENTS: dict[str, Adjustment] = {
             "eyes",
             "Slant of the eyes: their outer corners move up, the inner ones down.",
             (
-                Stroke("shift", (36,), (0.30, 0.28), (0.0, -0.045)),
-                Stroke("shift", (39,), (0.28, 0.28), (0.0, 0.03)),
+                Stroke("shift", (36,), (0.32, 0.29), (0.0, -0.04), offset=(0.0, 0.03)),
+                Stroke("shift", (39,), (0.29, 0.29), (0.0, 0.04)),
             ),
         ),
         # ------ brows: anchored above them, so that the lids stay behind
@@ -183,21 +183,21 @@ ADJUSTMENTS: dict[str, Adjustment] = {
             "brow_height",
             "brows",
             "How high the brows lie.",
-            (Stroke("shift", (17, 18, 19, 20, 21), (0.55, 0.32), (0.0, -0.08), offset=(0.0, -0.07)),),
+            (Stroke("shift", (17, 18, 19, 20, 21), (0.55, 0.35), (0.0, -0.075), offset=(0.0, -0.09)),),
         ),
         Adjustment(
             "brow_distance",
             "brows",
             "Distance between the brows.",
-            (Stroke("shift", (17, 18, 19, 20, 21), (0.45, 0.30), (-0.06, 0.0), offset=(0.0, -0.05)),),
+            (Stroke("shift", (18, 19, 20, 21), (0.46, 0.34), (-0.070, 0.0), offset=(0.0, -0.06)),),
         ),
         Adjustment(
             "brow_tilt",
             "brows",
             "Slant of the brows: their outer ends move up, the inner ones down.",
             (
-                Stroke("shift", (17, 18), (0.32, 0.30), (0.0, -0.07), offset=(0.0, -0.05)),
-                Stroke("shift", (20, 21), (0.30, 0.28), (0.0, 0.045), offset=(0.0, -0.03)),
+                Stroke("shift", (17, 18), (0.36, 0.32), (0.0, -0.06), offset=(0.0, -0.06)),
+                Stroke("shift", (20, 21), (0.30, 0.30), (0.0, 0.04), offset=(0.0, -0.04)),
             ),
         ),
         # ------ nose
@@ -206,29 +206,29 @@ ADJUSTMENTS: dict[str, Adjustment] = {
             "nose",
             "Width of the nose, from the bridge to the nostrils.",
             (
-                Stroke("scale", (30, 33), (0.40, 0.36), (0.35, 0.0), paired=False),
-                Stroke("scale", (28, 29), (0.30, 0.36), (0.20, 0.0), paired=False),
+                Stroke("scale", (30, 33), (0.40, 0.36), (0.42, 0.0), paired=False),
+                Stroke("scale", (28, 29), (0.30, 0.36), (0.15, 0.0), paired=False),
             ),
         ),
         Adjustment(
             "nose_length",
             "nose",
             "Length of the nose: its tip and base move down.",
-            (Stroke("shift", (30, 33), (0.42, 0.34), (0.0, 0.07), offset=(0.0, -0.02), paired=False),),
+            (Stroke("shift", (30, 33), (0.44, 0.37), (0.0, 0.065), offset=(0.0, 0.02), paired=False),),
         ),
         Adjustment(
             "nose_bridge",
             "nose",
             "Width of the nose bridge, between the eyes and below.",
-            (Stroke("scale", (28, 29), (0.30, 0.38), (0.35, 0.0), paired=False),),
+            (Stroke("scale", (28, 29), (0.32, 0.38), (0.40, 0.0), paired=False),),
         ),
         Adjustment(
             "nose_tip",
             "nose",
             "Height of the tip of the nose above its base.",
             (
-                Stroke("shift", (30,), (0.30, 0.28), (0.0, -0.07), offset=(0.0, -0.05), paired=False),
-                Stroke("shift", (33,), (0.32, 0.26), (0.0, 0.03), offset=(0.0, 0.02), paired=False),
+                Stroke("shift", (30,), (0.33, 0.32), (0.0, -0.06), offset=(0.0, -0.05), paired=False),
+                Stroke("shift", (33,), (0.34, 0.29), (0.0, 0.032), paired=False),
             ),
         ),
         Adjustment(
@@ -242,13 +242,13 @@ ADJUSTMENTS: dict[str, Adjustment] = {
             "mouth_size",
             "mouth",
             "Size of the mouth.",
-            (Stroke("scale", (48, 54), (0.64, 0.40), (0.35, 0.35), paired=False),),
+            (Stroke("scale", (48, 54), (0.62, 0.37), (0.35, 0.35), paired=False),),
         ),
         Adjustment(
             "mouth_width",
             "mouth",
             "Width of the mouth.",
-            (Stroke("shift", (48,), (0.40, 0.34), (-0.065, 0.0)),),
+            (Stroke("shift", (48,), (0.40, 0.35), (-0.062, 0.0)),),
         ),
         Adjustment(
             "mouth_height",
@@ -260,19 +260,26 @@ ADJUSTMENTS: dict[str, Adjustment] = {
             "smile",
             "mouth",
             "The corners of the mouth move up; below 0, down.",
-            (Stroke("shift", (48,), (0.34, 0.34), (-0.02, -0.07), offset=(-0.04, 0.0)),),
+            (Stroke("shift", (48,), (0.36, 0.36), (-0.008, -0.063), offset=(-0.06, 0.0)),),
         ),
         Adjustment(
             "upper_lip",
             "mouth",
             "Fullness of the upper lip.",
-            (Stroke("scale", (50, 51, 52, 61, 62, 63), (0.42, 0.26), (0.0, 0.42), paired=False),),
+            (
+                Stroke("scale", (50, 51, 52, 61, 62, 63), (0.42, 0.27), (0.0, 0.41), paired=False),
+                # Holds the line between the lips.
+                Stroke("shift", (50, 51, 52, 61, 62, 63), (0.42, 0.27), (0.0, -0.016), paired=False),
+            ),
         ),
         Adjustment(
             "lower_lip",
             "mouth",
             "Fullness of the lower lip.",
-            (Stroke("scale", (56, 57, 58, 65, 66, 67), (0.42, 0.27), (0.0, 0.42), paired=False),),
+            (
+                Stroke("scale", (56, 57, 58, 65, 66, 67), (0.42, 0.28), (0.0, 0.48), paired=False),
+                Stroke("shift", (56, 57, 58, 65, 66, 67), (0.42, 0.28), (0.0, 0.022), paired=False),
+            ),
         ),
     )
 }

@@ -129,7 +129,9 @@ def test_client_at_a_silent_program():
 
 def test_get(livewarp, daemon):
     """`get` prints aligned values, all or those named; with --json the result itself."""
-    assert livewarp("get").output.splitlines()[:3] == ["enabled   on", "strength  1", "thin      0.2"]
+    lines = livewarp("get").output.splitlines()
+    assert [line.split() for line in lines[:3]] == [["enabled", "on"], ["strength", "1"], ["thin", "0.2"]]
+    assert len({line.rindex(" ") for line in lines if len(line.split()[-1]) == 1}) == 1  # one column
     assert livewarp("get", "thin").output == "thin  0.2\n"
     assert json.loads(livewarp("get", "--json").output) == dict(daemon.parameters)
 

@@ -242,11 +242,21 @@ def test_the_plain_parts_work_uncompiled() -> None:
     """With NUMBA_DISABLE_JIT=1 what is not made of LLVM vectors runs as plain Python and equals its twin."""
     if config.DISABLE_JIT:
         pytest.skip("this is the run without the compiler")
-    command = [sys.executable, "-m", "pytest", "-q", "-k", "are_their_twins", __file__]
+    both = "are_their_twins or what_the_naive_twin_adds"
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-k",
+        both,
+        __file__,
+        str(Path(__file__).with_name("test_warp.py")),
+    ]
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
-    assert "1 passed" in result.stdout
+    assert "2 passed" in result.stdout
 
 
 @compiled

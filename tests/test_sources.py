@@ -241,9 +241,7 @@ def test_a_webcam_is_asked_for_mjpg_before_the_size(camera: type[FakeCapture]) -
     assert (source.width, source.height) == (64, 48)
 
 
-def test_frames_that_waited_do_not_count_as_speed(
-    camera: type[FakeCapture], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_frames_that_waited_do_not_count_as_speed(camera: type[FakeCapture], monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver hands over queued frames at once: the measured rate is that of the others."""
     arrivals = iter([0.0, 0.0, 0.0, 0.001, *np.arange(1, 40) / 25])
     monkeypatch.setattr(webcam.time, "monotonic", lambda: float(next(arrivals)))

@@ -158,7 +158,7 @@ def test_a_backward_displacement_to_the_right_moves_the_picture_left(noise: BgrF
 
 def test_sampling_agrees_with_remap(noise: BgrFrame) -> None:
     """OpenCV's remap with the same field gives the same picture to a grey level or two."""
-    face = face_at(240, 150, 100)
+    face = face_at(240, 150, 110)
     strokes = strokes_of(face, extremes())
     roi = x0, y0, x1, y1 = roi_of(strokes, *noise.shape[:2])
     step = grid_step(face)
@@ -181,18 +181,32 @@ def naive_dense(strokes: np.ndarray, roi: tuple[int, int, int, int]) -> np.ndarr
     return field
 
 
-@pytest.mark.parametrize("iod", [20.0, 50.0, 64.0, 80.0, 100.0, 130.0, 160.0, 200.0, 250.0])
+@pytest.mark.parametrize("iod", [20.0, 50.0, 64.0, 80.0, 99.0, 101.0, 130.0, 160.0, 200.0, 250.0, 301.0])
 def test_the_grid_is_as_good_as_the_exact_field(iod: float) -> None:
-    """Interpolated to pixels, the gridded field of faces up to 720p differs by less than 0.05 px."""
+    """Interpolated to pixels, the gridded field of all adjustments together differs by less than 0.05 px."""
     face = face_at(400, 300, iod, 0.2)
-    strokes = strokes_of(face, extremes())
+    for parameters in (extremes(), Parameters(**{n: a.minimum for n, a in ADJUSTMENTS.items()})):
+        assert _grid_error(face, parameters) < 0.05
+
+
+@pytest.mark.parametrize("name", list(ADJUSTMENTS))
+@pytest.mark.parametrize("iod", [101.0, 301.0])  # where the grid is coarsest, measured in the face
+def test_the_grid_is_as_good_for_each_adjustment_alone(name: str, iod: float) -> None:
+    """So is that of each at its extremes, where no limit makes it smaller."""
+    face = face_at(400, 300, iod, 0.2)
+    for value in (ADJUSTMENTS[name].minimum, ADJUSTMENTS[name].maximum):
+        assert value == 0.0 or _grid_error(face, Parameters(**(NEUTRAL | {name: value}))) < 0.05
+
+
+def _grid_error(face: Face, parameters: Parameters) -> float:
+    """How far the interpolated field is from the exact one at most, px."""
+    strokes = strokes_of(face, parameters)
     roi = x0, y0, x1, y1 = roi_of(strokes, 720, 1280)
     step = grid_step(face)
     field = limited_field(strokes, roi, step)
     exact = naive_dense(strokes, roi) * limit(_squeeze(strokes, roi, step))
-    for axis in (0, 1):
-        fine = field[..., axis] if step == 1 else _interpolated(field[..., axis], y1 - y0, x1 - x0, step)
-        assert np.abs(fine - exact[..., axis]).max() < 0.05
+    fine = [_interpolated(field[..., c], y1 - y0, x1 - x0, step) if step > 1 else field[..., c] for c in (0, 1)]
+    return float(np.abs(np.stack(fine, axis=-1) - exact).max())
 
 
 def _interpolated(nodes: np.ndarray, h: int, w: int, step: int) -> np.ndarray:

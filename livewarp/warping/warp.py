@@ -29,7 +29,7 @@ from livewarp.warping.strokes import (
 
 # Spacing of the field's nodes by IOD, px. What lies between the nodes is then within 0.05 px of the exact
 # field (tests/test_warp.py); on the smallest faces only the exact field at every pixel is.
-GRID_STEPS = ((0.0, 1), (88.0, 4), (260.0, 8))
+GRID_STEPS = ((0.0, 1), (100.0, 4), (300.0, 8))
 
 # Nearer to the frame's border than this the field fades, to nothing at the border itself: what lies beyond
 # is not known, and repeating the last pixels would show as streaks.
