@@ -15,17 +15,8 @@ from livewarp.adjustments import ADJUSTMENTS
 from livewarp.arrays import BgrFrame, Box, DisplacementField, FloatArray
 from livewarp.errors import FrameError
 from livewarp.face68 import Face
-from livewarp.warping.kernels import MAX_SIDE, add_strokes, fade_at_border, grid_shape, sample, sample_dense
-from livewarp.warping.strokes import (
-    COS,
-    CX,
-    CY,
-    INV_RX_HIGH,
-    INV_RX_LOW,
-    INV_RY,
-    SIN,
-    StrokeTable,
-)
+from livewarp.warping.kernels import MAX_SIDE, add_strokes, fade_at_border, grid_shape, reached, sample, sample_dense
+from livewarp.warping.strokes import StrokeTable
 
 # Spacing of the field's nodes by IOD, px. What lies between the nodes is then within 0.05 px of the exact
 # field (tests/test_warp.py); on the smallest faces only the exact field at every pixel is.
@@ -192,15 +183,9 @@ def limit(squeeze: float) -> float:
 
 def roi_of(strokes: FloatArray, height: int, width: int) -> Box:
     """The pixels that strokes (n, N_COLUMNS) can move, clamped to the frame; may be empty."""
-    rx = 1 / np.minimum(strokes[:, INV_RX_LOW], strokes[:, INV_RX_HIGH])
-    ry = 1 / strokes[:, INV_RY]
-    c, s = strokes[:, COS], strokes[:, SIN]
-    reach_x = np.hypot(rx * c, ry * s)
-    reach_y = np.hypot(rx * s, ry * c)
-    x0 = max(0, math.ceil((strokes[:, CX] - reach_x).min()))
-    y0 = max(0, math.ceil((strokes[:, CY] - reach_y).min()))
-    x1 = min(width, math.floor((strokes[:, CX] + reach_x).max()) + 1)
-    y1 = min(height, math.floor((strokes[:, CY] + reach_y).max()) + 1)
+    left, top, right, bottom = reached(strokes)
+    x0, y0 = max(0, math.ceil(left)), max(0, math.ceil(top))
+    x1, y1 = min(width, math.floor(right) + 1), min(height, math.floor(bottom) + 1)
     return x0, y0, x1, y1
 
 
