@@ -133,7 +133,11 @@ class _LineFormatter(logging.Formatter):
 @click.option("--control", metavar="HOST:PORT", help="Control port [127.0.0.1:8787]; port 0: any free one.")
 @click.option("--panel", metavar="HOST:PORT", help="Preview page [127.0.0.1:8788]; port 0: any free one.")
 @set_option
+@click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors.")
+@click.option("-v", "--verbose", is_flag=True, help="More detail; errors with their traceback.")
 def run(
+    quiet: bool,
+    verbose: bool,
     config: Path | None,
     source: str | None,
     sinks: tuple[str, ...],
@@ -156,6 +160,8 @@ def run(
     livewarp run --source portrait --sink null            no camera needed: watch the preview
     livewarp run --source talk.mp4 --loop --fps 25        a file as if it were a webcam
     """
+    if quiet:  # from the first line on
+        logging.getLogger("livewarp").setLevel(logging.WARNING)
     settings, parameters = _load(
         config,
         assignments,
@@ -169,9 +175,9 @@ def run(
         },
         control={"address": control, "panel": panel},
     )
-    level = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}[settings.log.level]
-    if settings.log.level != "normal":
-        logging.getLogger("livewarp").setLevel(level)
+    level = "verbose" if verbose else "quiet" if quiet else settings.log.level
+    if level != "normal":
+        logging.getLogger("livewarp").setLevel(logging.WARNING if level == "quiet" else logging.DEBUG)
     # A read of a camera that has gone silent blocks for so long, s; OpenCV's own 10 would hold up the end of
     # the daemon. OpenCV wants it before it is imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")

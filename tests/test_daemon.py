@@ -201,15 +201,17 @@ def test_a_broken_config_is_told(tmp_path: Path) -> None:
 
 def test_verbose_shows_the_traceback(tmp_path: Path) -> None:
     """-v is for whoever wants to know where."""
-    done = livewarp("-v", "run", "--source", "gone.mp4", *QUICK[-4:], cwd=tmp_path)
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
+    for arguments in (["-v", "run"], ["run", "-v"]):
+        done = livewarp(*arguments, "--source", "gone.mp4", *QUICK[-4:], cwd=tmp_path)
+        assert done.returncode == 1
+        assert "Traceback" in done.stderr
 
 
 def test_quiet_says_nothing(tmp_path: Path) -> None:
     """-q leaves warnings and errors."""
-    done = livewarp("-q", "run", *QUICK, "--sink", "null", "--frames", "3", cwd=tmp_path)
-    assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+    for arguments in (["-q", "run"], ["run", "-q"]):
+        done = livewarp(*arguments, *QUICK, "--sink", "null", "--frames", "3", cwd=tmp_path)
+        assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")

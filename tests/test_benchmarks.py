@@ -1,0 +1,27 @@
+"""The benchmarks run: once, tiny, for what they verify; nobody looks at the clock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shows"),
+    [
+        (["sampling.py", "--samples", "3"], "remap fixed"),
+        (["warp.py", "--quick"], "livewarp all, in place"),
+        (["landmarks.py", "--samples", "5"], "dlib"),
+    ],
+)
+def test_a_benchmark_verifies_and_prints_its_table(arguments: list[str], shows: str) -> None:
+    """Each verifies what it measures before it does, so a run that ends well is a test of its own."""
+    command = [sys.executable, str(BENCHMARKS / arguments[0]), *arguments[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr
+    assert shows in done.stdout
