@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("livewarp")
 
+LEVELS = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}
+
 
 set_option = click.option(
     "--set",
@@ -93,18 +95,17 @@ def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
     livewarp apply in.mp4 out.mp4      filter a file
     livewarp bench                     measure this machine
     """
-    context.obj = {"verbose": verbose}
-    level = logging.DEBUG if verbose else logging.WARNING if quiet else None
-    _set_up_log(level)
+    context.obj = "verbose" if verbose else "quiet" if quiet else None
+    _set_up_log(LEVELS[context.obj or "normal"])
 
 
-def _set_up_log(level: int | None) -> None:
+def _set_up_log(level: int) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_LineFormatter())
     root = logging.getLogger("livewarp")
     root.handlers[:] = [handler]
     root.propagate = False
-    root.setLevel(logging.INFO if level is None else level)
+    root.setLevel(level)
 
 
 class _LineFormatter(logging.Formatter):
@@ -160,8 +161,8 @@ def run(
     livewarp run --source portrait --sink null            no camera needed: watch the preview
     livewarp run --source talk.mp4 --loop --fps 25        a file as if it were a webcam
     """
-    if quiet:  # from the first line on
-        logging.getLogger("livewarp").setLevel(logging.WARNING)
+    asked = "verbose" if verbose else "quiet" if quiet else click.get_current_context().obj
+    logging.getLogger("livewarp").setLevel(LEVELS[asked or "normal"])
     settings, parameters = _load(
         config,
         assignments,
@@ -175,9 +176,7 @@ def run(
         },
         control={"address": control, "panel": panel},
     )
-    level = "verbose" if verbose else "quiet" if quiet else settings.log.level
-    if level != "normal":
-        logging.getLogger("livewarp").setLevel(logging.WARNING if level == "quiet" else logging.DEBUG)
+    logging.getLogger("livewarp").setLevel(LEVELS[asked or settings.log.level])
     # A read of a camera that has gone silent blocks for so long, s; OpenCV's own 10 would hold up the end of
     # the daemon. OpenCV wants it before it is imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")

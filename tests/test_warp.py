@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import naive
@@ -392,3 +395,48 @@ def test_an_out_that_overlaps_partly_is_refused() -> None:
     memory = np.zeros((30, 20, 3), np.uint8)
     with pytest.raises(FrameError, match="overlaps"):
         warp(memory[:20], [], Parameters(), memory[10:])
+
+
+@pytest.fixture(scope="module")
+def real_faces(data: Path) -> list[Face]:
+    """The ground-truth landmarks of 40 photographs, moved into view and brought to IODs from 30 to 150 px."""
+    items = json.loads((data / "images68" / "manifest.json").read_text())["items"]
+    faces = []
+    for i, item in enumerate(items):
+        points = np.array(item["points68_zero_based"], np.float32)
+        iod = 30 + 120 * i / (len(items) - 1)
+        points = (points - points.mean(axis=0)) * (iod / np.hypot(*(points[45] - points[36])))
+        faces.append(Face.from_landmarks(points + np.array([240, 180], np.float32)))
+    assert len(faces) == 40
+    return faces
+
+
+@given(values=values, shift=st.tuples(st.floats(-220, 220), st.floats(-160, 160)), two=st.booleans())
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_real_poses_keep_the_rules(
+    real_faces: list[Face], values: dict[str, float], shift: tuple[float, float], two: bool
+) -> None:
+    """On every ground-truth pose: no fold, zero is byte-identical, nothing outside the ROI, the border stays."""
+    frame = np.random.default_rng(9).integers(0, 256, (360, 480, 3)).astype(np.uint8)
+    parameters, zero = Parameters(**values), Parameters(**NEUTRAL)
+    for k, face in enumerate(real_faces):
+        moved = Face.from_landmarks(face.landmarks + np.array(shift, np.float32))
+        faces = [moved, real_faces[k - 1]] if two else [moved]
+        np.testing.assert_array_equal(warp(frame, faces, zero), frame)
+        placed = [strokes_of(f, parameters) for f in faces]
+        strokes = np.concatenate(placed)
+        if not len(strokes):
+            continue
+        smallest = min((f for f, s in zip(faces, placed, strict=True) if len(s)), key=lambda f: f.pose.iod_px)
+        field = limited_field(strokes, (0, 0, 480, 360), 1, (360, 480), BORDER_IOD * smallest.pose.iod_px)
+        dx, dy = np.gradient(field, axis=1), np.gradient(field, axis=0)
+        jacobian = (1 + dx[..., 0]) * (1 + dy[..., 1]) - dx[..., 1] * dy[..., 0]
+        assert jacobian.min() > (1 - SQUEEZE_MAX) ** 2 - 0.01
+        result = warp(frame, faces, parameters)
+        outside = np.ones(frame.shape[:2], bool)
+        for s in placed:
+            if len(s):
+                x0, y0, x1, y1 = roi_of(s, 360, 480)
+                outside[y0 : max(y0, y1), x0 : max(x0, x1)] = False
+        np.testing.assert_array_equal(result[outside], frame[outside])
+        np.testing.assert_allclose(result[0].astype(int), frame[0], atol=3)
