@@ -39,7 +39,7 @@ from livewarp.sources.portrait import PortraitSource
 from livewarp.tracking import FaceTracker
 from livewarp.tracking.weights import find_weights
 from livewarp.warping import Warp
-from livewarp.warping.kernels import add_strokes
+from livewarp.warping.field import add_strokes
 from livewarp.warping.strokes import StrokeTable
 
 ROOT = Path(__file__).resolve().parents[1]

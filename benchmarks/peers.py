@@ -37,7 +37,7 @@ Map = tuple[NDArray[np.floating], NDArray[np.floating]]
 def stroke_field(strokes: FloatArray, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The summed displacement of placed strokes at positions (...), px, in the positions' own dtype.
 
-    The formulas of `livewarp.warping.kernels.add_strokes` in NumPy; without the limit against folding.
+    The formulas of `livewarp.warping.field.add_strokes` in NumPy; without the limit against folding.
     """
     kind = np.result_type(x, y)
     dx_total, dy_total = np.zeros(np.broadcast(x, y).shape, kind), np.zeros(np.broadcast(x, y).shape, kind)

@@ -32,7 +32,7 @@ from livewarp.face68 import JAW, MEAN_FACE, Face, Pose
 from livewarp.parameters import Parameters
 from livewarp.sources.headmotion import HeadPose
 from livewarp.sources.portrait import PortraitSource
-from livewarp.warping.kernels import add_strokes
+from livewarp.warping.field import add_strokes
 from livewarp.warping.strokes import StrokeTable
 from livewarp.warping.warp import limit
 

@@ -38,6 +38,7 @@ from livewarp.parameters import Parameters
 from livewarp.sources.headmotion import HeadPose
 from livewarp.sources.portrait import PortraitSource
 from livewarp.warping import Warp, kernels
+from livewarp.warping.field import add_strokes
 from livewarp.warping.strokes import StrokeTable
 from livewarp.warping.warp import BORDER_IOD, MARGIN_PX, grid_step, limit, limited_field, roi_of
 
@@ -157,7 +158,7 @@ def plan(scene: Scene, values: Parameters) -> Plan:
     # Nearer to the border the field fades, which no other row does.
     agree(BORDER_IOD * face.pose.iod_px, min(x0, y0, width - x1, height - y1), "px of border around the ROI")
     compiled = np.zeros((y1 - y0, x1 - x0, 2), np.float32)
-    kernels.add_strokes(strokes, compiled, np.zeros(compiled.shape[:2], np.float32), float(x0), float(y0), 1.0)
+    add_strokes(strokes, compiled, np.zeros(compiled.shape[:2], np.float32), float(x0), float(y0), 1.0)
     x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float64), np.arange(y0, y1, dtype=np.float64))
     field = np.stack(peers.stroke_field(strokes, x, y), axis=-1)
     agree(np.abs(field - compiled).max(), 1e-3, "px between the strokes in NumPy and the compiled ones")
@@ -165,7 +166,7 @@ def plan(scene: Scene, values: Parameters) -> Plan:
     shape = kernels.grid_shape(roi, step_px)
     squeeze = np.zeros(shape, np.float32)
     nodes = np.zeros((*shape, 2), np.float32)
-    kernels.add_strokes(strokes, nodes, squeeze, float(x0 - step_px), float(y0 - step_px), float(step_px))
+    add_strokes(strokes, nodes, squeeze, float(x0 - step_px), float(y0 - step_px), float(step_px))
     scale = limit(float(squeeze.max()))
     return Plan(strokes, roi, step_px, scale, scale * field)
 

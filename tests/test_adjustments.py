@@ -12,7 +12,7 @@ import naive
 from livewarp.adjustments import ADJUSTMENTS, Stroke
 from livewarp.face68 import MIRROR, N_LANDMARKS, Face
 from livewarp.parameters import KNOBS, Parameters
-from livewarp.warping.kernels import add_strokes
+from livewarp.warping.field import add_strokes
 from livewarp.warping.strokes import StrokeTable
 from livewarp.warping.warp import SQUEEZE_FREE, roi_of
 from measures import MARKS, MEASURES, SHARED, shared, values

@@ -18,7 +18,8 @@ from livewarp.errors import FrameError
 from livewarp.face68 import MIRROR, Face
 from livewarp.parameters import Parameters
 from livewarp.warping import Warp, warp
-from livewarp.warping.kernels import add_strokes, fade_at_border, grid_shape, sample
+from livewarp.warping.field import add_strokes, fade_at_border
+from livewarp.warping.kernels import grid_shape, sample
 from livewarp.warping.strokes import StrokeTable
 from livewarp.warping.warp import BORDER_IOD, SQUEEZE_MAX, grid_step, limit, limited_field, roi_of
 from samples import face_at

@@ -1,4 +1,4 @@
-"""The compiled inner loops of the warp: strokes to a coarse displacement field, and that to pixels.
+"""The compiled inner loops of the warp: from a coarse displacement field to pixels, on one thread.
 
 A row of the picture goes through three loops: nodes of the coarse field become one displacement a pixel,
 displacements become byte offsets and 16-bit fractions, and eight pixels at a time are blended from their four
@@ -14,7 +14,6 @@ Guarantees: they hold no GIL, keep no state and check nothing: `livewarp.warping
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,7 +24,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from livewarp.arrays import BgrFrame, Box, DisplacementField, FloatArray, Landmarks
+from livewarp.arrays import BgrFrame, Box, DisplacementField
 
 BLOCK = 8
 """Pixels that are located and blended together: 64 bytes of neighbours to a row, 24 bytes of result."""
@@ -41,204 +40,6 @@ MAX_SHIFT = 8192.0
 
 ROUND = 131
 """Half a grey level in 1/256, plus 3 for what four truncated products lose: mean error 0.002 levels."""
-
-# A shift's profile is Gustafsson's k(s) = ((1 - s²) / (1 - s² + q²))ⁿ, s the distance over the radius,
-# at a fixed ratio q = 1 of offset and radius: the offset is what strength scales.
-# n = 3 instead of his 2 makes the second derivative continuous at the rim, too: with 2, a grid
-# interpolated between its nodes is four times as far off there.
-_Q2 = np.float32(1.0)
-_PEAK = (np.float32(1.0) + _Q2) ** 3  # 1 / k(0): an amount is the shift at the anchor itself
-_ZERO, _HALF, _ONE, _FOUR, _SIX = (np.float32(v) for v in (0.0, 0.5, 1.0, 4.0, 6.0))
-
-_Start = tuple[np.float32, np.float32, np.float32]
-"""The first node of a row from a stroke's anchor, x and y, and from one node to the next, px."""
-
-
-@njit(nogil=True, cache=True)
-def place_strokes(
-    table: NDArray[np.float64],
-    anchors: NDArray[np.int64],
-    gains: NDArray[np.float64],
-    side_gains: tuple[float, float, float],
-    landmarks: Landmarks,
-    iod: float,
-    roll: float,
-) -> FloatArray:
-    """Strokes (n, 10), px, of table rows (see `livewarp.warping.strokes`) on a face, those without effect left out.
-
-    anchors: (rows, k), landmarks to average, -1 where there are fewer; gains: of each adjustment; side_gains:
-    of strokes in the middle, on the subject's left and on the right.
-    """
-    placed = np.empty((table.shape[0], 10), np.float32)
-    c, s = math.cos(roll), math.sin(roll)
-    n = 0
-    for row in range(table.shape[0]):
-        adjustment, side, is_scale, outer, offset_x, offset_y, amount_x, amount_y, radius_x, radius_y = table[row]
-        gain = gains[int(adjustment)] * side_gains[int(side)]
-        if gain == 0.0:
-            continue
-        x, y, count = 0.0, 0.0, 0
-        for point in anchors[row]:
-            if point >= 0:
-                x, y, count = x + landmarks[point, 0], y + landmarks[point, 1], count + 1
-        placed[n, 0] = x / count + iod * (c * offset_x - s * offset_y)
-        placed[n, 1] = y / count + iod * (s * offset_x + c * offset_y)
-        placed[n, 2], placed[n, 3] = c, s
-        placed[n, 4] = 1.0 / (iod * radius_x * (outer if side < 0.0 else 1.0))
-        placed[n, 5] = 1.0 / (iod * radius_x * (outer if side > 0.0 else 1.0))
-        placed[n, 6] = 1.0 / (iod * radius_y)
-        unit = 1.0 if is_scale != 0.0 else iod
-        placed[n, 7], placed[n, 8], placed[n, 9] = unit * gain * amount_x, unit * gain * amount_y, is_scale
-        n += 1
-    return placed[:n]
-
-
-@njit(nogil=True, cache=True, forceinline=True)
-def _reach(stroke: FloatArray) -> tuple[float, float]:
-    """How far a stroke (10,) reaches along picture x and y, px."""
-    rx, ry = 1.0 / min(stroke[4], stroke[5]), 1.0 / stroke[6]
-    cos, sin = stroke[2], stroke[3]
-    return math.sqrt((rx * cos) ** 2 + (ry * sin) ** 2), math.sqrt((rx * sin) ** 2 + (ry * cos) ** 2)
-
-
-@njit(nogil=True, cache=True)
-def reached(strokes: FloatArray) -> tuple[float, float, float, float]:
-    """Smallest and largest x, then y, that strokes (n, 10) can move, px."""
-    x0, y0, x1, y1 = math.inf, math.inf, -math.inf, -math.inf
-    for n in range(strokes.shape[0]):
-        reach_x, reach_y = _reach(strokes[n])
-        x0, x1 = min(x0, strokes[n, 0] - reach_x), max(x1, strokes[n, 0] + reach_x)
-        y0, y1 = min(y0, strokes[n, 1] - reach_y), max(y1, strokes[n, 1] + reach_y)
-    return x0, y0, x1, y1
-
-
-@njit(nogil=True, cache=True, fastmath=True)
-def add_strokes(
-    strokes: FloatArray, field: DisplacementField, squeeze: FloatArray, x0: float, y0: float, step: float
-) -> None:
-    """Add strokes (n, 10) to a field (h, w, 2) and to the bound (h, w) of how much it squeezes.
-
-    Node (j, i) lies at (x0 + i·step, y0 + j·step), px. `squeeze` gains, per stroke, how far the
-    smallest stretch of its own backward map is below 1, where it is.
-    """
-    h, w = squeeze.shape
-    rows = np.zeros((h, 3, w), np.float32)  # x, y and squeeze apart: what is adjacent is done at once
-    for n in range(strokes.shape[0]):
-        cx, cy, ax, ay = strokes[n, 0], strokes[n, 1], strokes[n, 7], strokes[n, 8]
-        reach_x, reach_y = _reach(strokes[n])
-        i0 = max(0, math.ceil((cx - reach_x - x0) / step))
-        i1 = min(w, math.floor((cx + reach_x - x0) / step) + 1)
-        j0 = max(0, math.ceil((cy - reach_y - y0) / step))
-        j1 = min(h, math.floor((cy + reach_y - y0) / step) + 1)
-        if i0 >= i1:
-            continue
-        for j in range(j0, j1):
-            start = np.float32(x0 + i0 * step - cx), np.float32(y0 + j * step - cy), np.float32(step)
-            to = rows[j, 0, i0:i1], rows[j, 1, i0:i1], rows[j, 2, i0:i1]
-            if strokes[n, 9] != 0.0:
-                _add_scale(strokes[n], start, ax, ay, *to)
-            else:
-                _add_shift(strokes[n], start, ax, ay, *to)
-    for j in range(h):
-        for i in range(w):
-            field[j, i, 0] += rows[j, 0, i]
-            field[j, i, 1] += rows[j, 1, i]
-            squeeze[j, i] += rows[j, 2, i]
-
-
-# One row of nodes of one stroke. No branches, and nothing wider than float32, so that the compiler takes eight
-# nodes at a time (six times faster); error_model="numpy", since a division that may raise is a branch, too.
-# Outside the stroke t is 0, and so is all that is added.
-
-
-@njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True)
-def _add_shift(
-    stroke: FloatArray, start: _Start, ax: float, ay: float, x: FloatArray, y: FloatArray, squeeze: FloatArray
-) -> None:
-    cos, sin, inv_low, inv_high, inv_y = stroke[2], stroke[3], stroke[4], stroke[5], stroke[6]
-    dx0, dy, step = start
-    for i in range(x.size):
-        dx = dx0 + np.float32(i) * step
-        fx, fy = cos * dx + sin * dy, cos * dy - sin * dx
-        inv_x = inv_low if fx < _ZERO else inv_high
-        nx, ny = fx * inv_x, fy * inv_y
-        t = max(_ONE - nx * nx - ny * ny, _ZERO)
-        inv = _ONE / (t + _Q2)
-        ratio = t * inv
-        k = _PEAK * ratio * ratio * ratio
-        # Gradient of the profile k in face axes: g = (dk/ds²)·2·(nx/rx, ny/ry).
-        slope = -_SIX * _PEAK * ratio * ratio * _Q2 * inv * inv  # 2·dk/ds²
-        gx, gy = slope * nx * inv_x, slope * ny * inv_y
-        squeeze[i] += _squeezed(-ax * gx, -_HALF * (ax * gy + ay * gx), -ay * gy)
-        x[i] -= (cos * ax - sin * ay) * k
-        y[i] -= (sin * ax + cos * ay) * k
-
-
-@njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True)
-def _add_scale(
-    stroke: FloatArray, start: _Start, ax: float, ay: float, x: FloatArray, y: FloatArray, squeeze: FloatArray
-) -> None:
-    cos, sin, inv_low, inv_high, inv_y = stroke[2], stroke[3], stroke[4], stroke[5], stroke[6]
-    dx0, dy, step = start
-    for i in range(x.size):
-        dx = dx0 + np.float32(i) * step
-        fx, fy = cos * dx + sin * dy, cos * dy - sin * dx
-        inv_x = inv_low if fx < _ZERO else inv_high
-        nx, ny = fx * inv_x, fy * inv_y
-        t = max(_ONE - nx * nx - ny * ny, _ZERO)
-        k = t * t * t
-        slope = -_SIX * t * t
-        gx, gy = slope * nx * inv_x, slope * ny * inv_y
-        ux, uy = -ax * fx * k, -ay * fy * k
-        squeeze[i] += _squeezed(-ax * (k + fx * gx), -_HALF * (ax * fx * gy + ay * fy * gx), -ay * (k + fy * gy))
-        x[i] += cos * ux - sin * uy
-        y[i] += sin * ux + cos * uy
-
-
-@njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True)
-def _squeezed(jxx: float, jxy: float, jyy: float) -> float:
-    """How far below 0 the smaller eigenvalue of a symmetric matrix is."""
-    d = jxx - jyy
-    return max(_HALF * (np.sqrt(d * d + _FOUR * jxy * jxy) - jxx - jyy), _ZERO)  # type: ignore[no-any-return]
-
-
-@njit(nogil=True, cache=True)
-def fade_at_border(
-    field: DisplacementField,
-    squeeze: FloatArray,
-    x0: float,
-    y0: float,
-    step: float,
-    height: int,
-    width: int,
-    reach: float,
-) -> None:
-    """Let a field and its squeeze (see `add_strokes`) fall to 0 over `reach` px before the frame's border."""
-    for j in range(squeeze.shape[0]):
-        y = y0 + j * step
-        wy, gy = _rise(min(y, height - 1 - y) / reach)
-        for i in range(squeeze.shape[1]):
-            x = x0 + i * step
-            wx, gx = _rise(min(x, width - 1 - x) / reach)
-            if wx == 1.0 and wy == 1.0:
-                continue
-            # (w·d)' = w·d' + d·∇w, and the second term squeezes by no more than |d|·|∇w|.
-            slope = math.hypot(gx * wy, gy * wx) / reach
-            moved = math.hypot(field[j, i, 0], field[j, i, 1])
-            w = wx * wy
-            squeeze[j, i] = w * squeeze[j, i] + moved * slope
-            field[j, i, 0] *= w
-            field[j, i, 1] *= w
-
-
-@njit(nogil=True, cache=True, forceinline=True)
-def _rise(t: float) -> tuple[float, float]:
-    """From 0 to 1 for t from 0 to 1, flat to the second derivative at both ends, and its slope."""
-    if t <= 0.0:
-        return 0.0, 0.0
-    if t >= 1.0:
-        return 1.0, 0.0
-    return t * t * t * (t * (6.0 * t - 15.0) + 10.0), 30.0 * t * t * (t - 1.0) * (t - 1.0)
 
 
 def grid_shape(roi: Box, step: int) -> tuple[int, int]:

@@ -15,9 +15,9 @@ import numpy as np
 from livewarp.adjustments import Adjustment, Stroke
 from livewarp.arrays import FloatArray
 from livewarp.face68 import MIRROR, Face
-from livewarp.warping.kernels import place_strokes
+from livewarp.warping.field import place_strokes
 
-# Columns of a placed stroke; `kernels.add_strokes` reads them by these numbers.
+# Columns of a placed stroke; `field.add_strokes` reads them by these numbers.
 CX, CY, COS, SIN, INV_RX_LOW, INV_RX_HIGH, INV_RY, AX, AY, IS_SCALE = range(10)
 N_COLUMNS = 10
 

@@ -15,7 +15,8 @@ from livewarp.adjustments import ADJUSTMENTS
 from livewarp.arrays import BgrFrame, Box, DisplacementField, FloatArray
 from livewarp.errors import FrameError
 from livewarp.face68 import Face
-from livewarp.warping.kernels import MAX_SIDE, add_strokes, fade_at_border, grid_shape, reached, sample, sample_dense
+from livewarp.warping.field import add_strokes, fade_at_border, reached
+from livewarp.warping.kernels import MAX_SIDE, grid_shape, sample, sample_dense
 from livewarp.warping.strokes import StrokeTable
 
 # Spacing of the field's nodes by IOD, px. What lies between the nodes is then within 0.05 px of the exact
