@@ -107,7 +107,8 @@ _POSE_WEIGHTS[48:68] = 0.15
 _POSE_WEIGHTS[36:48] = 0.02  # a blink must not move the axes
 _POSE_WEIGHTS[[36, 39, 42, 45]] = 3.0
 _DESIGN = np.c_[MEAN_FACE.astype(float), np.ones(N_LANDMARKS)]
-_FIT = np.linalg.solve(_DESIGN.T @ (_POSE_WEIGHTS[:, None] * _DESIGN), _DESIGN.T * _POSE_WEIGHTS)
+POSE_FIT = np.linalg.solve(_DESIGN.T @ (_POSE_WEIGHTS[:, None] * _DESIGN), _DESIGN.T * _POSE_WEIGHTS)
+"""(4, 68) float64: times landmarks (68, 2), the best affine camera of the mean face, transposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def fit_pose(landmarks: Landmarks) -> Pose:
     The best affine camera is a product with a constant matrix; its nearest scaled rotation gives
     scale and angles. Source: own derivation; the camera model is POS (DeMenthon and Davis 1995).
     """
-    affine = (_FIT @ landmarks.astype(np.float64)).T  # (2, 4): scaled rotation rows | origin
+    affine = (POSE_FIT @ landmarks.astype(np.float64)).T  # (2, 4): scaled rotation rows | origin
     u, scales, vt = np.linalg.svd(affine[:, :3], full_matrices=False)
     rows = u @ vt  # the nearest pair of orthonormal rows
     depth = np.cross(rows[0], rows[1])

@@ -1,4 +1,4 @@
-"""FaceFilter: a frame in, the same frame with reshaped faces out.
+"""FaceFilter: a frame in, the same frame with reshaped faces out, mirrored and drawn upon where that is wanted.
 
 What the live loop, `livewarp apply`, the benchmarks and the tests all call.
 """
@@ -12,6 +12,7 @@ import numpy as np
 from livewarp.arrays import BgrFrame
 from livewarp.face68 import MEAN_FACE, Face, Pose
 from livewarp.glide import DEFAULT_GLIDE_S, Glide
+from livewarp.overlay import draw_overlay, mirror
 from livewarp.parameters import Parameters
 from livewarp.tracking import FaceTracker
 from livewarp.warping import Warp
@@ -97,19 +98,39 @@ class FaceFilter:
         return self._tracker.update(frame, timestamp_s)
 
     def warp(self, frame: BgrFrame, faces: Sequence[Face], out: BgrFrame | None = None) -> BgrFrame:
-        """The second half of `apply`: the same frame with these faces reshaped."""
-        return self._warp.apply(frame, faces, self._glide.at(self.parameters, self._now_s), out)
+        """The second half of `apply`: the same frame with these faces reshaped.
+
+        Then, whether `enabled` or not, mirrored and drawn upon if the parameters say so. `faces` are
+        those of the frame as it came, and stay so.
+        """
+        parameters = self.parameters
+        out = self._warp.apply(frame, faces, self._glide.at(parameters, self._now_s), out)
+        # From the parameters themselves: nothing can be mirrored by a half, so these two do not glide.
+        if parameters["mirror"]:
+            mirror(out)
+        if parameters["overlay"]:
+            draw_overlay(out, faces, is_mirrored=bool(parameters["mirror"]))
+        return out
 
     def warm_up(self, height: int, width: int) -> None:
         """Compile or load the kernels and touch the buffers for frames of this size, before the first one."""
         self._tracker.warm_up()
         frame = np.zeros((height, width, 3), np.uint8)
-        ones = {name: True if name == "enabled" else 1.0 for name in self.parameters}
+        ones = {n: n == "enabled" if isinstance(value, bool) else 1.0 for n, value in self.parameters.items()}
         for iod_px in WARM_UP_IODS_PX:
             pose = Pose(0.0, height / 2, iod_px, 0.0, 0.0, 0.0)  # at the border, which has a kernel of its own
             face = Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32))
             self._warp.apply(frame, [face], ones, frame)
             self._warp.apply(frame, [face], ones)
+
+    @property
+    def economy(self) -> int:
+        """How much the tracker saves, 0 to 2; see `FaceTracker.economy`. Set it from the thread that calls `track`."""
+        return self._tracker.economy
+
+    @economy.setter
+    def economy(self, level: int) -> None:
+        self._tracker.economy = level
 
     def close(self) -> None:
         """End the tracker's thread, if any; may be called more than once."""

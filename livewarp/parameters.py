@@ -33,6 +33,8 @@ class Knob:
         Inclusive bounds of a float; None for a bool.
     unit
         "" where the value is a plain ratio.
+    area
+        What it is about: "filter", "picture", or the part of the face that an adjustment reshapes.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Knob:
     maximum: float | None
     unit: str
     help: str
+    area: str = "filter"
 
     @property
     def allowed(self) -> str:
@@ -85,13 +88,14 @@ class Knob:
             "max": self.maximum,
             "unit": self.unit,
             "help": self.help,
+            "area": self.area,
         }
 
 
 def knob_of(adjustment: Adjustment) -> Knob:
     """The knob that an adjustment is turned by."""
     a = adjustment
-    return Knob(a.name, "float", a.default, a.minimum, a.maximum, "", a.help)
+    return Knob(a.name, "float", a.default, a.minimum, a.maximum, "", a.help, a.area)
 
 
 KNOBS: dict[str, Knob] = {
@@ -99,6 +103,8 @@ KNOBS: dict[str, Knob] = {
     for knob in (
         Knob("enabled", "bool", True, None, None, "", "Filter the picture; off sends it as it came."),
         Knob("strength", "float", 1.0, 0.0, 1.0, "", "Master strength, times every adjustment."),
+        Knob("mirror", "bool", False, None, None, "", "Mirror the picture, left for right.", "picture"),
+        Knob("overlay", "bool", False, None, None, "", "Draw landmarks, ids and confidence.", "picture"),
         *map(knob_of, ADJUSTMENTS.values()),
     )
 }
@@ -117,6 +123,22 @@ def knob(name: str, knobs: Mapping[str, Knob] = KNOBS) -> Knob:
         return knobs[name]
     except KeyError:
         raise ParameterError(name, None, ", ".join(knobs), f"unknown parameter {reprlib.repr(name)}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What the sinks get instead of the filtered frame; not parameters: no reset, preset or config turns them.
+
+    Attributes
+    ----------
+    blank
+        The privacy picture, and nothing of the camera.
+    freeze
+        The last frame, again and again.
+    """
+
+    blank: bool = False
+    freeze: bool = False
 
 
 class Parameters(Mapping[str, Value]):

@@ -10,8 +10,9 @@ import pytest
 
 from livewarp import FaceFilter, FaceTracker, Parameters
 from livewarp.errors import FrameError
+from livewarp.overlay import draw_overlay, mirror
 from livewarp.sources.portrait import PortraitSource
-from livewarp.warping import warp
+from livewarp.warping import Warp, warp
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,81 @@ def test_parameters_take_effect_with_the_next_frame(frame: np.ndarray) -> None:
     np.testing.assert_array_equal(face_filter.apply(frame), frame)
     face_filter.parameters = face_filter.parameters.replace(thin=1)
     assert (face_filter.apply(frame) != frame).any()
+
+
+def test_mirror_and_overlay_off_leave_every_byte(frame: np.ndarray) -> None:
+    """Neither is on by default, and off they are not there at all."""
+    faces = FaceTracker().update(frame, 0.0)
+    assert faces
+    expected = warp(frame, faces, Parameters())
+    np.testing.assert_array_equal(FaceFilter().warp(frame, faces), expected)
+
+
+@pytest.mark.parametrize("is_in_place", [False, True])
+def test_the_mirror_comes_after_the_warp(frame: np.ndarray, is_in_place: bool) -> None:
+    """The mirrored result is the result, mirrored; the input is left alone unless it is the output."""
+    plain, mirrored = FaceFilter(Parameters(thin=0.7)), FaceFilter(Parameters(thin=0.7, mirror=True))
+    before = frame.copy()
+    given = frame.copy()
+    result = mirrored.apply(given, out=given if is_in_place else None)
+    np.testing.assert_array_equal(result, plain.apply(frame)[:, ::-1])
+    assert is_in_place == (result is given)
+    np.testing.assert_array_equal(frame, before)
+
+
+def test_mirror_and_overlay_do_not_glide(frame: np.ndarray) -> None:
+    """While sliders are on their way, a picture is mirrored or it is not, from the very frame of the change on."""
+    face_filter = FaceFilter(Parameters(thin=0, eyes=0), glide_s=0.5)
+    np.testing.assert_array_equal(face_filter.apply(frame, 0.0), frame)
+    face_filter.parameters = face_filter.parameters.replace(mirror=True)
+    np.testing.assert_array_equal(face_filter.apply(frame, 0.03), frame[:, ::-1])
+    face_filter.parameters = face_filter.parameters.replace(mirror=False)
+    np.testing.assert_array_equal(face_filter.apply(frame, 0.06), frame)
+    face_filter.parameters = face_filter.parameters.replace(overlay=True)
+    assert (face_filter.apply(frame, 0.09) != frame).any()
+
+
+def test_the_overlay_is_drawn_upon_the_mirrored_picture(frame: np.ndarray) -> None:
+    """What the filter does with both on is: warp, mirror, draw."""
+    faces = FaceTracker().update(frame, 0.0)
+    expected = warp(frame, faces, Parameters(thin=0.7))
+    mirror(expected)
+    draw_overlay(expected, faces, is_mirrored=True)
+    result = FaceFilter(Parameters(thin=0.7, mirror=True, overlay=True)).warp(frame, faces)
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_warming_up_turns_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every adjustment is warmed up, but nothing is mirrored or drawn, also where the parameters say so."""
+
+    def refuse(*args: object, **options: object) -> None:
+        raise AssertionError("drawn or mirrored while warming up")
+
+    used = []
+    apply = Warp.apply
+    monkeypatch.setattr("livewarp.filter.mirror", refuse)
+    monkeypatch.setattr("livewarp.filter.draw_overlay", refuse)
+    monkeypatch.setattr(
+        Warp,
+        "apply",
+        lambda self, f, faces, values, out=None: used.append(values) or apply(self, f, faces, values, out),
+    )
+    FaceFilter(Parameters(mirror=True, overlay=True)).warm_up(90, 120)
+    assert used
+    for values in used:
+        assert values["enabled"] is True
+        assert values["mirror"] is False
+        assert values["overlay"] is False
+        assert values["thin"] == values["strength"] == 1.0
+
+
+def test_economy_is_the_trackers() -> None:
+    """The engine's governor reaches the tracker through the filter."""
+    tracker = FaceTracker()
+    face_filter = FaceFilter(tracker=tracker)
+    assert face_filter.economy == 0
+    face_filter.economy = 2
+    assert tracker.economy == 2
 
 
 def test_what_is_no_frame_is_refused() -> None:
