@@ -24,7 +24,14 @@ from livewarp.sources.portrait import PortraitSource
 from livewarp.tracking import forest
 from livewarp.tracking import forest_kernels as kernels
 from livewarp.tracking.forest import Forest, ForestLandmarks, load_forest, read_weights
-from livewarp.tracking.landmarks import DlibLandmarks, crop_face
+from livewarp.tracking.landmarks import (
+    CROP_BOX_PX,
+    CROP_SIDE_PX,
+    DLIB_CROP,
+    DlibLandmarks,
+    crop_face,
+    to_frame,
+)
 from livewarp.tracking.weights import find_weights
 
 Box = tuple[int, int, int, int]
@@ -73,6 +80,16 @@ def gray_noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     """A picture in which neighbours differ, (height, width)."""
     noise = np.random.default_rng(seed).integers(0, 256, (height, width)).astype(np.uint8)
     return cv2.GaussianBlur(noise, (0, 0), 0.7)
+
+
+def rolled_crop() -> tuple[NDArray[np.uint8], Pose]:
+    """A crop of the portrait, somewhat off and turned, and where it was cut."""
+    source = PortraitSource(640, 360)
+    frame = np.empty((360, 640, 3), np.uint8)
+    source.render(0, frame)
+    truth = source.truth(0).pose
+    pose = Pose(truth.x + 2, truth.y - 1, truth.iod_px * 1.05, 0.2, 0.0, 0.0)
+    return crop_face(frame, pose), pose
 
 
 def rounded(points: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -188,20 +205,37 @@ def test_similarity_is_the_least_squares_one(angle: float, scale: float, bend: f
 
 
 @compiled
-def test_predict_is_dlibs_answer_without_its_rounding(ours: ForestLandmarks, weights: Path) -> None:
+def test_a_box_gets_dlibs_answer_without_its_rounding(ours: ForestLandmarks, weights: Path) -> None:
     """In a rolled crop, frame pixels differ from those of `DlibLandmarks` by its rounding alone."""
-    source = PortraitSource(640, 360)
-    frame = np.empty((360, 640, 3), np.uint8)
-    source.render(0, frame)
-    truth = source.truth(0).pose
-    pose = Pose(truth.x + 2, truth.y - 1, truth.iod_px * 1.05, 0.2, 0.0, 0.0)
-    crop = crop_face(frame, pose)
-    points = ours.predict(crop, pose)
-    assert points.shape == (68, 2)
-    assert points.dtype == np.float32
-    error = np.hypot(*(points - DlibLandmarks(weights).predict(crop, pose)).T)
-    crop_px = pose.iod_px / (200 / 1.82)  # the frame px that a pixel of the crop is
+    crop, pose = rolled_crop()
+    inner = (CROP_SIDE_PX - CROP_BOX_PX) // 2
+    points = to_frame(ours.evaluate(crop, (inner, inner, inner + CROP_BOX_PX, inner + CROP_BOX_PX)), pose)
+    theirs = DlibLandmarks(weights).predict(crop, pose)
+    assert theirs.evidence is None
+    error = np.hypot(*(points - theirs.landmarks).T)
+    crop_px = pose.iod_px / DLIB_CROP.iod_px  # the frame px that a pixel of the crop is
     assert 0.1 * crop_px < error.max() < 0.5001 * np.sqrt(2) * crop_px
+
+
+@compiled
+def test_predict_is_the_mean_over_its_boxes(ours: ForestLandmarks) -> None:
+    """The landmarks are the mean of what each box alone would give, in frame pixels."""
+    crop, pose = rolled_crop()
+    boxes = [(x, y, x + w + 1, y + h + 1) for x, y, w, h in forest._BOXES]
+    expected = to_frame(np.mean([ours.evaluate(crop, box) for box in boxes], axis=0), pose)
+    landmarks, evidence = ours.predict(crop, pose)
+    assert (landmarks.shape, landmarks.dtype) == ((68, 2), np.float32)
+    np.testing.assert_allclose(landmarks, expected, atol=1e-3)  # float32 of some hundred px
+    assert evidence == 1.0
+
+
+@compiled
+def test_boxes_disagree_where_there_is_no_face(ours: ForestLandmarks) -> None:
+    """On blurred noise the evidence is lower than on a face, over twenty pictures."""
+    _, pose = rolled_crop()
+    noise = [cv2.GaussianBlur(gray_noise(CROP_SIDE_PX, CROP_SIDE_PX, seed), (0, 0), 5) for seed in range(20)]
+    evidence = [ours.predict(cv2.normalize(n, None, 0, 255, cv2.NORM_MINMAX), pose).evidence for n in noise]
+    assert np.median(evidence) < 0.5
 
 
 @compiled

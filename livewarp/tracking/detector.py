@@ -6,6 +6,8 @@ Guarantees: every `FaceFinder` has a detector of its own; sharing one between th
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -15,6 +17,9 @@ from livewarp.arrays import BgrFrame, GrayFrame
 
 # What the detector's own template is trained on: 80 px faces. Smaller ones are not found.
 SMALLEST_FACE_PX = 80
+
+# The thread rests this many times as long as a search took: a fifth of a core at most.
+REST_RATIO = 4.0
 
 
 class Detection(NamedTuple):
@@ -27,35 +32,62 @@ class Detection(NamedTuple):
     score: float
 
 
-def shrink(frame: BgrFrame, long_side_px: int) -> tuple[GrayFrame, float]:
-    """The frame in gray, its long side at most `long_side_px`, and small px per frame px (at most 1)."""
-    h, w = frame.shape[:2]
-    scale = min(1.0, long_side_px / max(h, w))
-    if scale < 1.0:
-        size = (max(1, round(w * scale)), max(1, round(h * scale)))
+class Window(NamedTuple):
+    """A part of a frame to search: a half-open box, px, and how many px of the searched picture are one px of it."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    scale: float
+
+
+class Search(NamedTuple):
+    """What was found, best first, and the number that `submit` gave the search."""
+
+    number: int
+    found: list[Detection]
+
+
+def shrink(frame: BgrFrame, window: Window) -> GrayFrame:
+    """A window of the frame in gray, at its scale; where that is above 1, enlarged."""
+    gray = cv2.cvtColor(frame[window.y0 : window.y1, window.x0 : window.x1], cv2.COLOR_BGR2GRAY)
+    if window.scale != 1.0:
+        size = (max(1, round(gray.shape[1] * window.scale)), max(1, round(gray.shape[0] * window.scale)))
         # INTER_AREA costs ten times INTER_LINEAR; from half size on the latter aliases.
-        how = cv2.INTER_LINEAR if scale >= 0.5 else cv2.INTER_AREA
-        frame = cv2.resize(frame, size, interpolation=how)  # type: ignore[assignment]
-    return cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), scale  # type: ignore[return-value]
+        how = cv2.INTER_LINEAR if window.scale >= 0.5 else cv2.INTER_AREA
+        gray = cv2.resize(gray, size, interpolation=how)
+    return gray  # type: ignore[return-value]
 
 
-def detect(detector: dlib.fhog_object_detector, gray: GrayFrame, scale: float = 1.0) -> list[Detection]:
-    """Upright faces in `gray`, best first, boxes divided by `scale`."""
-    boxes, scores, _ = detector.run(gray, 0, 0.0)
+def detect(
+    detector: dlib.fhog_object_detector, gray: GrayFrame, window: Window | None = None, least_score: float = 0.0
+) -> list[Detection]:
+    """Upright faces in `gray`, best first, as boxes in the frame that `window` of it was made from."""
+    boxes, scores, _ = detector.run(gray, 0, least_score)
+    x, y, _, _, scale = window or (0, 0, 0, 0, 1.0)
     found = [
-        Detection(b.left() / scale, b.top() / scale, (b.right() + 1) / scale, (b.bottom() + 1) / scale, s)
+        Detection(
+            x + b.left() / scale, y + b.top() / scale, x + (b.right() + 1) / scale, y + (b.bottom() + 1) / scale, s
+        )
         for b, s in zip(boxes, scores, strict=True)
     ]
     return sorted(found, key=lambda d: -d.score)
 
 
 class FaceFinder(Protocol):
-    """Searches whole frames for faces, now or in the background."""
+    """Searches windows of frames for faces, now or in the background."""
 
-    def submit(self, frame: BgrFrame) -> bool:
-        """Search this frame; False where a search is still under way."""
+    rest_s: float
+    """How long to rest before the next search so that the machine has time for the rest of its work."""
 
-    def poll(self) -> list[Detection] | None:
+    busy: bool
+    """A search is under way; there cannot be another."""
+
+    def submit(self, frame: BgrFrame, windows: Sequence[Window], least_score: float = 0.0) -> int:
+        """Search these windows, unless busy; the number of the search."""
+
+    def poll(self) -> Search | None:
         """The result of a search that has ended since the last call, else None."""
 
     def close(self) -> None:
@@ -65,17 +97,22 @@ class FaceFinder(Protocol):
 class SyncFinder:
     """Searches at once, in the caller's thread: same frames, same results."""
 
-    def __init__(self, long_side_px: int) -> None:
-        self._long_side_px = long_side_px
+    rest_s = 0.0
+    busy = False
+
+    def __init__(self) -> None:
         self._detector = dlib.get_frontal_face_detector()
-        self._result: list[Detection] | None = None
+        self._result: Search | None = None
+        self._number = 0
 
-    def submit(self, frame: BgrFrame) -> bool:
-        """Search this frame now."""
-        self._result = detect(self._detector, *shrink(frame, self._long_side_px))
-        return True
+    def submit(self, frame: BgrFrame, windows: Sequence[Window], least_score: float = 0.0) -> int:
+        """Search now."""
+        self._number += 1
+        found = [d for w in windows for d in detect(self._detector, shrink(frame, w), w, least_score)]
+        self._result = Search(self._number, sorted(found, key=lambda d: -d.score))
+        return self._number
 
-    def poll(self) -> list[Detection] | None:
+    def poll(self) -> Search | None:
         """The result of the last `submit`, once."""
         result, self._result = self._result, None
         return result
@@ -87,31 +124,32 @@ class SyncFinder:
 class ThreadedFinder:
     """Searches in a thread of its own; dlib lets go of the GIL meanwhile.
 
-    Guarantees: `submit` and `poll` never wait; one frame at a time; the frame is reduced into a
-    small gray copy in the caller's thread, so it may be overwritten after the call.
+    Guarantees: `submit` and `poll` never wait; one search at a time; the windows are reduced into
+    small gray copies in the caller's thread, so the frame may be overwritten after the call.
     """
 
-    def __init__(self, long_side_px: int) -> None:
-        self._long_side_px = long_side_px
-        self._work: tuple[GrayFrame, float] | None = None
-        self._result: list[Detection] | None = None
-        self._idle = True
+    def __init__(self) -> None:
+        self.rest_s = 0.0
+        self._work: tuple[list[tuple[GrayFrame, Window]], float] | None = None
+        self._result: Search | None = None
+        self._number = 0
+        self.busy = False
         self._wake = threading.Event()
         self._stop = False
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="detector", daemon=True)
         self._thread.start()
 
-    def submit(self, frame: BgrFrame) -> bool:
-        """Hand a small copy of the frame to the thread, unless it is busy."""
-        if not self._idle:
-            return False
-        self._work = shrink(frame, self._long_side_px)
-        self._idle = False
+    def submit(self, frame: BgrFrame, windows: Sequence[Window], least_score: float = 0.0) -> int:
+        """Hand small copies of the windows to the thread."""
+        assert not self.busy, "one search at a time"
+        self._number += 1
+        self._work = [(shrink(frame, w), w) for w in windows], least_score
+        self.busy = True
         self._wake.set()
-        return True
+        return self._number
 
-    def poll(self) -> list[Detection] | None:
+    def poll(self) -> Search | None:
         """The newest result, once; raises what the thread died of."""
         if self.error is not None:
             raise self.error
@@ -133,9 +171,13 @@ class ThreadedFinder:
                 if self._stop:
                     return
                 if self._work is not None:
-                    (gray, scale), self._work = self._work, None
-                    self._result = detect(detector, gray, scale)
-                    self._idle = True
+                    (pictures, least_score), self._work = self._work, None
+                    start = time.perf_counter()
+                    found = [d for gray, w in pictures for d in detect(detector, gray, w, least_score)]
+                    # On a busy machine a search takes longer, and so the next one comes later.
+                    self.rest_s = REST_RATIO * (time.perf_counter() - start)
+                    self._result = Search(self._number, sorted(found, key=lambda d: -d.score))
+                    self.busy = False
         except BaseException as error:  # surfaces in the engine's thread, by poll
             self.error = error
 

@@ -268,7 +268,7 @@ def add_leaves(flat: FloatArray, starts: NDArray[np.intp], shape: FloatArray) ->
 @njit(nogil=True, cache=True)
 def evaluate(
     gray: GrayFrame,
-    box: NDArray[np.float64],
+    boxes: NDArray[np.float64],
     mean: FloatArray,
     anchors: NDArray[np.uint8],
     deltas: FloatArray,
@@ -276,20 +276,51 @@ def evaluate(
     leaves: FloatArray,
     points: NDArray[np.float64],
 ) -> None:
-    """The 68 landmarks of the face in a box of `gray` (h, w), into `points` (68, 2), px.
+    """The 68 landmarks of the face in each of `boxes` (n, 4) of `gray` (h, w), into `points` (n, 68, 2), px.
 
     `mean` (136,), `anchors` (c, f), `deltas` (c, 2, f), `nodes` (c, t, 16) and `leaves`
-    (c, t, 16, 136) are those of `livewarp.tracking.forest.Forest`; `box` as in `read_pixels`.
+    (c, t, 16, 136) are those of `livewarp.tracking.forest.Forest`; each box as in `read_pixels`.
+    Cascade by cascade, so that what one box has fetched from memory the next finds in the cache.
     Source: Kazemi and Sullivan 2014; dlib/image_processing/shape_predictor.h (Boost Software License).
     """
-    shape = mean.copy()
+    n = boxes.shape[0]
+    shapes = np.empty((n, mean.size), np.float32)
+    for k in range(n):
+        shapes[k] = mean
     features = np.zeros(MAX_FEATURES, np.uint8)
-    starts = np.empty(nodes.shape[1], np.intp)
+    starts = np.empty((n, nodes.shape[1]), np.intp)
     for cascade in range(nodes.shape[0]):
         flat = leaves[cascade].reshape(-1)
-        read_pixels(gray, box, mean, shape, anchors[cascade], deltas[cascade], features)
-        walk_trees(nodes[cascade], features, flat, starts)
-        add_leaves(flat, starts, shape)
-    for i in range(N_LANDMARKS):
-        points[i, 0] = box[0] + box[2] * np.float64(shape[2 * i])
-        points[i, 1] = box[1] + box[3] * np.float64(shape[2 * i + 1])
+        for k in range(n):
+            read_pixels(gray, boxes[k], mean, shapes[k], anchors[cascade], deltas[cascade], features)
+            walk_trees(nodes[cascade], features, flat, starts[k])
+        for k in range(n):
+            add_leaves(flat, starts[k], shapes[k])
+    for k in range(n):
+        for i in range(N_LANDMARKS):
+            points[k, i, 0] = boxes[k, 0] + boxes[k, 2] * np.float64(shapes[k, 2 * i])
+            points[k, i, 1] = boxes[k, 1] + boxes[k, 3] * np.float64(shapes[k, 2 * i + 1])
+
+
+@njit(nogil=True, cache=True)
+def agree(each: NDArray[np.float64], cos: float, sin: float, x0: float, y0: float, mean: FloatArray) -> float:
+    """The mean of n answers (n, m, 2), taken back through a turn, into `mean` (m, 2).
+
+    (x, y) came from where cos·u + sin·v + x0 = x and cos·v - sin·u + y0 = y. Returns the RMS distance
+    of an answer's points from the mean, before that.
+    """
+    n, m, _ = each.shape
+    square = cos * cos + sin * sin
+    total = 0.0
+    for i in range(m):
+        x = y = 0.0
+        for k in range(n):
+            x += each[k, i, 0]
+            y += each[k, i, 1]
+        x /= n
+        y /= n
+        for k in range(n):
+            total += (each[k, i, 0] - x) ** 2 + (each[k, i, 1] - y) ** 2
+        mean[i, 0] = (cos * (x - x0) - sin * (y - y0)) / square
+        mean[i, 1] = (sin * (x - x0) + cos * (y - y0)) / square
+    return math.sqrt(total / (n * m))

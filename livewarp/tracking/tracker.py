@@ -1,8 +1,8 @@
-"""Follows faces over time: search, landmarks in every frame, smoothing, fading in and out.
+"""Follows faces over time: search, landmarks in every frame, smoothing, doubt, fading in and out.
 
 A face that is followed needs no search: the crop for the next frame comes from the landmarks of
-this one. The search looks for newcomers; a small detection in the crop checks, a few times a
-second, that what is followed still is a face, since the landmark model answers for a wall as well.
+this one and from its motion. The search looks for newcomers. A lost face is remembered for a few
+seconds, with its place and its looks, so that it comes back as itself.
 
 Guarantees: with `live=False` the result depends on the frames and timestamps alone.
 """
@@ -10,66 +10,82 @@ Guarantees: with `live=False` the result depends on the frames and timestamps al
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
-import cv2
-import dlib
 import numpy as np
+from numpy.typing import NDArray
 
-from livewarp.arrays import BgrFrame, GrayFrame, Landmarks
+from livewarp.arrays import BgrFrame, Landmarks
 from livewarp.errors import FrameError
-from livewarp.face68 import MEAN_FACE, Face, Pose, fit_pose
-from livewarp.tracking.detector import FaceFinder, SyncFinder, ThreadedFinder, detect, overlap
+from livewarp.face68 import MEAN_FACE, Face, Pose
+from livewarp.tracking.detector import Detection, FaceFinder, SyncFinder, ThreadedFinder, overlap
+from livewarp.tracking.doubt import START, Doubt, FaceCheck
 from livewarp.tracking.forest import ForestLandmarks
-from livewarp.tracking.landmarks import (
-    BOX_CENTRE_Y_IOD,
-    BOX_SIDE_IOD,
-    CROP_BOX_PX,
-    CROP_SIDE_PX,
-    crop_face,
-    pose_from_box,
-)
-from livewarp.tracking.smoothing import LandmarkSmoother
+from livewarp.tracking.landmarks import BOX_CENTRE_Y_IOD, BOX_SIDE_IOD, LandmarkModel, crop_face, pose_from_box
+from livewarp.tracking.picture_kernels import difference
+from livewarp.tracking.search import FloatBox, SearchPlan, Thumbnail, is_cut, thumbnail, window_around
+from livewarp.tracking.smoothing import LandmarkSmoother, fit
 from livewarp.tracking.weights import find_weights
 
-DEFAULT_DETECT_SIZE_PX = 640
-
-SEARCH_INTERVAL_S = 1.0  # for newcomers, while some face is followed
-SEARCH_INTERVAL_EMPTY_S = 0.1  # while none is
-CHECK_INTERVAL_S = 0.4  # a detection in the crop costs 2 ms
-UNCONFIRMED_S = 1.5  # followed this long without a detection: no face
-FADE_IN_S = 0.2
-FADE_OUT_S = 0.25
+FADE_IN_S = 0.3
+FADE_OUT_S = 0.15
 GAP_S = 1.0  # a longer silence: whoever is there now need not be who was there
+REMEMBER_S = 5.0  # a lost face that comes back nearby is the same one
+LOOK_AGAIN_S = 0.2  # from search to search around lost faces
+LOST_SCORE = -0.2  # where a face has just been lost, less is enough to find it
 
 # RMS distance of landmarks from the fitted mean face, IOD. Over 74 faces: median 0.03, at most 0.10.
-IMPLAUSIBLE_RESIDUAL = 0.16
+IMPLAUSIBLE_RESIDUAL = 0.18
 # A search result that overlaps a followed face this much (intersection over union) is that face.
 SAME_FACE_OVERLAP = 0.3
+# Two tracks that overlap this much have run into one face.
+COLLISION_OVERLAP = 0.45
 
-# The face box in the check is 96 px: a little over the detector's smallest.
-_CHECK_SIDE_PX = round(CROP_SIDE_PX * 96 / CROP_BOX_PX)
+# A prediction from a crop that was off by more than this (IOD, ratio, radians) is made again.
+_REDO = 0.12
+# Below this speed, IOD/s, the crop stays where the face was: its motion is the noise's.
+_MOVING = 0.4
+_LOOK_SHARE = 0.05  # of what a face looks like now, in what it looks like usually
+_FOREIGN_LOOK = 1.0  # two looks of one face differ by less, of two people mostly by more
+_JUMP = 0.2  # IOD from frame to frame, 6 a second: faster than heads move
+_CERTAIN = 0.3  # confidence from which it is certain where a face is
+_TOUCHING = 0.1  # overlap from which two faces may be confused
+_DRIFT_S = 0.3  # the time over which the motion of a face is averaged that it is expected to go on with
+_VISIBLE = (0.55, 0.9)  # share of the landmarks inside the frame: no confidence, full confidence
+
+Velocity: TypeAlias = tuple[float, float, float, float]
+"""x and y, px/s; log of the size and roll, 1/s."""
+
+_STILL: Velocity = (0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass
+class _Memory:
+    """A face as it was seen last."""
+
+    id: int
+    pose: Pose
+    velocity: Velocity  # over the last third of a second
+    look: NDArray[np.float32]
+    seen_s: float
 
 
 @dataclass
 class _Track:
     id: int
-    pose: Pose  # of the unfiltered landmarks: the next crop is cut by it
-    landmarks: Landmarks  # filtered
-    confirmed_s: float  # when a detector last saw it
-    checked_s: float
+    pose: Pose  # of the filtered landmarks
+    landmarks: Landmarks  # filtered, read-only
+    look: NDArray[np.float32]  # usual one
+    doubt: Doubt
     confidence: float
+    velocity: Velocity = _STILL
     smoother: LandmarkSmoother = field(default_factory=LandmarkSmoother)
+    good: _Memory | None = None  # as it was when it last was believed and alone
+    waiting_s: float = 0.0  # since the landmarks were last predicted
+    target: float = 1.0  # what the confidence goes to
     lost: bool = False
-
-    def box(self) -> tuple[float, float, float, float]:
-        """Where the detector would put its box, px."""
-        p = self.pose
-        x = p.x - BOX_CENTRE_Y_IOD * p.iod_px * math.sin(p.roll)
-        y = p.y + BOX_CENTRE_Y_IOD * p.iod_px * math.cos(p.roll)
-        half = BOX_SIDE_IOD * p.iod_px / 2
-        return x - half, y - half, x + half, y + half
 
 
 class FaceTracker:
@@ -79,13 +95,23 @@ class FaceTracker:
     ----------
     max_faces
         How many are followed at the same time, 1 or more.
-    detect_size_px
-        Long side of the reduced frame in which faces are searched. The smallest face that is found
-        is about 80 px wide there; the cost grows with its square (640: 20-40 ms).
+    detect_scale
+        Px of the picture that is searched per px of the frame. The smallest face that is found is
+        about 80 px wide there; the cost grows with the square. None: chosen so that faces of 110 px
+        in a frame of 720 lines are found within a second, and of 90 px within three.
     live
         Search in a thread of its own; else at once and deterministically.
     weights
         The 68-point weights; None: those of the installed package.
+    model
+        Finds the landmarks; None: the 68-point forest. `weights` then are its.
+
+    Attributes
+    ----------
+    economy
+        0: all there is; 1: searches at a third of the rate; 2: finds landmarks in every second frame only,
+        too, and moves them on with the head in between. May be set at any time, from the thread that
+        calls `update`.
 
     Raises
     ------
@@ -103,19 +129,28 @@ class FaceTracker:
     def __init__(
         self,
         max_faces: int = 4,
-        detect_size_px: int = DEFAULT_DETECT_SIZE_PX,
+        detect_scale: float | None = None,
         live: bool = False,
         weights: Path | None = None,
+        model: LandmarkModel | None = None,
     ) -> None:
+        self.economy = 0
         self._max_faces = max_faces
         self._live = live
-        self._model = ForestLandmarks(find_weights(weights))
-        self._checker = dlib.get_frontal_face_detector()
-        self._finder: FaceFinder = ThreadedFinder(detect_size_px) if live else SyncFinder(detect_size_px)
+        self._model: LandmarkModel = ForestLandmarks(find_weights(weights)) if model is None else model
+        self._check = FaceCheck(self._model.crop)
+        self._finder: FaceFinder = ThreadedFinder() if live else SyncFinder()
+        self._plan = SearchPlan(detect_scale)
         self._next_id = 1
         self._tracks: list[_Track] = []
+        self._memories: list[_Memory] = []
         self._last_s: float | None = None
         self._searched_s = -math.inf
+        self._looked_again_s = -math.inf
+        self._number = 0  # of the newest search
+        self._least_number = 0  # an older one is of another scene
+        self._thumbnail: Thumbnail | None = None
+        self._frames = 0
 
     def update(self, frame: BgrFrame, timestamp_s: float) -> list[Face]:
         """The faces in the next frame, the longest followed first.
@@ -130,8 +165,8 @@ class FaceTracker:
         Returns
         -------
         list of Face
-            Landmarks in px of `frame`. `confidence` rises from 0 to 1 while a face appears and falls
-            back while it is lost; a face in the very first frame has 1 at once.
+            Landmarks in px of `frame`. `confidence`, above 0 and at most 1, follows the evidence that
+            they lie on a face, smoothly; a face in the very first frame has 1 at once.
 
         Raises
         ------
@@ -144,110 +179,318 @@ class FaceTracker:
         first = self._last_s is None
         dt_s = 0.0 if self._last_s is None else timestamp_s - self._last_s
         if not first and not 0.0 < dt_s <= GAP_S:
-            self._tracks.clear()
-            self._searched_s = -math.inf
+            self._forget()
             dt_s = 0.0
         self._last_s = timestamp_s
+        self._frames += 1
 
+        before, self._thumbnail = self._thumbnail, thumbnail(frame)
+        cut = before is not None and dt_s > 0.0 and is_cut(before, self._thumbnail)
+        if cut:
+            self._begin_scene()
         for track in self._tracks:
-            self._follow(track, frame, timestamp_s, dt_s)
+            self._follow(track, frame, timestamp_s, dt_s, cut)
+        if len(self._tracks) > 1:
+            self._part(frame)
+        self._note(timestamp_s, dt_s)
         self._search(frame, timestamp_s, confidence=1.0 if first else 0.0)
-        self._merge()
         self._fade(dt_s)
-        return [Face(t.landmarks, fit_pose(t.landmarks), t.id, t.confidence) for t in self._tracks]
+        return [Face(t.landmarks, t.pose, t.id, t.confidence) for t in self._tracks if t.confidence > 0.0]
 
     def warm_up(self) -> None:
-        """Load the compiled landmark model before the first frame needs it."""
-        crop = np.zeros((CROP_SIDE_PX, CROP_SIDE_PX), np.uint8)
-        self._model.predict(crop, pose_from_box(0, 0, CROP_BOX_PX, CROP_BOX_PX))
+        """Load the compiled kernels before the first frame needs them."""
+        side = self._model.crop.side_px
+        frame = np.zeros((side, side, 3), np.uint8)
+        pose = pose_from_box(side / 4, side / 4, 3 * side / 4, 3 * side / 4)
+        self._model.predict(crop_face(frame, pose, self._model.crop), pose)
+        smoother = LandmarkSmoother()
+        for _ in range(2):
+            landmarks = smoother.update(pose.project(MEAN_FACE).astype(np.float32), 0.03)
+        fit(landmarks)
 
     def close(self) -> None:
         """End the search thread, if any; may be called more than once."""
         self._finder.close()
 
-    def _follow(self, track: _Track, frame: BgrFrame, now_s: float, dt_s: float) -> None:
+    # --------------------------------------------------------------------------------------------- following
+
+    def _follow(self, track: _Track, frame: BgrFrame, now_s: float, dt_s: float, cut: bool) -> None:
         """Move the track to this frame, or mark it as lost."""
         if track.lost:
             return
-        crop = crop_face(frame, track.pose)
-        landmarks = self._model.predict(crop, track.pose)
-        pose = fit_pose(landmarks)
-        if not _plausible(landmarks, pose, frame.shape):
-            track.lost = True
-            return
-        if now_s - track.checked_s >= CHECK_INTERVAL_S:
-            track.checked_s = now_s
-            if self._is_face(crop):
-                track.confirmed_s = now_s
-        if now_s - track.confirmed_s > UNCONFIRMED_S:
-            track.lost = True
-            return
-        track.pose = pose
-        track.landmarks = _read_only(track.smoother.update(landmarks, max(dt_s, 1e-3)))
+        track.waiting_s += dt_s
+        if self.economy >= 2:
+            _coast(track, dt_s)
+            if self._frames % 2 and not cut:
+                return
+        spec = self._model.crop
+        expected = track.pose if self.economy >= 2 else _moved(track.pose, track.velocity, dt_s)
+        crop = crop_face(frame, expected, spec)
+        prediction = self._model.predict(crop, expected)
+        pose, residual = fit(prediction.landmarks)
+        if _far(pose, expected) and _inside(prediction.landmarks, frame) > 0.0:
+            expected = pose
+            crop = crop_face(frame, expected, spec)
+            prediction = self._model.predict(crop, expected)
+            pose, residual = fit(prediction.landmarks)
+        evidence = 1.0 if prediction.evidence is None else prediction.evidence
+        plausible = residual < IMPLAUSIBLE_RESIDUAL and 0.6 < pose.iod_px / track.pose.iod_px < 1.6 and evidence > 0.0
 
-    def _is_face(self, crop: GrayFrame) -> bool:
-        small = cv2.resize(crop, (_CHECK_SIDE_PX, _CHECK_SIDE_PX), interpolation=cv2.INTER_AREA)
-        middle = _CHECK_SIDE_PX / 2
-        return any(
-            d.x0 < middle < d.x1 and d.y0 < middle < d.y1
-            for d in detect(self._checker, small)  # type: ignore[arg-type]
-        )
+        visible = _inside(prediction.landmarks, frame)
+        look = self._check.look(crop)
+        cut = track.doubt.seen(look, pose if plausible else track.pose) or cut
+        jump = math.hypot(pose.x - track.pose.x, pose.y - track.pose.y) > _JUMP * track.pose.iod_px
+        slow = 3.0 if self.economy else 1.0
+        if cut or track.doubt.wants_check(look, now_s, suspicious=jump or not plausible, slow=slow):
+            score = self._check.score(crop)
+            track.doubt.checked(score, look, now_s)
+            if cut and score < START:
+                # Another scene, and nobody in this place: nothing to fade.
+                track.lost, track.confidence = True, 0.0
+                return
+            # Points that leap to where hardly a face is are not followed.
+            plausible = plausible and not (jump and track.doubt.belief < _CERTAIN)
+        whole = (visible - _VISIBLE[0]) / (_VISIBLE[1] - _VISIBLE[0])
+        track.target = min(track.doubt.belief, evidence, max(0.0, whole)) if plausible else 0.0
+        if track.doubt.is_gone(now_s) or visible < 0.3 or pose.iod_px < 4.0:
+            track.lost = True
+            return
+        if plausible:
+            if cut:
+                track.smoother = LandmarkSmoother()  # at the same place, but not by a motion
+            self._move(track, prediction.landmarks, cut)
+        track.waiting_s = 0.0
+        if track.confidence == 1.0 and track.target == 1.0:
+            track.look += _LOOK_SHARE * (look - track.look)
+
+    def _move(self, track: _Track, landmarks: Landmarks, cut: bool) -> None:
+        """Take new landmarks over."""
+        dt_s = max(track.waiting_s, 1e-3)
+        before = track.pose
+        track.landmarks = _read_only(track.smoother.update(landmarks, dt_s))
+        track.pose, _ = fit(track.landmarks)
+        if self.economy >= 2:
+            # The track has coasted here: what is left is what the velocity was off by.
+            x, y, size, roll = _velocity(before, track.pose, dt_s)
+            vx, vy, vsize, vroll = track.velocity
+            track.velocity = (vx + x, vy + y, vsize + size, vroll + roll)
+        else:
+            track.velocity = _velocity(before, track.pose, dt_s)
+        if cut or math.hypot(*track.velocity[:2]) < _MOVING * track.pose.iod_px:
+            track.velocity = _STILL
+
+    def _note(self, now_s: float, dt_s: float) -> None:
+        """Note where each face is, while that is certain: what is remembered if it gets lost."""
+        for track in self._tracks:
+            if track.lost or (track.good is not None and track.target < _CERTAIN):
+                continue
+            box = box_of(track.pose)
+            if any(o is not track and overlap(box, box_of(o.pose)) > _TOUCHING for o in self._tracks):
+                continue
+            velocity = track.velocity
+            if track.good is not None:
+                share = 1.0 - math.exp(-dt_s / _DRIFT_S)
+                x, y, size, roll = (a + share * (b - a) for a, b in zip(track.good.velocity, velocity, strict=True))
+                velocity = (x, y, size, roll)
+            track.good = _Memory(track.id, track.pose, velocity, track.look, now_s)
+
+    def _part(self, frame: BgrFrame) -> None:
+        """Of two tracks that have run into one face, keep the one whose face it looks like."""
+        for i, one in enumerate(self._tracks):
+            for other in self._tracks[i + 1 :]:
+                if one.lost or other.lost or overlap(box_of(one.pose), box_of(other.pose)) < COLLISION_OVERLAP:
+                    continue
+                look = self._check.look(crop_face(frame, one.pose, self._model.crop))
+                wrong = other if difference(look, one.look) <= difference(look, other.look) else one
+                wrong.lost = True
+                # The right one takes over at once: the effect on this face must not change.
+                right = one if wrong is other else other
+                right.confidence = max(right.confidence, wrong.confidence)
+                wrong.confidence = 0.0
+
+    # --------------------------------------------------------------------------------------------- searching
 
     def _search(self, frame: BgrFrame, now_s: float, confidence: float) -> None:
         """Look for faces that are not followed yet."""
+        self._memories = [m for m in self._memories if now_s - m.seen_s < REMEMBER_S]
         alive = [t for t in self._tracks if not t.lost]
-        # In place, an empty picture is searched frame by frame: nothing waits for the result.
-        interval_s = SEARCH_INTERVAL_S if alive else SEARCH_INTERVAL_EMPTY_S if self._live else 0.0
-        if now_s - self._searched_s >= interval_s and self._finder.submit(frame):
+        rested = now_s - self._searched_s >= self._finder.rest_s
+        if rested and not self._finder.busy and len(alive) < self._max_faces:
+            # Who is hardly believed to be there must not slow the search for where they are.
+            self._submit(frame, now_s, [box_of(t.pose) for t in alive if t.target > 0.0])
+        search = self._finder.poll()
+        if search is None or search.number < self._least_number:
+            return
+        for found in search.found:
+            if len(alive) >= self._max_faces:
+                return
+            if any(overlap(found, box_of(t.pose)) > SAME_FACE_OVERLAP for t in alive):
+                continue
+            memory = self._recall(found, now_s)
+            if found.score < 0.0 and memory is None:
+                continue
+            track = self._start(frame, found, now_s, confidence, alive)
+            if track is not None:
+                alive.append(track)
+                self._tracks.append(track)
+
+    def _submit(self, frame: BgrFrame, now_s: float, faces: list[FloatBox]) -> None:
+        """Start a search, if one is due."""
+        assert self._thumbnail is not None
+        h, w = frame.shape[:2]
+        pace = 3.0 if self.economy else 1.0
+        # In place, nobody waits for the result while there is nothing to do.
+        windows = self._plan.next((h, w), self._thumbnail, now_s, faces, pace if self._live or faces else 0.0)
+        least_score = 0.0
+        if not windows and self._memories and now_s - self._looked_again_s >= pace * LOOK_AGAIN_S - 1e-6:
+            boxes = [box_of(_moved(m.pose, m.velocity, min(1.0, now_s - m.seen_s))) for m in self._memories]
+            windows = [v for v in (window_around(b, (h, w), 0.7) for b in boxes) if v is not None]
+            least_score = LOST_SCORE
+            self._looked_again_s = now_s
+        if windows:
+            self._number = self._finder.submit(frame, windows, least_score)
             self._searched_s = now_s
-        for found in self._finder.poll() or ():
-            same = next((t for t in alive if overlap(found, t.box()) > SAME_FACE_OVERLAP), None)
-            if same is not None:
-                same.confirmed_s = now_s
-            elif len(alive) < self._max_faces:
-                track = self._start(frame, pose_from_box(*found[:4]), now_s, confidence)
-                if track is not None:
-                    alive.append(track)
-                    self._tracks.append(track)
 
-    def _start(self, frame: BgrFrame, pose: Pose, now_s: float, confidence: float) -> _Track | None:
-        landmarks = self._model.predict(crop_face(frame, pose), pose)
+    def _recall(self, found: Detection, now_s: float) -> _Memory | None:
+        """The remembered face that may have come back there: the nearest of its size."""
+
+        def distance(memory: _Memory) -> float:
+            since_s = now_s - memory.seen_s
+            at = _moved(memory.pose, memory.velocity, min(1.0, since_s))
+            there = pose_from_box(*found[:4])
+            return math.hypot(there.x - at.x, there.y - at.y) / at.iod_px + abs(math.log(there.iod_px / at.iod_px))
+
+        # It may have gone on, the farther the longer it was gone.
+        near = [m for m in self._memories if distance(m) < 1.5 + min(1.5, 1.5 * (now_s - m.seen_s))]
+        return min(near, key=distance, default=None)
+
+    def _start(
+        self, frame: BgrFrame, found: Detection, now_s: float, confidence: float, alive: list[_Track]
+    ) -> _Track | None:
+        spec = self._model.crop
+        pose = pose_from_box(*found[:4])
         # Once more from where the first answer lies: the box is some pixels off, the eyes are not.
-        pose = fit_pose(landmarks)
-        if not _plausible(landmarks, pose, frame.shape):
+        for _ in range(2):
+            crop = crop_face(frame, pose, spec)
+            landmarks, evidence = self._model.predict(crop, pose)
+            pose, residual = fit(landmarks)
+            if residual >= IMPLAUSIBLE_RESIDUAL or evidence == 0.0 or pose.iod_px < 4.0:
+                return None
+        if any(overlap(box_of(pose), box_of(t.pose)) > SAME_FACE_OVERLAP for t in alive):
             return None
-        landmarks = self._model.predict(crop_face(frame, pose), pose)
-        pose = fit_pose(landmarks)
-        if not _plausible(landmarks, pose, frame.shape):
+        crop = crop_face(frame, pose, spec)
+        score = self._check.score(crop)
+        if score < START or _inside(landmarks, frame) < _VISIBLE[0]:
             return None
-        track = _Track(self._next_id, pose, landmarks, now_s, now_s, confidence)
-        track.landmarks = _read_only(track.smoother.update(landmarks, 1e-3))
-        self._next_id += 1
-        return track
+        look = self._check.look(crop)
+        memory = self._same(found, look, now_s)
+        if memory is None:
+            id, self._next_id = self._next_id, self._next_id + 1
+        else:
+            id = memory.id
+            self._memories.remove(memory)
+            look = memory.look
+        # A face that has not faded out yet does not start from nothing again.
+        ghost = next((t for t in self._tracks if t.lost and t.id == id), None)
+        if ghost is not None:
+            confidence = max(confidence, ghost.confidence)
+            self._tracks.remove(ghost)
+        smoother = LandmarkSmoother()
+        landmarks = _read_only(smoother.update(landmarks, 1e-3))
+        return _Track(id, fit(landmarks)[0], landmarks, look, Doubt(score, look, now_s), confidence, smoother=smoother)
 
-    def _merge(self) -> None:
-        """Of two tracks that have run into one face, keep the older."""
-        kept: list[_Track] = []
-        for track in self._tracks:
-            if track.lost or all(k.lost or overlap(k.box(), track.box()) <= 0.5 for k in kept):
-                kept.append(track)
-        self._tracks = kept
+    def _same(self, found: Detection, look: NDArray[np.float32], now_s: float) -> _Memory | None:
+        """The remembered face that this one is, by place, size and looks."""
+        near = []
+        memories = list(self._memories)
+        while (memory := self._recall(found, now_s)) is not None:
+            near.append(memory)
+            self._memories.remove(memory)
+        self._memories = memories
+        best = min(near, key=lambda m: difference(m.look, look), default=None)
+        return best if best is not None and difference(best.look, look) < _FOREIGN_LOOK else None
+
+    # ------------------------------------------------------------------------------------ beginnings and ends
+
+    def _begin_scene(self) -> None:
+        """Nothing that was seen before tells where faces are now."""
+        self._plan.forget()
+        self._least_number = self._number + 1
+        self._searched_s = -math.inf
+        self._memories.clear()
+
+    def _forget(self) -> None:
+        self._begin_scene()
+        self._tracks.clear()
+        self._thumbnail = None
+
+    def _remember(self, track: _Track) -> None:
+        if track.good is not None and all(m.id != track.id for m in self._memories):
+            self._memories.append(track.good)
 
     def _fade(self, dt_s: float) -> None:
+        """Let each confidence go to what it should be, and drop who has gone."""
         for track in self._tracks:
-            step = -dt_s / FADE_OUT_S if track.lost else dt_s / FADE_IN_S
-            track.confidence = min(1.0, max(0.0, track.confidence + step))
+            if track.lost:
+                self._remember(track)
+            target = 0.0 if track.lost else track.target
+            fall, rise = dt_s / FADE_OUT_S, dt_s / FADE_IN_S
+            track.confidence = min(max(target, track.confidence - fall), track.confidence + rise)
         self._tracks = [t for t in self._tracks if not t.lost or t.confidence > 0.0]
 
 
-def _plausible(landmarks: Landmarks, pose: Pose, shape_hwc: tuple[int, ...]) -> bool:
-    """Whether the points look like a face that is at least half in the picture."""
-    h, w = shape_hwc[:2]
-    middle = landmarks.mean(axis=0)
-    if not (0 <= middle[0] < w and 0 <= middle[1] < h) or pose.iod_px < 4.0:
-        return False
-    residual = np.sqrt(((pose.project(MEAN_FACE) - landmarks) ** 2).sum(axis=1).mean()) / pose.iod_px
-    return bool(residual < IMPLAUSIBLE_RESIDUAL)
+def box_of(pose: Pose) -> FloatBox:
+    """Where the detector would put its box around a face, px."""
+    x = pose.x - BOX_CENTRE_Y_IOD * pose.iod_px * math.sin(pose.roll)
+    y = pose.y + BOX_CENTRE_Y_IOD * pose.iod_px * math.cos(pose.roll)
+    half = BOX_SIDE_IOD * pose.iod_px / 2
+    return x - half, y - half, x + half, y + half
+
+
+def _velocity(before: Pose, now: Pose, dt_s: float) -> Velocity:
+    turn = math.remainder(now.roll - before.roll, math.tau)
+    size = math.log(now.iod_px / before.iod_px)
+    return (now.x - before.x) / dt_s, (now.y - before.y) / dt_s, size / dt_s, turn / dt_s
+
+
+def _moved(pose: Pose, velocity: Velocity, dt_s: float) -> Pose:
+    """Where a face will be after `dt_s` of the same motion."""
+    x, y, size, roll = velocity
+    return replace(
+        pose,
+        x=pose.x + x * dt_s,
+        y=pose.y + y * dt_s,
+        iod_px=pose.iod_px * math.exp(max(-0.5, min(0.5, size * dt_s))),
+        roll=pose.roll + roll * dt_s,
+    )
+
+
+def _coast(track: _Track, dt_s: float) -> None:
+    """Move a track on with the motion of its head."""
+    after = _moved(track.pose, track.velocity, dt_s)
+    size, turn = after.iod_px / track.pose.iod_px, after.roll - track.pose.roll
+    c, s = size * math.cos(turn), size * math.sin(turn)
+    rotation = np.array([[c, s], [-s, c]], np.float32)
+    origin = np.array([track.pose.x, track.pose.y], np.float32)
+    there = np.array([after.x, after.y], np.float32)
+    track.landmarks = _read_only(((track.landmarks - origin) @ rotation + there).astype(np.float32))
+    track.pose = after
+
+
+def _far(pose: Pose, expected: Pose) -> bool:
+    """Whether a face is so far from where its crop was cut that the answer would be better from there."""
+    away = math.hypot(pose.x - expected.x, pose.y - expected.y) / expected.iod_px
+    size = abs(math.log(max(pose.iod_px, 1e-6) / expected.iod_px))
+    return max(away, size, abs(math.remainder(pose.roll - expected.roll, math.tau)) / 2) > _REDO
+
+
+def _inside(landmarks: Landmarks, frame: BgrFrame) -> float:
+    """Share of the landmarks that lie inside the frame."""
+    h, w = frame.shape[:2]
+    x, y = landmarks[:, 0], landmarks[:, 1]
+    if x.min() >= 0.0 and y.min() >= 0.0 and x.max() < w and y.max() < h:
+        return 1.0
+    return float(((x >= 0) & (x < w) & (y >= 0) & (y < h)).mean())
 
 
 def _read_only(landmarks: Landmarks) -> Landmarks:
