@@ -1,10 +1,12 @@
-"""The live loop: read, track, warp, send.
+"""The live loop: read, track, warp, send, at a steady rate whatever the source does.
 
 Threads: *capture* reads the source and hands the newest frame over; *engine* tracks, warps in place
-and sends. Neither knows of gevent; what they tell the rest of the process are frozen objects.
+and sends; *loading* makes the filter while the engine already sends a placeholder.
+None knows of gevent; what they tell the rest of the process are frozen objects.
 
 Guarantees: the loop allocates no frames, logs nothing per frame and takes no lock that another
-thread holds while it works. A frame uses one whole set of parameters.
+thread holds while it works. A frame uses one whole set of parameters. While blanked nothing of the
+camera is sent, and the frame under way is replaced.
 """
 
 from __future__ import annotations
@@ -12,18 +14,30 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 
+from livewarp.arrays import BgrFrame
+from livewarp.capture import Capture
+from livewarp.condition import Conditions, Problem, State
+from livewarp.face68 import Face
 from livewarp.filter import FaceFilter
+from livewarp.loading import Loading
 from livewarp.mailbox import Mailbox, Parcel
-from livewarp.parameters import Parameters
+from livewarp.outputs import Outputs
+from livewarp.pace import Attendance, Governor, Pace
+from livewarp.parameters import Parameters, Switches
+from livewarp.placeholder import Placeholders
+from livewarp.reader import Reader
 from livewarp.sinks import Sink
 from livewarp.sinks.preview import Preview
-from livewarp.sources import Source
-from livewarp.stats import Meter, State, Stats
+from livewarp.sources import Plan
+from livewarp.stats import Meter, Stats
 
-STALLED_AFTER_S = 1.0
-JOIN_S = 12.0  # a blocked webcam read ends after ten
+IDLE_PERIOD_S = 0.2  # between placeholders that nobody watches
+LOOK_S = 0.1  # at most between two looks at who watches, at switches, at the source
+JOIN_S = 20.0  # for kernels that are being compiled and a source that hangs
+NEITHER = Switches()
 
 _log = logging.getLogger(__name__)
 
@@ -33,10 +47,21 @@ class Engine:
 
     Parameters
     ----------
-    source, face_filter, sinks, preview
-        The stages; the engine closes them when it ends.
+    plan
+        The source to begin with; its size and rate are those of the output.
+    make_filter
+        Loads the model and makes the filter; called once, in a thread.
+    parameters, switches
+        To begin with.
+    sinks, preview
+        Where frames go; the engine closes the sinks when it ends.
+    recordings
+        Those of the sinks that keep what they get: they get nothing before the first frame, and of a
+        film no frame twice.
+    on_demand
+        Open a webcam only while somebody watches, and for `grace_s` afterwards.
     max_frames, max_duration_s
-        Stop after so many frames sent or seconds; None: run until stopped.
+        Stop after so many frames of the source sent, or seconds; None: run until stopped.
     on_end
         Called once, in the engine thread, when the loop has ended for whatever reason.
 
@@ -44,42 +69,79 @@ class Engine:
     ----------
     error
         What the loop died of, or None.
+    begun
+        Frames whose parameters and switches have been read: after a swap, the frame of this number
+        (of all that are sent, from 0) is the first that certainly uses it.
+    turned_s
+        Monotonic time of the loop's last turn.
     """
 
     def __init__(
         self,
-        source: Source,
-        face_filter: FaceFilter,
+        plan: Plan,
+        make_filter: Callable[[], FaceFilter],
+        parameters: Parameters,
         sinks: Sequence[Sink],
         preview: Preview | None = None,
+        *,
+        switches: Switches = NEITHER,
+        recordings: Collection[Sink] = (),
+        on_demand: bool = False,
+        grace_s: float = 10.0,
         max_frames: int | None = None,
         max_duration_s: float | None = None,
         on_end: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+        start_reader: Callable[[Reader], None] = Reader.start,
     ) -> None:
-        self._source = source
-        self._filter = face_filter
-        self._sinks = list(sinks)
-        self._preview = preview
+        self._outputs = Outputs(sinks, recordings, preview)
+        self._attendance = Attendance(on_demand and max_frames is None and max_duration_s is None, grace_s)
         self._max_frames = max_frames
         self._max_duration_s = max_duration_s
         self._on_end = on_end
-        self._mailbox = Mailbox((source.height, source.width, 3))
-        self._meter = Meter(1.0 / source.fps)
+        self._clock = clock
+        self._loading = Loading(make_filter, (plan.height, plan.width), self.crash)
+        period_s = 1.0 / plan.fps
+        self._mailbox = Mailbox((plan.height, plan.width, 3), kept=1)
+        self._capture = Capture(plan.name, plan.open, plan.live, self._mailbox, clock, start_reader)
+        self._wanted_plans: deque[Plan] = deque(maxlen=1)  # filled by `switch_source`, from any thread
+        self._placeholders = Placeholders(plan.width, plan.height)
+        self._conditions = Conditions(clock=clock)
+        self._pace = Pace(period_s, clock())
+        self._governor = Governor(period_s)
+        self._meter = Meter(period_s, clock)
+        self._kept: BgrFrame | None = None  # the last frame sent, to send again
+        self._shown: BgrFrame | None = None  # the last placeholder sent
+        self._pictures = 0  # frames of the source sent
+        self._early = 0  # frames of the source for which there was no slot
+        self._told = ""  # the state that was logged last
         self._stopping = threading.Event()
-        self._faces = 0
-        self.error: BaseException | None = None
-        self._state = State("starting", "warming up", time.monotonic())
-        self._capture_thread = threading.Thread(target=self._capture, name="capture", daemon=True)
         self._engine_thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._parameters = parameters
+        self._switches = switches
+        self.begun = 0
+        self.faces: tuple[Face, ...] = ()
+        self.error: BaseException | None = None
+        self.turned_s = clock()
 
     @property
     def parameters(self) -> Parameters:
         """Used from the next frame on; replace it whole, from any thread."""
-        return self._filter.parameters
+        return self._parameters
 
     @parameters.setter
     def parameters(self, parameters: Parameters) -> None:
-        self._filter.parameters = parameters
+        self._parameters = parameters
+
+    @property
+    def switches(self) -> Switches:
+        """What is sent instead of frames; holds from the next frame on. Replace it whole, from any thread."""
+        return self._switches
+
+    @switches.setter
+    def switches(self, switches: Switches) -> None:
+        self._switches = switches
+        self._mailbox.ring()
 
     @property
     def stats(self) -> Stats:
@@ -89,133 +151,248 @@ class Engine:
     @property
     def state(self) -> State:
         """What the engine is doing and why."""
-        return self._state
+        return self._conditions.published
 
     @property
     def source_name(self) -> str:
         """The source, for people."""
-        return self._source.name
+        return self._capture.name
 
     @property
-    def sink_names(self) -> list[str]:
-        """The sinks, for people."""
-        return [sink.name for sink in self._sinks]
+    def sinks(self) -> tuple[Sink, ...]:
+        """Where frames go."""
+        return self._outputs.sinks
+
+    @property
+    def viewers(self) -> int:
+        """How many are known to watch."""
+        return self._outputs.viewers
+
+    def problems(self) -> list[Problem]:
+        """All that is wrong for now; any thread may ask."""
+        found = [*self._outputs.problems(), *self._capture.problems()]
+        if self._governor.economy:
+            what = "frames take longer than there is time; faces are looked for less often"
+            found.append(Problem(what, "choose a smaller --width and --height, or --fps"))
+        return found
+
+    @property
+    def abandoned_threads(self) -> int:
+        """How many threads hang in calls that cannot be ended."""
+        return self._capture.abandoned
+
+    @property
+    def economy(self) -> int:
+        """By how many steps the tracker's cost is lowered for now."""
+        return self._governor.economy
+
+    def switch_source(self, plan: Plan) -> None:
+        """Read from another source from the next frame on, at the same size and rate; from any thread."""
+        self._wanted_plans.append(plan)
+        self._mailbox.ring()
 
     def start(self) -> None:
-        """Start the threads; returns at once. The first frame follows when the kernels are warm."""
+        """Start the threads; returns at once."""
         self._engine_thread.start()
 
     def stop(self) -> None:
         """Ask the loop to end after the frame under way; returns at once, from any thread."""
         self._stopping.set()
-        self._mailbox.close()
+        self._mailbox.ring()
+
+    def crash(self, error: BaseException) -> None:
+        """End because another thread has died; from any thread."""
+        self.error = self.error or error
+        self.stop()
 
     def join(self) -> None:
-        """Wait for the end of the loop, at most twelve seconds (a blocked webcam read)."""
-        self._engine_thread.join(JOIN_S)
-
-    def _set_state(self, state: str, reason: str) -> None:
-        if state != self._state.state:
-            self._state = State(state, reason, time.monotonic())
-
-    def _capture(self) -> None:
-        """Thread: read frames into the mailbox at the source's own pace, or at its nominal one."""
-        try:
-            period_s = 1.0 / self._source.fps
-            due = time.monotonic()
-            index = 0
-            while not self._stopping.is_set() and not self._source.ended:
-                buffer = self._mailbox.take()
-                started = time.monotonic()
-                timestamp_s = self._source.read(buffer)
-                read_s = time.monotonic() - started
-                if timestamp_s is None:
-                    self._mailbox.give(buffer)
-                    continue
-                if not self._source.live:
-                    due += period_s
-                    now = time.monotonic()
-                    if now < due:
-                        self._stopping.wait(due - now)
-                    else:
-                        due = now  # the source is slower than its rate: do not run after the past
-                    timestamp_s = due
-                self._mailbox.post(Parcel(buffer, timestamp_s, index, read_s))
-                index += 1
-        except BaseException as error:  # the top of this thread
-            _log.error("the source failed: %s", error)
-            self.error = error
-        finally:
-            self._mailbox.close()
+        """Wait for the end of the loop, at most `JOIN_S`."""
+        if self._engine_thread.ident is not None:  # it has been started
+            self._engine_thread.join(JOIN_S)
 
     def _run(self) -> None:
-        """Thread: everything between the source and the end."""
+        """Thread: everything from the first placeholder to the end."""
         try:
-            self._filter.warm_up(self._source.height, self._source.width)
-            self._capture_thread.start()
+            self._loading.start()
             self._loop()
         except BaseException as error:  # the top of this thread
             self.error = self.error or error
         finally:
-            self._set_state("stopping", "asked to" if self.error is None else str(self.error))
+            self._conditions.hold("stopping", "asked to" if self.error is None else str(self.error))
             self._stopping.set()
             self._close()
-            self._meter.publish(self._faces, self._dropped())
+            self._meter.publish(len(self.faces), self._dropped())
             self._on_end()
 
     def _loop(self) -> None:
-        clock = time.monotonic
+        clock = self._clock
         end_s = clock() + self._max_duration_s if self._max_duration_s is not None else float("inf")
-        sent = 0
-        while not self._stopping.is_set() and clock() < end_s and sent != self._max_frames:
-            parcel = self._mailbox.receive(timeout_s=STALLED_AFTER_S)
-            if parcel is None:
-                if self._mailbox.closed:
-                    return
-                self._stall()
-                continue
-            self._resume()
-            self._process(parcel)
-            sent += 1
+        wake_s = clock()
+        while not self._stopping.is_set() and self._pictures != self._max_frames:
+            parcel = self._mailbox.receive(max(min(wake_s, end_s) - clock(), 0.0))
+            now = clock()
+            if now >= end_s:
+                return
+            wake_s = self.step(parcel, now)
+            if self._capture.failure is not None:
+                raise self._capture.failure
+            if self._outputs.failure is not None:
+                raise self._outputs.failure
+            if self._capture.finished and not self._mailbox.waiting:
+                return
 
-    def _process(self, parcel: Parcel) -> None:
+    def step(self, parcel: Parcel | None, now: float) -> float:
+        """One turn: send the frame that came, or what stands in for it when the time has come.
+
+        Returns
+        -------
+        float
+            When the next turn is due, frame or not, s.
+        """
+        self.turned_s = now
+        if self._wanted_plans:
+            plan = self._wanted_plans.popleft()
+            _log.info("source: %s", plan.name)
+            self._capture.switch(plan.name, plan.open, plan.live)
+        self._look(now)
+        self._capture.step(now)
+        self._judge(parcel)
+        switches = self._switches
+        if parcel is not None:
+            self._take(parcel, switches, now)
+        if now >= self._due_s(switches):
+            self._fill(now)
+        return min(self._due_s(switches), now + LOOK_S)
+
+    def _look(self, now: float) -> None:
+        """Who watches, and so whether the source is to be open."""
+        idle = self._attendance.deserted(now, self._outputs.watched) and self._capture.live
+        if idle and self._conditions.hold("idle", "nobody watches: the webcam is closed until somebody does"):
+            self._forget()
+        elif not idle and self._conditions.release("idle"):
+            self._conditions.hold("starting", f"opening {self._capture.name}")
+            self._pace.hurry(now)
+        # A film must not run before it can be filtered; a webcam wakes up meanwhile.
+        self._capture.wanted = not idle and (self._loading.filter is not None or self._capture.live)
+
+    def _judge(self, parcel: Parcel | None) -> None:
+        """Bring the conditions up to date."""
+        capture, conditions = self._capture, self._conditions
+        if self._switches.blank:
+            if conditions.hold("blanked", "asked to"):
+                self._forget()
+        else:
+            conditions.release("blanked")
+        if capture.trouble is not None:
+            if conditions.hold("stalled", capture.trouble):
+                self.faces = ()
+        else:
+            conditions.release("stalled")
+        if self._loading.filter is not None and (
+            parcel is not None or conditions.holds("stalled") or conditions.holds("idle")
+        ):
+            conditions.release("starting")
+        conditions.run_for(f"frames from {capture.name}" + (f"; {capture.note}" if capture.note else ""))
+        state = conditions.published
+        if state.state != self._told:
+            self._told = state.state
+            _log.log(logging.WARNING if state.state == "stalled" else logging.INFO, "%s: %s", state.state, state.reason)
+
+    def _due_s(self, switches: Switches) -> float:
+        """When something has to go out; where frames come, one that is a little late is waited for."""
+        held = switches.freeze or switches.blank or self._conditions.holds("stalled")
+        return self._pace.slot_s if self._kept is None or held else self._pace.patience_s
+
+    def _take(self, parcel: Parcel, switches: Switches, now: float) -> None:
+        """A frame came: send it, unless it must not be seen or there is no slot for it."""
+        face_filter = self._loading.filter
+        if face_filter is None or switches.blank or self._conditions.holds("idle"):
+            self._mailbox.give(parcel.pixels)
+        elif switches.freeze and self._kept is not None:
+            # The faces are followed, so that afterwards they are warped from the first frame on.
+            self.faces = tuple(face_filter.track(parcel.pixels, parcel.timestamp_s))
+            self._mailbox.give(parcel.pixels)
+        elif self._capture.live and self._pace.early(now):
+            self._early += 1
+            self._mailbox.give(parcel.pixels)
+        else:
+            self._process(face_filter, parcel)
+            self._pace.filled(now, fresh=True)
+
+    def _process(self, face_filter: FaceFilter, parcel: Parcel) -> None:
         """One frame through track, warp and send."""
         clock = time.perf_counter
         pixels = parcel.pixels
+        self.begun += 1  # before the parameters are read: whoever swaps them now is told the next number
+        face_filter.parameters = self._parameters
         t0 = clock()
-        faces = self._filter.track(pixels, parcel.timestamp_s)
+        faces = face_filter.track(pixels, parcel.timestamp_s)
         t1 = clock()
-        self._filter.warp(pixels, faces, pixels)
+        self._outputs.announce(pixels)
+        face_filter.warp(pixels, faces, pixels)
         t2 = clock()
-        for sink in self._sinks:
-            sink.send(pixels)
-        if self._preview is not None:
-            self._preview.offer(pixels)
+        if self._switches.blank:  # since the frame was begun
+            self._mailbox.give(pixels)
+            self._outputs.retract()
+            picture = self._stand_in()
+            self._outputs.send(picture, camera=picture is not self._shown)
+            self._meter.repeat(0, self._dropped())
+            return
+        self._outputs.send(pixels)
         t3 = clock()
-        latency_s = time.monotonic() - parcel.timestamp_s
-        self._mailbox.give(pixels)
-        self._faces = len(faces)
-        self._meter.record(parcel.read_s, t1 - t0, t2 - t1, t3 - t2, latency_s, self._faces, self._dropped())
+        if self._kept is not None:
+            self._mailbox.give(self._kept)
+        self._kept = pixels
+        self.faces = tuple(faces)
+        self._pictures += 1
+        now = self._clock()
+        self._meter.record(
+            parcel.read_s, t1 - t0, t2 - t1, t3 - t2, now - parcel.timestamp_s, len(faces), self._dropped()
+        )
+        if self._governor.record(now, t3 - t0):
+            before, face_filter.economy = face_filter.economy, self._governor.economy
+            if before == 0:
+                _log.warning("frames take longer than there is time: looking for faces less often")
+            elif face_filter.economy == 0:
+                _log.info("frames take less than there is time again")
+
+    def _fill(self, now: float) -> None:
+        """The time has come and no frame: send the last one again, or a placeholder."""
+        self.begun += 1
+        picture = self._stand_in()
+        film = not self._capture.live
+        begun = self._pictures > 0 and not (film and picture is self._kept and not self._switches.freeze)
+        self._outputs.send(picture, recordings=begun, camera=picture is not self._shown)
+        self._meter.repeat(len(self.faces), self._dropped())
+        self._pace.filled(now, IDLE_PERIOD_S if self._conditions.holds("idle") else None)
+
+    def _stand_in(self) -> BgrFrame:
+        """What is sent in place of a new frame."""
+        conditions, placeholders = self._conditions, self._placeholders
+        if self._switches.blank:
+            self._shown = placeholders.picture("private")
+        elif self._kept is not None and (self._switches.freeze or not conditions.holds("stalled")):
+            return self._kept
+        elif conditions.holds("stalled"):
+            self._shown = placeholders.picture("unavailable", self._capture.hint)
+        elif self._shown is None or conditions.holds("starting") or conditions.holds("idle"):
+            # Also while nobody watches: it is the first thing that somebody who begins to sees.
+            self._shown = placeholders.picture("starting")
+        return self._shown  # what was shown before, until the next frame comes
+
+    def _forget(self) -> None:
+        """Nothing that the camera saw is to be sent any more."""
+        if self._kept is not None and not (self._switches.freeze and not self._switches.blank):
+            self._mailbox.give(self._kept)
+            self._kept = None
+        self.faces = ()
 
     def _dropped(self) -> int:
-        return self._mailbox.dropped + sum(getattr(sink, "dropped", 0) for sink in self._sinks)
-
-    def _stall(self) -> None:
-        if self._state.state == "running":
-            self._set_state("stalled", f"no frame from {self._source.name}")
-            _log.warning("no frame from %s for %g s; waiting for it", self._source.name, STALLED_AFTER_S)
-
-    def _resume(self) -> None:
-        if self._state.state != "running":
-            if self._state.state == "stalled":
-                _log.info("frames again from %s", self._source.name)
-            self._set_state("running", f"frames from {self._source.name}")
+        return self._mailbox.dropped + self._early + self._outputs.dropped
 
     def _close(self) -> None:
         """Release everything; one failure does not keep the rest open."""
-        if self._capture_thread.ident is not None:
-            self._capture_thread.join(JOIN_S)
-        for close in (*(sink.close for sink in self._sinks), self._filter.close, self._source.close):
+        for close in (self._capture.close, *self._outputs.closes(), self._loading.close):
             try:
                 close()
             except Exception as error:

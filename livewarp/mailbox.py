@@ -7,6 +7,7 @@ newest and `give`s the buffer back. What was posted and not fetched in time is d
 from __future__ import annotations
 
 import queue
+import time
 from collections import deque
 from typing import NamedTuple
 
@@ -35,16 +36,24 @@ class Mailbox:
         Of a frame, (H, W, 3).
     depth
         How many frames may wait; beyond, the oldest is dropped.
+    kept
+        How many frames the reader may keep beside the one it works on.
     """
 
-    def __init__(self, shape: tuple[int, int, int], depth: int = 1) -> None:
+    def __init__(self, shape: tuple[int, int, int], depth: int = 1, kept: int = 0) -> None:
+        self._shape = shape
         # One being written, one being read, `depth` waiting.
-        self._free: deque[BgrFrame] = deque(np.zeros(shape, np.uint8) for _ in range(depth + 2))
+        self._free: deque[BgrFrame] = deque(np.zeros(shape, np.uint8) for _ in range(depth + kept + 2))
         self._waiting: deque[Parcel] = deque()
         self._depth = depth
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._bell: queue.SimpleQueue[bool] = queue.SimpleQueue()  # True: `ring`
         self.dropped = 0
         self.closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many frames wait."""
+        return len(self._waiting)
 
     def take(self) -> BgrFrame:
         """An empty buffer (H, W, 3) to fill; drops the oldest waiting frame where there is none."""
@@ -59,29 +68,50 @@ class Mailbox:
         while len(self._waiting) >= self._depth:
             self._drop_oldest()
         self._waiting.append(parcel)
-        self._bell.put(None)
+        self._bell.put(False)
 
     def give(self, pixels: BgrFrame) -> None:
         """Return a buffer that was taken or received."""
         self._free.append(pixels)
 
+    def replace(self) -> None:
+        """Make up for a buffer whose writer will never return it."""
+        self._free.append(np.zeros(self._shape, np.uint8))
+
     def receive(self, timeout_s: float) -> Parcel | None:
-        """The oldest waiting frame (with depth 1 also the newest); None when `timeout_s` pass or it is closed."""
+        """The oldest waiting frame (with depth 1 also the newest).
+
+        None when `timeout_s` pass, when it is closed, or when somebody called `ring`.
+        """
+        end_s = time.monotonic() + timeout_s
         while self._waiting or not self.closed:
             try:
-                self._bell.get(timeout=timeout_s)
+                rung = self._bell.get(timeout=max(end_s - time.monotonic(), 0.0))
             except queue.Empty:
                 return None
             try:
                 return self._waiting.popleft()
             except IndexError:
-                pass  # it rang for a frame that has been dropped since, or for the end
+                if rung:
+                    return None  # else for a frame that has been dropped since, or for the end
         return None
+
+    def ring(self) -> None:
+        """Let a reader that waits look up."""
+        self._bell.put(True)
+
+    def clear(self) -> None:
+        """Forget the frames that wait; they do not count as dropped. For the reader."""
+        while self._waiting:
+            try:
+                self._free.append(self._waiting.popleft().pixels)
+            except IndexError:
+                return  # the writer has just dropped it
 
     def close(self) -> None:
         """Tell the reader that no more frames come; what waits can still be received."""
         self.closed = True
-        self._bell.put(None)
+        self._bell.put(False)
 
     def _drop_oldest(self) -> None:
         try:

@@ -31,19 +31,26 @@ class VideoSettings(_Table):
 
     source: str = Field("auto", description="auto | webcam[:INDEX or /dev/... path] | portrait | PATH")
     sinks: tuple[str, ...] = Field(
-        ("auto",), strict=False, description="each: auto | virtualcam[:DEVICE] | file:PATH | null"
+        ("auto",), strict=False, description="each: auto | virtualcam[:DEVICE] | pipewire | file:PATH | null"
     )
     width: int | None = Field(None, ge=16, le=7680, description="px; unset: 1280, or the file's own")
     height: int | None = Field(None, ge=16, le=4320, description="px; unset: 720, or the file's own")
     fps: float | None = Field(None, ge=1.0, le=240.0, strict=False, description="unset: 30, or the file's own")
     loop: bool = Field(False, description="start a video file again when it ends")
+    fit: Literal["letterbox", "crop", "stretch"] = Field(
+        "letterbox", description="how a picture of another shape is brought to the output's"
+    )
+    on_demand: bool = Field(True, description="open a webcam only while someone watches, where that can be known")
+    grace: float = Field(10.0, ge=0.0, le=3600.0, strict=False, description="s from the last viewer to the closing")
 
 
 class TrackingSettings(_Table):
     """How faces are found."""
 
     max_faces: int = Field(4, ge=1, le=16, description="how many faces are followed at the same time")
-    detect_size: int = Field(640, ge=120, le=1920, description="px, long side of the picture that is searched")
+    detect_scale: float | None = Field(
+        None, ge=0.05, le=2.0, strict=False, description="px of the searched picture per px of the frame; unset: chosen"
+    )
     weights: str | None = Field(None, description="the 68-point weights; unset: the installed package's")
 
 
@@ -91,6 +98,7 @@ class ControlSettings(_Table):
     """Where the daemon listens: loopback addresses only; port 0 takes any free one."""
 
     address: str = Field("127.0.0.1:8787", description="HOST:PORT of the control port")
+    socket: str = Field("auto", min_length=1, description="auto | none | PATH of a Unix socket for this user alone")
     panel: str = Field("127.0.0.1:8788", description="HOST:PORT of the preview page")
 
 

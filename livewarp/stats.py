@@ -31,10 +31,15 @@ class Stats:
     ----------
     frames, late, dropped, passed
         Since the start: sent; sent over the frame budget after capture; never sent; sent without a face.
+    repeated
+        Of the frames sent, those that showed no new picture: the last one again, or a placeholder.
     faces
         In the last frame.
     rows
         (n, 6) float64, s, the newest frames, oldest first: read, track, warp, send, latency, time sent.
+        Those that were repeated have none.
+    taken_s
+        When these figures were taken, on the clock of the time sent.
     """
 
     frames: int = 0
@@ -42,12 +47,14 @@ class Stats:
     dropped: int = 0
     passed: int = 0
     faces: int = 0
+    repeated: int = 0
     rows: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, _COLUMNS)), repr=False)
+    taken_s: float = 0.0
 
     def fps(self) -> float:
-        """Frames a second over the last two seconds."""
+        """New pictures a second over the last two seconds."""
         sent = self.rows[:, -1]
-        recent = sent[sent > (sent[-1] - FPS_WINDOW_S)] if len(sent) else sent
+        recent = sent[sent > self.taken_s - FPS_WINDOW_S]
         return float((len(recent) - 1) / (recent[-1] - recent[0])) if len(recent) > 1 else 0.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,6 +65,7 @@ class Stats:
             "late": self.late,
             "dropped": self.dropped,
             "passed": self.passed,
+            "repeated": self.repeated,
             "faces": self.faces,
             "latency": _percentiles(self.rows[:, len(STAGES)]),
             "stages": {name: _percentiles(self.rows[:, i]) for i, name in enumerate(STAGES)},
@@ -82,31 +90,43 @@ class Meter:
         self._budget_s = budget_s
         self._clock = clock
         self._ring = np.zeros((WINDOW, _COLUMNS))
-        self._frames = 0
+        self._rows = 0
         self._late = 0
         self._passed = 0
+        self._repeated = 0
         self._published_s = 0.0
         self.published = Stats()
 
     def record(
         self, read_s: float, track_s: float, warp_s: float, send_s: float, latency_s: float, faces: int, dropped: int
     ) -> None:
-        """Add one sent frame; publishes now and then."""
+        """Add one sent frame with a new picture; publishes now and then."""
         now = self._clock()
-        self._ring[self._frames % WINDOW] = read_s, track_s, warp_s, send_s, latency_s, now
-        self._frames += 1
+        self._ring[self._rows % WINDOW] = read_s, track_s, warp_s, send_s, latency_s, now
+        self._rows += 1
         self._late += latency_s > self._budget_s
         self._passed += faces == 0
+        self._publish_now_and_then(now, faces, dropped)
+
+    def repeat(self, faces: int, dropped: int) -> None:
+        """Add one sent frame that showed nothing new; publishes now and then."""
+        self._repeated += 1
+        self._publish_now_and_then(self._clock(), faces, dropped)
+
+    def _publish_now_and_then(self, now: float, faces: int, dropped: int) -> None:
         if now - self._published_s >= PUBLISH_EVERY_S:
             self._published_s = now
             self.publish(faces, dropped)
 
     def publish(self, faces: int, dropped: int) -> None:
         """Swap in a frozen copy of the figures (30 kB)."""
-        turn = self._frames % WINDOW
-        rows = np.roll(self._ring, -turn, axis=0) if self._frames > WINDOW else self._ring[: self._frames].copy()
+        turn = self._rows % WINDOW
+        rows = np.roll(self._ring, -turn, axis=0) if self._rows > WINDOW else self._ring[: self._rows].copy()
         rows.setflags(write=False)
-        self.published = Stats(self._frames, self._late, dropped, self._passed, faces, rows)
+        frames = self._rows + self._repeated
+        self.published = Stats(
+            frames, self._late, dropped, self._passed, faces, self._repeated, rows, taken_s=self._clock()
+        )
 
 
 class ProcessMeter:
@@ -128,22 +148,3 @@ class ProcessMeter:
             "cpu_percent": round(self._cpu_percent, 1),
             "memory_mb": round(self._process.memory_info().rss / 1e6, 1),
         }
-
-
-@dataclass(frozen=True)
-class State:
-    """What the daemon is doing and why.
-
-    Attributes
-    ----------
-    state
-        starting, running, stalled (the source is silent) or stopping.
-    reason
-        For people.
-    since
-        Monotonic time of the last change of `state`, s.
-    """
-
-    state: str
-    reason: str
-    since: float

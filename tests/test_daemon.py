@@ -9,14 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from livewarp.control.client import Client
+from livewarp.errors import ControlError
 
 QUICK = ["--source", "portrait", "--width", "320", "--height", "180", "--control", "127.0.0.1:0"]
 QUICK += ["--panel", "127.0.0.1:0"]
@@ -56,9 +59,9 @@ class Running:
         return found[1] if found.groups() else found[0]
 
     def wait_for_frames(self, client: Client, count: int = 1) -> None:
-        """Ask until so many frames have been sent."""
+        """Ask until so many frames of the source have been sent; placeholders do not count."""
         deadline = time.monotonic() + 60
-        while client.call("stats")["frames"] < count:
+        while (stats := client.call("stats"))["frames"] - stats["repeated"] < count:
             assert time.monotonic() < deadline
 
     def end(self) -> int:
@@ -143,6 +146,126 @@ def test_a_second_daemon_says_that_one_is_running(start: Callable[..., Running],
     assert daemon.end() == 0
 
 
+def wait_for_state(client: Client, state: str) -> dict[str, Any]:
+    """Ask until the daemon is in that state; all that it tells."""
+    deadline = time.monotonic() + 60
+    while (told := dict(client.call("state")))["state"] != state:
+        assert time.monotonic() < deadline, told
+        time.sleep(0.02)
+    return told
+
+
+def test_a_missing_webcam_is_waited_for(start: Callable[..., Running]) -> None:
+    """A service that starts at login before the camera is there goes on, shows why, and says it with a remedy."""
+    daemon = start("--source", "webcam:/dev/video99", "--sink", "null")
+    with Client(daemon.control) as client:
+        told = wait_for_state(client, "stalled")
+        assert "webcam /dev/video99: no such device" in told["reason"]
+        assert "no such device" in told["problems"][0]["what"]
+        assert told["problems"][0]["remedy"]
+        sent = client.call("stats")["frames"]
+        deadline = time.monotonic() + 60
+        while client.call("stats")["frames"] < sent + 30:  # the placeholder, at the full rate
+            assert time.monotonic() < deadline
+        client.call("stop")
+    assert daemon.end() == 0
+    assert daemon.log.count("no such device") == 1  # once an episode
+
+
+def test_a_webcam_that_nobody_watches_stays_closed(start: Callable[..., Running]) -> None:
+    """With nothing but the preview the daemon is idle, and a viewer of the preview wakes it."""
+    daemon = start("--source", "webcam:/dev/video99", "--sink", "auto")
+    with Client(daemon.control) as client:
+        state = client.call("state")
+        if state["sinks"]:
+            pytest.skip(f"a camera here: {state['sinks']}; who watches it is its own affair")
+        assert "nobody watches" in wait_for_state(client, "idle")["reason"]
+        with urllib.request.urlopen(f"{daemon.panel}preview.mjpeg", timeout=30) as stream:
+            assert stream.read(100)
+            told = wait_for_state(client, "stalled")  # it has tried to open it
+            assert told["viewers"] == 1
+        client.call("stop")
+    assert daemon.end() == 0
+
+
+def test_every_transition_is_logged_once(start: Callable[..., Running]) -> None:
+    """Blank and back: the log says each state as it begins."""
+    daemon = start("--sink", "null")
+    with Client(daemon.control) as client:
+        wait_for_state(client, "running")
+        client.call("blank", {"on": True})
+        wait_for_state(client, "blanked")
+        client.call("blank", {"on": False})
+        wait_for_state(client, "running")
+        client.call("stop")
+    assert daemon.end() == 0
+    states = re.findall(r"^livewarp: (starting|running|blanked|stopping): ", daemon.log, re.MULTILINE)
+    assert states == ["starting", "running", "blanked", "running"]
+
+
+@pytest.mark.parametrize(
+    ("what", "patch"),
+    [
+        ("a thread of ours", "livewarp.tracking.detector.detect"),
+        ("a thread of anybody's", None),
+        ("the capture thread", "livewarp.sources.portrait.PortraitSource.read"),
+    ],
+)
+def test_a_crash_of_one_thread_ends_the_program(what: str, patch: str | None, tmp_path: Path) -> None:
+    """It ends with status 1 and one line that names the error: starting it again is the service manager's job."""
+    program = """
+import sys, threading, importlib
+import livewarp.engine
+def fail(*arguments, **options):
+    raise ZeroDivisionError("on purpose")
+patch = sys.argv.pop(1)
+if patch == "None":
+    start = livewarp.engine.Engine.start
+    def start_and_fail(self):
+        start(self)
+        threading.Thread(target=fail, name="doomed").start()
+    livewarp.engine.Engine.start = start_and_fail
+else:
+    path = patch.split(".")
+    owner = importlib.import_module(".".join(path[:3]))
+    for name in path[3:-1]:
+        owner = getattr(owner, name)
+    setattr(owner, path[-1], fail)
+from livewarp.cli import main
+main()
+"""
+    arguments = ["run", *QUICK, "--sink", "null", "--duration", "60"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(patch), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "ZeroDivisionError: on purpose" in done.stderr
+
+
+def test_reload_applies_parameters_and_names_what_needs_a_restart(
+    start: Callable[..., Running], tmp_path: Path
+) -> None:
+    """A config.toml that changes while it runs: its parameters at once, what --set said stays, the rest is named."""
+    config = tmp_path / "config.toml"
+    config.write_text("[parameters]\nthin = 0.1\neyes = 0.1\n")
+    daemon = start("--sink", "null", "--set", "eyes=0.9")
+    with Client(daemon.control) as client:
+        assert client.call("get", {"names": ["thin", "eyes"]}) == {"thin": 0.1, "eyes": 0.9}
+        config.write_text("[video]\nfit = 'crop'\n[parameters]\nthin = 0.4\neyes = 0.5\n")
+        assert client.call("reload") == {"parameters": {"thin": 0.4}, "restart": ["video.fit"]}
+        assert client.call("get", {"names": ["thin", "eyes"]}) == {"thin": 0.4, "eyes": 0.9}
+        config.write_text("[video]\nfit = 'zoom'\n")
+        with pytest.raises(ControlError, match="fit: got 'zoom', allowed: 'letterbox', 'crop' or 'stretch'"):
+            client.call("reload")
+        assert client.call("get", {"names": ["thin"]}) == {"thin": 0.4}
+        client.call("stop")
+    assert daemon.end() == 0
+
+
 def test_control_answers_while_frames_run(start: Callable[..., Running]) -> None:
     """200 calls while the portrait runs: the 99th percentile stays far below what a hand notices."""
     daemon = start("--sink", "null")
@@ -163,7 +286,7 @@ def test_control_answers_while_frames_run(start: Callable[..., Running]) -> None
     ("arguments", "status", "told"),
     [
         (["run", "--source", "gone.mp4"], 1, "'gone.mp4', which is no file"),
-        (["run", "--source", "webcam:/dev/video99"], 1, "no such device"),
+        (["run", "--fit", "zoom"], 2, "'zoom' is not one of 'letterbox', 'crop', 'stretch'"),
         (["run", "--sink", "screen"], 2, "sink: got 'screen', allowed: auto"),
         (["run", "--sink", "file:gone/out.mp4"], 1, "no folder gone"),
         (["run", "--sink", "virtualcam:/dev/video99"], 1, "virtual camera /dev/video99"),

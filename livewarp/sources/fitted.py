@@ -1,4 +1,4 @@
-"""A source brought to another frame size, letterboxed where the shape differs."""
+"""A source brought to another frame size, whatever sizes it comes in."""
 
 from __future__ import annotations
 
@@ -6,25 +6,36 @@ import cv2
 import numpy as np
 
 from livewarp.arrays import BgrFrame
-from livewarp.sources import Source
+from livewarp.sources import Fit, Source
 
 
 class FittedSource:
-    """`source`, scaled to fit into (height, width) as large as it goes, black bars beside it."""
+    """`source`, scaled to (height, width).
 
-    def __init__(self, source: Source, width: int, height: int) -> None:
+    Guarantees: a source that changes its size (`read` gives None, `width` and `height` are new ones)
+    goes on at the same output size; one that has that size already costs nothing.
+
+    Parameters
+    ----------
+    fit
+        letterbox: the whole picture, black bars beside it. crop: no bars, what does not fit is cut
+        off evenly. stretch: all of both, with other proportions.
+    """
+
+    def __init__(self, source: Source, width: int, height: int, fit: Fit = "letterbox") -> None:
         self._source = source
+        self._fit = fit
         self.width, self.height = width, height
         self.fps: float = source.fps
         self.live: bool = source.live
-        self.name: str = f"{source.name} as {width}x{height}"
-        scale = min(width / source.width, height / source.height)
-        w, h = max(1, round(source.width * scale)), max(1, round(source.height * scale))
-        self._inner = (slice((height - h) // 2, (height - h) // 2 + h), slice((width - w) // 2, (width - w) // 2 + w))
-        self._size = (w, h)
-        self._interpolation = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
-        self._buffer = np.empty((source.height, source.width, 3), np.uint8)
-        self._scaled = np.empty((h, w, 3), np.uint8)
+        self._size = (0, 0)
+        self._plan()
+
+    @property
+    def name(self) -> str:
+        """The source's, and the size where that differs."""
+        same = (self._source.width, self._source.height) == (self.width, self.height)
+        return self._source.name if same else f"{self._source.name} as {self.width}x{self.height}"
 
     @property
     def ended(self) -> bool:
@@ -33,14 +44,41 @@ class FittedSource:
 
     def read(self, out: BgrFrame) -> float | None:
         """Fill `out` (height, width, 3) with the next frame; its timestamp, s, or None where there was none."""
-        timestamp_s: float | None = self._source.read(self._buffer)
+        if (self._source.width, self._source.height) != self._size:
+            self._plan()
+        if self._size == (self.width, self.height):
+            return self._source.read(out)
+        timestamp_s = self._source.read(self._buffer)
         if timestamp_s is not None:
-            cv2.resize(self._buffer, self._size, dst=self._scaled, interpolation=self._interpolation)
+            cv2.resize(self._buffer[self._from], self._to_size, dst=self._scaled, interpolation=self._interpolation)
             if self._scaled.shape != out.shape:
                 out[:] = 0
-            out[self._inner] = self._scaled
+            out[self._to] = self._scaled
         return timestamp_s
 
     def close(self) -> None:
         """Release the source; may be called more than once."""
         self._source.close()
+
+    def _plan(self) -> None:
+        """Which part of the source's frame goes where in ours."""
+        self._size = w, h = self._source.width, self._source.height
+        across, down = self.width / w, self.height / h
+        taken, self._to_size = (w, h), (self.width, self.height)
+        if self._fit == "crop":
+            across = down = max(across, down)
+            taken = min(w, max(1, round(self.width / across))), min(h, max(1, round(self.height / down)))
+        elif self._fit == "letterbox":
+            across = down = min(across, down)
+            self._to_size = max(1, round(w * across)), max(1, round(h * down))
+        self._from = _middle(taken, (w, h))
+        self._to = _middle(self._to_size, (self.width, self.height))
+        self._interpolation = cv2.INTER_AREA if min(across, down) < 0.5 else cv2.INTER_LINEAR
+        self._buffer = np.empty((h, w, 3), np.uint8)
+        self._scaled = np.empty((self._to_size[1], self._to_size[0], 3), np.uint8)
+
+
+def _middle(size: tuple[int, ...], room: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of (width, height) in the middle of another one."""
+    x, y = (room[0] - size[0]) // 2, (room[1] - size[1]) // 2
+    return slice(y, y + size[1]), slice(x, x + size[0])

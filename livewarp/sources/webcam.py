@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -14,96 +12,118 @@ import cv2
 
 from livewarp.arrays import BgrFrame
 from livewarp.errors import SourceError
+from livewarp.sources.nodes import Webcam, find, identify, webcams
 
-FIRST_FRAME_S = 3.0  # some cameras take two seconds to wake up
-REOPEN_AFTER_S = 1.0  # without a frame
-REOPEN_EVERY_S = 2.0
-_MEASURE_FRAMES = 10
+__all__ = ["WebcamSource", "webcams"]
+
+FIRST_FRAME_S = 3.0  # some cameras take two seconds to wake up, while reading blocks ...
+REFUSED_S = 0.6  # ... but one that only says no, at once, is in use or gone
+STALE_S = 1.0  # a frame older than this is not shown
+_NAP_S = 0.02  # an unplugged camera says no at once: do not spin
+_QUEUED_FRAMES = 4  # at most in the driver, of which some may be from before the machine slept
 
 
 class WebcamSource:
-    """A webcam that is opened again when it goes silent.
+    """A webcam; whoever reads it closes it when it goes silent and opens another one.
+
+    Guarantees: no frame from before the machine slept, and none older than a second where the
+    driver's time stamps tell. A camera that changes its size gives None once, and new `width` and `height`.
 
     Parameters
     ----------
     device
-        Index, or the path of a device node on Linux (a path under /dev/v4l/by-id survives replugging).
+        Index, path of a device node on Linux (a path under /dev/v4l/by-id survives replugging), or
+        what `identify` knew of one that was open before.
     width, height, fps
-        What the camera is asked for; it may deliver something else, which the attributes then tell.
+        What the camera is asked for; it may deliver something else.
 
     Raises
     ------
     SourceError
         It cannot be opened, or delivers no frame within three seconds.
-
-    Attributes
-    ----------
-    fps
-        Measured over the first frames: what drivers claim is often wrong.
     """
 
     live = True
     ended = False
 
-    def __init__(self, device: int | str, width: int = 1280, height: int = 720, fps: float = 30.0) -> None:
-        self._device = device
-        self._asked = (width, height, fps)
-        self._capture = _open(device, self._asked)
+    def __init__(self, device: int | str | Webcam, width: int = 1280, height: int = 720, fps: float = 30.0) -> None:
+        node = _node(device)
+        self._capture = _open(node, (width, height, fps))
         first = _first_frame(self._capture)
         if first is None:
-            self._capture.release()
+            with _quiet_opencv():
+                self._capture.release()
             raise SourceError(
-                f"webcam {device}: opened, but no frame within {FIRST_FRAME_S:g} s; "
+                f"webcam {node}: opened, but no frame within {FIRST_FRAME_S:g} s; "
                 "is another program using it, or its shutter's switch off?"
             )
+        self._first: BgrFrame | None = first
         self.height, self.width = first.shape[:2]
-        self.fps = _measured_fps(self._capture) or fps
-        self.name = f"webcam {device} ({self.width}x{self.height}, {self.fps:.0f} fps)"
-        self._seen_s = self._tried_s = time.monotonic()
+        self.fps = fps
+        self.identity = identify(node)
+        self.name = f"webcam {node} ({self.width}x{self.height})"
+        self._slept_s = _slept_s()
+        self._doubtful = 0  # frames that may be from before the machine slept
+        stamp_s = self._stamp_s()
+        # Not every driver stamps frames by the monotonic clock.
+        self._stamped = 0.0 <= time.monotonic() - stamp_s < STALE_S
 
     def read(self, out: BgrFrame) -> float | None:
         """Fill `out` (height, width, 3) with the next frame; when it came, s (monotonic). None: none came."""
-        ok, frame = self._capture.read(out) if self._capture.isOpened() else (False, None)
+        if self._first is not None:
+            frame, self._first = self._first, None
+            out[:] = frame
+            return time.monotonic()
+        ok, read = self._capture.read(out)
         now = time.monotonic()
-        if ok and frame is not None:
-            if frame is not out and frame.ctypes.data != out.ctypes.data:
-                # The camera came back with another size; the loop's frames keep theirs.
-                cv2.resize(frame, (self.width, self.height), dst=out, interpolation=cv2.INTER_AREA)
-            self._seen_s = now
-            return now
-        time.sleep(0.02)  # an unplugged camera says no at once: do not spin
-        if now - self._seen_s > REOPEN_AFTER_S and now - self._tried_s > REOPEN_EVERY_S:
-            self._tried_s = now
-            with _quiet_opencv():
-                self._capture.release()
-            with contextlib.suppress(SourceError):
-                self._capture = _open(self._device, self._asked)
-        return None
+        if not ok or read is None:
+            time.sleep(_NAP_S)
+            return None
+        if read.shape != out.shape:
+            self.height, self.width = read.shape[:2]
+            return None
+        if self._is_stale(now):
+            return None
+        if read is not out and read.ctypes.data != out.ctypes.data:
+            out[:] = read
+        return now
 
     def close(self) -> None:
         """Release the camera; may be called more than once."""
-        self._capture.release()
+        self._first = None
+        with _quiet_opencv():
+            self._capture.release()
+
+    def _stamp_s(self) -> float:
+        """When the driver says that the newest frame was taken, s; 0 where it does not."""
+        return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+
+    def _is_stale(self, now: float) -> bool:
+        slept_s = _slept_s()
+        if slept_s - self._slept_s > STALE_S:  # the monotonic clock stood still: time stamps look fresh
+            self._slept_s = slept_s
+            self._doubtful = _QUEUED_FRAMES
+        if self._doubtful > 0:
+            self._doubtful -= 1
+            return True
+        return self._stamped and now - self._stamp_s() > STALE_S
 
 
-def webcams() -> list[int | str]:
-    """The webcams that there may be, best first; virtual cameras on Linux left out."""
-    if not sys.platform.startswith("linux"):
-        return [0, 1, 2, 3]
-    nodes = sorted(Path("/dev").glob("video*"), key=lambda p: (len(p.name), p.name))
-    return [str(node) for node in nodes if not _is_virtual(node)]
-
-
-def _is_virtual(node: Path) -> bool:
-    # v4l2loopback has no parent device; reading it would feed livewarp its own output.
-    entry = Path("/sys/class/video4linux") / node.name
-    return entry.exists() and "/devices/virtual/" in str(entry.resolve())
+def _node(device: int | str | Webcam) -> int | str:
+    """Where the device is now."""
+    if isinstance(device, Webcam):
+        node = find(device)
+        if node is None:
+            raise SourceError(f"webcam {device.card or device.stable}: is not connected any more")
+        return str(node)
+    if isinstance(device, str) and not Path(device).exists():
+        found = ", ".join(str(d) for d in webcams()) or "none is connected"
+        raise SourceError(f"webcam {device}: no such device; there are: {found}")
+    return device
 
 
 def _open(device: int | str, asked: tuple[int, int, float]) -> cv2.VideoCapture:
     width, height, fps = asked
-    if isinstance(device, str) and not Path(device).exists():
-        found = ", ".join(str(d) for d in webcams()) or "none is connected"
-        raise SourceError(f"webcam {device}: no such device; there are: {found}")
     backend = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
     with _quiet_opencv():
         capture = cv2.VideoCapture(device, backend)
@@ -122,23 +142,22 @@ def _open(device: int | str, asked: tuple[int, int, float]) -> cv2.VideoCapture:
 
 
 def _first_frame(capture: cv2.VideoCapture) -> BgrFrame | None:
-    deadline = time.monotonic() + FIRST_FRAME_S
-    while time.monotonic() < deadline:
+    end_s = time.monotonic() + FIRST_FRAME_S
+    refused_s = 0.0  # how long it has said no without taking its time
+    while (began_s := time.monotonic()) < end_s and refused_s < REFUSED_S:
         ok, frame = capture.read()
         if ok and frame is not None and frame.ndim == 3:
             return frame  # type: ignore[return-value]
-        time.sleep(0.05)
+        time.sleep(_NAP_S)
+        took_s = time.monotonic() - began_s
+        refused_s = refused_s + took_s if took_s < 0.2 else 0.0
     return None
 
 
-def _measured_fps(capture: cv2.VideoCapture) -> float | None:
-    arrived_s = []
-    for _ in range(_MEASURE_FRAMES + 1):
-        if not capture.read()[0]:
-            return None
-        arrived_s.append(time.monotonic())
-    # The median: the first frames may have waited in the driver's queue and come at once.
-    return 1.0 / max(statistics.median(b - a for a, b in itertools.pairwise(arrived_s)), 1e-3)
+def _slept_s() -> float:
+    """How long this machine has slept since it was started, s; 0 where that cannot be known."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.clock_gettime(boottime) - time.monotonic() if boottime is not None else 0.0
 
 
 @contextlib.contextmanager

@@ -1,0 +1,508 @@
+"""Everything that can go wrong with a camera, on purpose: always a named state, always back when it is over.
+
+The sequences of faults run on a clock that goes only when told; the blocked calls are real ones.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import pyvirtualcam
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from livewarp import capture
+from livewarp.condition import STATES
+from livewarp.engine import Engine
+from livewarp.errors import SourceError
+from livewarp.parameters import Switches
+from livewarp.reader import Reader
+from livewarp.sinks.virtualcam import VirtualCameraSink
+from livewarp.sources import Plan
+from livewarp.sources.fitted import FittedSource
+from scripted import CAMERA_RED, SHAPE, RecordingSink, ScriptedFilter, ScriptedSource, engine_of, wait_for
+
+FPS = 20.0
+TICK_S = 1 / 40
+
+
+@dataclass
+class World:
+    """What the sequences happen in: a clock, a camera with its faults, and the readers that read it."""
+
+    now: float = 1000.0
+    fault: str = ""
+    frames: int = 0
+    size: tuple[int, int] = (SHAPE[1], SHAPE[0])
+    readers: list[Reader] = field(default_factory=list)
+    hanging: list[Reader] = field(default_factory=list)
+
+    def clock(self) -> float:
+        """What it shows."""
+        return self.now
+
+    def open(self) -> FittedSource:
+        """The camera, at the size of the output."""
+        if self.fault == "refuses":
+            raise SourceError("scripted: is in use")
+        return FittedSource(Camera(self), SHAPE[1], SHAPE[0], "crop")
+
+    def pass_time(self) -> None:
+        """One tick for all readers; a call that hangs has taken its buffer and does not return."""
+        self.now += TICK_S
+        for reader in list(self.readers):
+            hangs = self.fault == "hangs" or (self.fault == "hangs in open" and reader.source is None)
+            if reader in self.hanging:
+                if hangs:
+                    continue
+                self.hanging.remove(reader)
+                reader._hand_back()
+            elif hangs:
+                self.hanging.append(reader)
+                if reader.source is not None:
+                    reader._buffer = reader._mailbox.take()
+                continue
+            for _ in range(8 if self.fault == "bursts" else 1):
+                if not reader.advance():
+                    self.readers.remove(reader)
+                    break
+
+
+class Camera:
+    """A webcam that does as the world has it."""
+
+    name, live, ended, fps = "scripted", True, False, FPS
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.width, self.height = world.size
+        self._last_s = 0.0
+
+    def read(self, out: np.ndarray) -> float | None:
+        """A frame if one is due, or the fault."""
+        world = self._world
+        if world.fault == "raises":
+            raise SourceError("scripted: input/output error")
+        if world.fault == "fails unexpectedly":
+            raise ValueError("scripted: a bug")
+        if (self.width, self.height) != world.size:
+            self.width, self.height = world.size
+            return None
+        if world.fault == "is silent":
+            return None
+        if world.fault != "bursts" and world.now - self._last_s < 1 / FPS - 1e-6:
+            return None
+        self._last_s = world.now
+        if world.fault != "freezes":
+            world.frames += 1
+        out[...] = (world.frames % 256, world.frames % 251, CAMERA_RED)
+        return world.now - (7.0 if world.fault == "is late" else 0.0)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class Rig:
+    """An engine in that world, turned by hand."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.sink = RecordingSink()
+        plan = Plan("scripted", True, SHAPE[1], SHAPE[0], FPS, self.world.open)
+        face_filter = ScriptedFilter()
+        self.engine = Engine(
+            plan,
+            lambda: face_filter,  # type: ignore[arg-type, return-value]
+            face_filter.parameters,
+            [self.sink],
+            on_demand=True,
+            grace_s=2.0,
+            clock=self.world.clock,
+            start_reader=self.world.readers.append,
+        )
+        self.engine._loading.run()
+        self.sent_s, self.sent_idle = self.world.now, False
+
+    def live(self, seconds: float) -> None:
+        """Time passes; what must always hold is checked at every turn."""
+        for _ in range(round(seconds / TICK_S)):
+            self.world.pass_time()
+            before = len(self.sink.kinds)
+            while True:
+                self.engine.step(parcel := self.engine._mailbox.receive(0.0), self.world.now)
+                if parcel is None:
+                    break
+            self._check(self.sink.kinds[before:])
+
+    def _check(self, sent: list[str]) -> None:
+        state = self.engine.state
+        assert state.state in STATES
+        assert state.reason
+        if self.engine.switches.blank:
+            assert "camera" not in sent
+            assert any(c.state == "blanked" for c in state.conditions)
+        idle = any(c.state == "idle" for c in state.conditions)
+        if sent:
+            self.sent_s, self.sent_idle = self.world.now, idle
+        # A period, the slack, and two ticks of this clock; while nobody watches it is slower.
+        allowed_s = 0.2 if idle or self.sent_idle else 1 / FPS + 1 / FPS / 2
+        assert self.world.now - self.sent_s <= allowed_s + 2 * TICK_S + 1e-6
+
+    def wait(self, condition: Callable[[], object], at_most_s: float) -> float:
+        """How long it takes until that holds."""
+        began_s = self.world.now
+        while not condition():
+            assert self.world.now - began_s <= at_most_s, self.engine.state
+            self.live(TICK_S)
+        return self.world.now - began_s
+
+    def shows_the_camera(self) -> bool:
+        """Whether a frame that is new was the last thing sent."""
+        newest = (self.world.frames % 256, self.world.frames % 251, CAMERA_RED)
+        return self.engine.state.state == "running" and tuple(self.sink.last[2, 2]) == newest
+
+
+FAULTS = (
+    *("is silent", "raises", "fails unexpectedly", "hangs", "hangs in open"),
+    *("refuses", "freezes", "is late", "bursts"),
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*FAULTS, "", "changes its size", "blank", "freeze", "nobody watches"]),
+            st.floats(0.05, 9.0),
+            st.booleans(),  # whether it lasts while the next thing happens
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_whatever_happens_it_comes_back(events: list[tuple[str, float, bool]]) -> None:
+    """A named state and a full rate throughout, no camera while blanked, and its frames 3 s after the last fault."""
+    rig = Rig()
+    world, engine = rig.world, rig.engine
+    for what, seconds, lasts in events:
+        if what in FAULTS:
+            world.fault = what
+        elif what == "changes its size":
+            world.size = (64, 30) if world.size == (SHAPE[1], SHAPE[0]) else (SHAPE[1], SHAPE[0])
+        elif what == "nobody watches":
+            rig.sink.watched = False
+        elif what:
+            engine.switches = Switches(**{what: True})
+        rig.live(seconds)
+        if not lasts:
+            world.fault = ""
+            rig.sink.watched = True
+            engine.switches = Switches()
+    world.fault = ""
+    rig.sink.watched = True
+    engine.switches = Switches()
+    frames = world.frames
+    rig.wait(lambda: world.frames > frames and rig.shows_the_camera(), 3.0)
+    rig.live(1.0)
+    rig.wait(rig.shows_the_camera, 3 / FPS)  # one frame may have come before its slot
+    assert engine.abandoned_threads == 0
+    engine._capture.wanted = False
+    engine._capture.step(world.now)
+    rig.world.pass_time()
+    assert world.readers == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_named_and_over_in_time(fault: str) -> None:
+    """Six seconds of it: said within a second of silence (or that it is the same picture), and back within three."""
+    rig = Rig()
+    rig.wait(rig.shows_the_camera, 2.0)
+    rig.world.fault = fault
+    rig.live(3.0)
+    seen = rig.engine.state
+    if fault in {"bursts", "freezes", "hangs in open", "refuses"}:
+        assert seen.state == "running"  # open already, or nothing wrong to see
+    else:
+        assert (seen.state, bool(seen.reason)) == ("stalled", True)
+        assert rig.sink.kinds[-1] == "placeholder"
+    rig.live(3.0)
+    rig.world.fault = ""
+    frames = rig.world.frames
+    rig.wait(lambda: rig.world.frames > frames and rig.shows_the_camera() and not rig.engine.problems(), 3.0)
+
+
+def test_a_camera_in_use_at_start_is_waited_for() -> None:
+    """The program that had it lets go after a minute: a picture within three seconds, and no thread left behind."""
+    rig = Rig()
+    rig.world.fault = "refuses"
+    rig.live(60.0)
+    assert rig.engine.state.reason == "scripted: is in use"
+    rig.world.fault = ""
+    assert rig.wait(rig.shows_the_camera, 3.0) <= 3.0
+
+
+def test_the_last_good_frame_is_shown_for_a_second() -> None:
+    """Silence: first the same frame again at the full rate, then the placeholder until frames return."""
+    rig = Rig()
+    rig.wait(rig.shows_the_camera, 2.0)
+    rig.world.fault = "is silent"
+    numbers = len(rig.sink.numbers)
+    rig.live(0.9)
+    repeats = rig.sink.numbers[numbers:]
+    assert len(repeats) >= 0.8 * FPS
+    assert len(set(repeats)) == 1
+    rig.live(0.3)
+    assert rig.sink.kinds[-1] == "placeholder"
+
+
+def test_a_picture_that_never_changes_is_named_and_opened_anew_once() -> None:
+    """A closed shutter looks like a stuck driver: opened once more, still shown, and the state says it."""
+    rig = Rig()
+    rig.wait(rig.shows_the_camera, 2.0)
+    opened = []
+    real = rig.engine._capture._opener
+    rig.engine._capture._opener = lambda: opened.append(rig.world.now) or real()  # type: ignore[func-returns-value]
+    rig.world.fault = "freezes"
+    rig.live(30.0)
+    assert len(opened) == 1
+    assert rig.engine.state.state == "running"
+    assert "same picture: shutter closed?" in rig.engine.state.reason
+    assert [p.what for p in rig.engine.problems()] == ["scripted: same picture: shutter closed?"]
+    assert rig.sink.kinds[-1] == "camera"
+    rig.world.fault = ""
+    rig.live(1.0)
+    assert "same picture" not in rig.engine.state.reason
+    assert rig.engine.problems() == []
+
+
+def test_stale_frames_after_a_suspend_are_not_shown() -> None:
+    """Frames of seven seconds ago count as none: the reason tells their age, and none goes out."""
+    rig = Rig()
+    rig.wait(rig.shows_the_camera, 2.0)
+    rig.world.fault = "is late"
+    newest = rig.sink.numbers[-1]
+    rig.live(1.7)
+    assert rig.sink.numbers[-1] == newest
+    assert "7 s old" in rig.engine.state.reason
+
+
+def test_who_begins_to_watch_sees_the_camera_at_once() -> None:
+    """From idle, the camera's own first frame is sent within a tenth of a second, and nothing old before it."""
+    rig = Rig()
+    rig.wait(rig.shows_the_camera, 2.0)
+    rig.sink.watched = False
+    rig.wait(lambda: rig.engine.state.state == "idle", 3.0)
+    rig.live(5.0)
+    assert rig.world.readers == []
+    frames, kinds, numbers = rig.world.frames, len(rig.sink.kinds), len(rig.sink.numbers)
+    rig.sink.watched = True
+    rig.wait(lambda: rig.world.frames > frames, 0.3)
+    rig.wait(rig.shows_the_camera, 0.1)
+    shown = rig.sink.kinds[kinds:]
+    assert shown == sorted(shown, reverse=True)  # placeholders, then the camera
+    assert rig.sink.numbers[numbers] > frames
+
+
+def test_a_burst_does_not_speed_up_the_output() -> None:
+    """Many frames at once: the newest are sent, at the rate, and the rest counts as dropped."""
+    rig = Rig()
+    rig.wait(rig.shows_the_camera, 2.0)
+    rig.world.fault = "bursts"
+    sent = len(rig.sink.kinds)
+    rig.live(5.0)
+    assert len(rig.sink.kinds) - sent == pytest.approx(5 * FPS, rel=0.06)
+    assert rig.engine._dropped() > 500
+
+
+def test_hanging_calls_are_not_piled_up() -> None:
+    """A camera that hangs with every attempt costs a few threads, not one every few seconds for ever."""
+    rig = Rig()
+    rig.wait(rig.shows_the_camera, 2.0)
+    rig.world.fault = "hangs"
+    rig.live(25.0)
+    first = rig.engine.abandoned_threads
+    assert 1 <= first <= capture.MAX_ABANDONED
+    rig.live(60.0)
+    assert rig.engine.abandoned_threads <= first + 4
+    assert any("hang" in p.what for p in rig.engine.problems())
+    rig.world.fault = ""
+    rig.wait(rig.shows_the_camera, 3.0)
+    assert rig.engine.abandoned_threads == 0
+
+
+class FifoCamera(ScriptedSource):
+    """A webcam whose reads block in the kernel once `blocks` is set: in the opening of a FIFO without a writer."""
+
+    def __init__(self, fifo: Path) -> None:
+        super().__init__(live=True)
+        self.fifo = fifo
+        self.blocks = threading.Event()
+        self.blocks_open = False
+
+    def open(self) -> ScriptedSource:
+        """Opens, or hangs."""
+        if self.blocks_open:
+            os.close(os.open(self.fifo, os.O_RDONLY))
+        return super().open()
+
+    def read(self, out: np.ndarray) -> float | None:
+        """A frame, or hangs."""
+        if self.blocks.is_set():
+            os.close(os.open(self.fifo, os.O_RDONLY))
+        return super().read(out)
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[Path]:
+    """A FIFO; whoever still blocks on it at the end of the test is let go."""
+    path = tmp_path / "fifo"
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no FIFOs on this platform")
+    os.mkfifo(path)
+    yield path
+    let_go(path)
+
+
+def let_go(fifo: Path) -> None:
+    """Let every call return that blocks in opening it."""
+    try:
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return  # nobody waits
+
+
+def descriptors() -> int:
+    """How many files this process has open."""
+    return len(os.listdir("/dev/fd"))
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up sooner than with real cameras."""
+    limits = {"SILENT_S": 0.2, "REOPEN_S": 0.3, "LEAVE_S": 0.3, "OPEN_LIMIT_S": 0.5, "CLOSE_S": 0.5}
+    for name, seconds in limits.items():
+        monkeypatch.setattr(capture, name, seconds)
+    monkeypatch.setattr(capture, "RETRY_S", (0.05, 0.1))
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_read_that_blocks_for_ever_does_not_block_the_daemon(fifo: Path) -> None:
+    """The output goes on, the camera is opened anew; when the call returns, threads and files are as before."""
+    threads, files = threading.active_count(), descriptors()
+    first, second, sink = FifoCamera(fifo), ScriptedSource(live=True), RecordingSink()
+    sources = iter([first, second])
+    plan = Plan("fifo", True, SHAPE[1], SHAPE[0], 100.0, lambda: next(sources).open())
+    ended = threading.Event()
+    face_filter = ScriptedFilter()
+    engine = Engine(plan, lambda: face_filter, face_filter.parameters, [sink], on_end=ended.set)  # type: ignore
+    engine.start()
+    wait_for(lambda: engine.state.state == "running")
+    first.blocks.set()
+    wait_for(lambda: engine.state.state == "stalled")
+    sent = len(sink.kinds)
+    wait_for(lambda: len(sink.kinds) > sent + 10)
+    wait_for(lambda: engine.state.state == "running")
+    assert engine.abandoned_threads == 1
+    assert first.closed == 0
+    let_go(fifo)
+    wait_for(lambda: engine.abandoned_threads == 0)
+    wait_for(lambda: first.closed == 1)
+    engine.stop()
+    assert ended.wait(30)
+    engine.join()
+    wait_for(lambda: threading.active_count() == threads)
+    assert descriptors() == files
+    assert engine.error is None
+
+
+@pytest.mark.usefixtures("hasty")
+def test_an_opening_that_blocks_for_ever_does_not_either(fifo: Path) -> None:
+    """Not even the end waits for it: the thread is left behind, and said so."""
+    threads = threading.active_count()
+    source, sink = FifoCamera(fifo), RecordingSink()
+    source.blocks_open = True
+    engine, ended = engine_of(source, sink)
+    engine.start()
+    wait_for(lambda: engine.state.state == "stalled")
+    wait_for(lambda: "opening scripted hangs" in engine.state.reason)
+    wait_for(lambda: engine.abandoned_threads == 1)
+    engine.stop()
+    assert ended.wait(30)
+    engine.join()
+    assert source.opened == 0
+    end_s = time.monotonic() + 30
+    while threading.active_count() > threads:
+        let_go(fifo)
+        assert time.monotonic() < end_s
+    assert source.opened == source.closed
+
+
+class FaultyCamera:
+    """A back end of pyvirtualcam that fails on purpose."""
+
+    fault: ClassVar[str] = ""
+    opened: ClassVar[int] = 0
+    sent: ClassVar[int] = 0
+    release: ClassVar[threading.Event] = threading.Event()
+
+    def __init__(self, width: int, height: int, fps: float, fourcc: int, device: str | None, **options: Any) -> None:
+        if FaultyCamera.fault == "gone":
+            raise RuntimeError("no such device")
+        FaultyCamera.opened += 1
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def send(self, frame: np.ndarray) -> None:
+        """Take a frame, or not."""
+        if FaultyCamera.fault in {"gone", "raises"}:
+            raise RuntimeError("write failed")
+        if FaultyCamera.fault == "blocks":
+            FaultyCamera.release.wait(30)
+        FaultyCamera.sent += 1
+
+    def device(self) -> str:
+        """Its name."""
+        return "faulty"
+
+    def native_fourcc(self) -> None:
+        """Whatever comes."""
+
+
+@pytest.mark.parametrize("fault", ["raises", "gone", "blocks"])
+def test_an_output_that_fails_does_not_hold_up_the_others(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It raises, its device vanishes, or it blocks: the other sink goes on, the problem is told, and it heals."""
+    monkeypatch.setattr("livewarp.sinks.camera.BLOCKED_S", 0.3)
+    pyvirtualcam.register_backend("faulty", FaultyCamera)
+    FaultyCamera.fault, FaultyCamera.opened, FaultyCamera.sent = "", 0, 0
+    FaultyCamera.release.clear()
+    try:
+        camera = VirtualCameraSink(SHAPE[1], SHAPE[0], 100.0, backend="faulty")
+        other = RecordingSink()
+        engine, ended = engine_of(ScriptedSource(fps=100.0), camera, other)  # type: ignore[arg-type]
+        engine.start()
+        wait_for(lambda: FaultyCamera.sent > 3)
+        FaultyCamera.fault = fault
+        wait_for(lambda: engine.problems())
+        sent = len(other.kinds)
+        wait_for(lambda: len(other.kinds) > sent + 20)
+        assert engine.problems()[0].what
+        assert engine.problems()[0].remedy
+        FaultyCamera.fault = ""
+        FaultyCamera.release.set()
+        sent = FaultyCamera.sent
+        wait_for(lambda: FaultyCamera.sent > sent + 3)
+        wait_for(lambda: not engine.problems())
+        engine.stop()
+        assert ended.wait(30)
+        assert engine.error is None
+    finally:
+        pyvirtualcam.camera.BACKENDS.pop("faulty")
