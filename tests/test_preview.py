@@ -78,7 +78,7 @@ def jpegs():
 @pytest.fixture
 def preview(jpegs):
     """A running preview."""
-    preview = Preview(jpegs.put)
+    preview = Preview(lambda picture: jpegs.put(picture.jpeg))
     preview.start()
     yield preview
     preview.close()
@@ -225,10 +225,10 @@ def test_tiny_frames_pass():
 
 def test_start_and_close_may_be_repeated(jpegs):
     """`start` and `close` may each be called more than once, and `close` without `start`."""
-    preview = Preview(jpegs.put)
+    preview = Preview(lambda picture: jpegs.put(picture.jpeg))
     preview.close()
     preview.close()
-    preview = Preview(jpegs.put)
+    preview = Preview(lambda picture: jpegs.put(picture.jpeg))
     preview.start()
     preview.start()
     assert sum(thread.name == "preview" for thread in threading.enumerate()) == 1

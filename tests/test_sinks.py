@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,9 +18,17 @@ from livewarp.errors import SettingsError, SinkError
 from livewarp.sinks import open_sink, videofile
 from livewarp.sinks.sender import QUEUE_FRAMES, Sender
 from livewarp.sinks.videofile import VideoFileSink
-from livewarp.sinks.virtualcam import VirtualCameraSink
+from livewarp.sinks.virtualcam import BACKEND, VirtualCameraSink
 
 FRAME = np.full((48, 64, 3), 100, np.uint8)
+
+
+def until(what: Callable[[], object]) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
 
 
 def count_frames(path: Path) -> int:
@@ -174,6 +184,7 @@ def test_a_virtual_camera_gets_the_pixels(backend: str) -> None:
     frame = rng.integers(0, 256, (48, 64, 3)).astype(np.uint8)
     sink = VirtualCameraSink(64, 48, 20.0, backend=backend)
     sink.send(frame)
+    until(lambda: RecordingCamera.sent)
     sink.close()
     sink.close()
     fourcc = encode_fourcc(pyvirtualcam.PixelFormat.BGR.value)
@@ -195,24 +206,39 @@ def test_an_unknown_back_end_is_told() -> None:
         VirtualCameraSink(64, 48, 20.0, backend="none such")
 
 
-def test_auto_without_a_virtual_camera_tells_how_to_get_one(
+def test_auto_without_a_camera_tells_how_to_get_one(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Two lines: how to get one here, and where to watch instead."""
+    """What each kind lacks here and how to get it, and where to watch instead."""
+    asked = []
 
-    def none(*args: Any, **kw: Any) -> None:
-        raise RuntimeError("no device")
+    def none(*args: Any, backend: str, **kw: Any) -> None:
+        asked.append(backend)
+        raise RuntimeError("no device; to get one: look")
 
     monkeypatch.setattr(pyvirtualcam, "Camera", none)
     with caplog.at_level("INFO", "livewarp"):
         assert open_sink("auto", 64, 48, 30, "http://127.0.0.1:8788/") is None
-    assert "to get one" in caplog.text
+    assert asked == [BACKEND, "livewarp-pipewire"]  # the one that more programs see comes first
+    assert caplog.text.count("no device; to get one: look") == 2
     assert "watch at http://127.0.0.1:8788/" in caplog.text
     with pytest.raises(SinkError):
         open_sink("virtualcam", 64, 48, 30)
+    with pytest.raises(SinkError):
+        open_sink("pipewire", 64, 48, 30)
 
 
-@pytest.mark.parametrize("wanted", ["", "file:", "screen", "nul"])
+def test_a_sink_that_keeps_what_it_gets_counts_as_watched(tmp_path: Path) -> None:
+    """A recording and a benchmark want every frame, whoever looks."""
+    for wanted in ("null", f"file:{tmp_path / 'out.mp4'}"):
+        sink = open_sink(wanted, 64, 48, 25)
+        assert sink is not None
+        sink.send(FRAME)
+        assert (sink.watched, sink.problem, sink.dropped) == (True, None, 0)
+        sink.close()
+
+
+@pytest.mark.parametrize("wanted", ["", "file:", "screen", "nul", "virtualcamera", "virtualcam:", "pipewire:x"])
 def test_what_is_no_sink_is_told_what_there_is(wanted: str) -> None:
     """A mistyped sink is a usage error that lists the kinds."""
     with pytest.raises(SettingsError, match=r"allowed: auto, virtualcam"):

@@ -9,6 +9,9 @@ class NullSink:
     """Takes frames and forgets them."""
 
     name = "null"
+    dropped = 0
+    problem = None
+    watched = True  # whoever asks for this wants the work done
 
     def send(self, pixels: BgrFrame) -> None:
         """Do nothing."""

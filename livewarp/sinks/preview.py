@@ -3,19 +3,28 @@
 Guarantees: the engine never waits for the preview; a frame is copied only when someone watches and
 the encoder is free, and encoded once for all viewers, at most `MAX_FPS` times a second.
 
-The buffer has one owner at a time: the engine, while `_wanted` is True; the preview thread,
-otherwise. Only the thread gives it to the engine, and only the engine gives it back, so that no lock
-is needed.
+While the camera is blanked, a picture of it that is still on its way must not be shown: each JPEG says
+whether it is of the camera.
+
+For those who compare, the frame as it came and the frame as it is sent go into one picture, above
+each other: two streams would never show the same frame at the same time. What is not offered with
+`offer_before`, such as the privacy picture, has no such half.
+
+The buffers have one owner at a time: the engine, while `_wanted` is True; the preview thread,
+otherwise. Only the thread gives them to the engine, and only the engine gives them back, so that no
+lock is needed.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
 from enum import Enum, auto
 from queue import SimpleQueue
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -25,6 +34,7 @@ from livewarp.arrays import BgrFrame
 MAX_FPS = 30
 MAX_WIDTH_PX = 1280
 JPEG_QUALITY = 80
+GAP_S = 0.5  # so long those who compare are shown the last pair rather than a picture without its other half
 
 _INTERVAL_S = 1 / MAX_FPS
 _JOIN_S = 2.0  # an encoding of the largest frame takes less
@@ -40,7 +50,23 @@ class _Note(Enum):
     CLOSE = auto()
 
 
-def _ignore(jpeg: bytes) -> None:
+class Picture(NamedTuple):
+    """What viewers get.
+
+    Attributes
+    ----------
+    camera
+        Whether it is of the camera; else it is a placeholder.
+    halves
+        2: the frame as it came above the frame as it is sent; 1: the latter alone.
+    """
+
+    jpeg: bytes
+    camera: bool = True
+    halves: int = 1
+
+
+def _ignore(picture: Picture) -> None:
     """What happens to a picture while nobody has asked for it."""
 
 
@@ -49,8 +75,10 @@ class Preview:
 
     Parameters
     ----------
-    on_jpeg
-        Gets each JPEG, in the preview thread; may be set later, too.
+    on_picture
+        Gets each picture, in the preview thread; may be set later, too.
+    on_split
+        The same for those who compare: two halves, where there is something to compare.
 
     Attributes
     ----------
@@ -58,20 +86,32 @@ class Preview:
         What ended the thread although nobody closed it, else None.
     """
 
-    def __init__(self, on_jpeg: Callable[[bytes], None] = _ignore) -> None:
-        self.on_jpeg = on_jpeg
+    def __init__(
+        self,
+        on_picture: Callable[[Picture], None] = _ignore,
+        on_split: Callable[[Picture], None] = _ignore,
+    ) -> None:
+        self.on_picture = on_picture
+        self.on_split = on_split
         self.failure: Exception | None = None
         self._wanted = False
         self._buffer: BgrFrame = np.empty((0, 0, 3), np.uint8)
+        self._before: BgrFrame = np.empty((0, 0, 3), np.uint8)
+        self._pair: bool | None = None  # of the frame under way: taken; missed; None: has no such half
+        self._paired = False  # whether the buffers hold a pair
+        self._gap = False  # whether those who compare do without this picture
+        self._paired_s = -math.inf  # when the last pair was encoded
+        self._camera = True  # whether the buffer holds a frame of the camera
         self._notes: SimpleQueue[_Note] = SimpleQueue()
-        self._viewers = 0
+        self._plain = 0
+        self._split = 0
         self._counting = threading.Lock()  # between viewers; the engine never takes it
         self._thread: threading.Thread | None = None
 
     @property
     def viewers(self) -> int:
-        """How many watch."""
-        return self._viewers
+        """How many watch, those who compare among them."""
+        return self._plain + self._split
 
     def start(self) -> None:
         """Start the thread; more than once is as good as once."""
@@ -85,22 +125,58 @@ class Preview:
         if self._thread is not None:
             self._thread.join(_JOIN_S)
 
-    def watch(self) -> None:
-        """Count one more viewer."""
-        with self._counting:
-            self._viewers += 1
+    def watch(self, split: bool = False) -> None:
+        """Count one more viewer; `split`: one who compares."""
+        self._count(1, split)
         self._notes.put(_Note.WATCHED)
 
-    def unwatch(self) -> None:
+    def unwatch(self, split: bool = False) -> None:
         """Count one viewer less."""
-        with self._counting:
-            self._viewers -= 1
+        self._count(-1, split)
 
-    def offer(self, pixels: BgrFrame) -> None:
-        """Take a frame, (H, W, 3) uint8 BGR, if the preview has use for one; from one thread only."""
-        if not self._wanted:
+    def _count(self, change: int, split: bool) -> None:
+        with self._counting:
+            if split:
+                self._split += change
+            else:
+                self._plain += change
+
+    def offer_before(self, pixels: BgrFrame) -> None:
+        """Take a frame as it came, if somebody compares; `offer` of the same frame must follow, from the same thread.
+
+        Never called with what the sinks must not get: while blanked, nothing of the camera is offered.
+        """
+        if not self._split:
+            return
+        self._pair = self._wanted
+        if self._pair:
+            if self._before.shape != pixels.shape:
+                self._before = np.empty_like(pixels)
+            np.copyto(self._before, pixels)
+
+    def forget_before(self) -> None:
+        """Drop what `offer_before` took: another picture than that frame is sent."""
+        self._pair = None
+
+    def offer(self, pixels: BgrFrame, camera: bool = True) -> None:
+        """Take a frame, (H, W, 3) uint8 BGR, if the preview has use for one; from one thread only.
+
+        Parameters
+        ----------
+        camera
+            Whether it is of the camera; else it is a placeholder.
+        """
+        pair, self._pair = self._pair, None
+        if not self._wanted or pair is False:  # wanted only since `offer_before`: the next one is whole
+            return
+        # A frame that is sent again to fill a gap has no half of its own: the last pair may stand meanwhile.
+        gap = camera and pair is None and time.monotonic() - self._paired_s < GAP_S
+        if gap and not self._plain:
             return
         self._wanted = False
+        self._gap = gap
+        self._paired = pair is True
+        self._camera = camera
         if self._buffer.shape != pixels.shape:
             self._buffer = np.empty_like(pixels)
         np.copyto(self._buffer, pixels)
@@ -118,21 +194,33 @@ class Preview:
         due_s = 0.0
         while (note := self._notes.get()) is not _Note.CLOSE:
             mine = mine or note is _Note.FRAME
-            if note is _Note.FRAME and self._viewers:
+            if note is _Note.FRAME and self.viewers:
                 due_s = max(due_s, time.monotonic()) + _INTERVAL_S
-                self.on_jpeg(encode(self._buffer))
+                self._encode()
                 # Half an interval of grace: of a camera at just this rate no frame is lost to jitter.
                 time.sleep(max(due_s - _INTERVAL_S / 2 - time.monotonic(), 0.0))
-            if mine and self._viewers:
+            if mine and self.viewers:
                 mine = False
                 self._wanted = True
 
+    def _encode(self) -> None:
+        """One picture for each kind of viewer that there is; one for both where there is no pair."""
+        single = self._split > 0 and not self._paired and not self._gap
+        if self._plain or single:
+            picture = Picture(encode(self._buffer), self._camera)
+            self.on_picture(picture)
+            if single:
+                self.on_split(picture)
+        if self._split and self._paired:
+            self._paired_s = time.monotonic()
+            self.on_split(Picture(encode(np.vstack([self._before, self._buffer]), 2), self._camera, 2))
 
-def encode(pixels: BgrFrame) -> bytes:
-    """A frame, (H, W, 3) uint8 BGR, as JPEG; reduced to `MAX_WIDTH_PX` where it is wider."""
+
+def encode(pixels: BgrFrame, halves: int = 1) -> bytes:
+    """A frame, or several above each other, (H, W, 3) uint8 BGR, as JPEG; reduced to `MAX_WIDTH_PX` where wider."""
     height, width = pixels.shape[:2]
     if width > MAX_WIDTH_PX:
-        size = (MAX_WIDTH_PX, max(1, round(height * MAX_WIDTH_PX / width)))
+        size = (MAX_WIDTH_PX, halves * max(1, round(height / halves * MAX_WIDTH_PX / width)))
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     done, jpeg = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
     assert done  # imencode raises where it cannot; False is for encoders that are not built in

@@ -1,26 +1,41 @@
-"""Sends to a slow sink from a thread of its own, so that the frame loop never waits for it."""
+"""Records from a thread of its own, so that the frame loop never waits for an encoder or a disk."""
 
 from __future__ import annotations
 
 import threading
+from typing import Protocol
 
 import numpy as np
 
 from livewarp.arrays import BgrFrame
 from livewarp.mailbox import Mailbox, Parcel
-from livewarp.sinks import Sink
 
 QUEUE_FRAMES = 8  # a quarter of a second: rides out an encoder's slow frames
 
 
-class Sender:
-    """`sink`, behind a short queue.
+class Recorder(Protocol):
+    """What is slow."""
 
-    Guarantees: `send` copies the frame and returns; when the sink falls behind, the oldest waiting
-    frame is dropped and counted in `dropped`. A failure of the sink is raised by the next `send`.
+    name: str
+
+    def send(self, pixels: BgrFrame) -> None:
+        """Take one frame; may block. Raises `SinkError`."""
+
+    def close(self) -> None:
+        """Finish."""
+
+
+class Sender:
+    """A recorder behind a short queue.
+
+    Guarantees: `send` copies the frame and returns; when the recorder falls behind, the oldest waiting
+    frame is dropped and counted in `dropped`. A failure is raised by the next `send`: a recording that
+    has a hole is not what was asked for.
     """
 
-    def __init__(self, sink: Sink, width: int, height: int) -> None:
+    watched = True  # what is recorded is wanted
+
+    def __init__(self, sink: Recorder, width: int, height: int) -> None:
         self.name = sink.name
         self._sink = sink
         self._mailbox = Mailbox((height, width, 3), QUEUE_FRAMES)
@@ -33,6 +48,11 @@ class Sender:
     def dropped(self) -> int:
         """Frames that the sink was too slow for."""
         return self._mailbox.dropped
+
+    @property
+    def problem(self) -> str | None:
+        """What ended the recording; the next `send` raises it."""
+        return None if self._error is None else str(self._error)
 
     def send(self, pixels: BgrFrame) -> None:
         """Queue one frame (height, width, 3)."""

@@ -1,35 +1,59 @@
-"""A virtual camera as a sink, through pyvirtualcam: v4l2loopback on Linux, OBS elsewhere."""
+"""Virtual cameras as outputs, all through pyvirtualcam: back ends of ours on Linux, OBS's elsewhere."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import struct
 import sys
-from pathlib import Path
+from typing import Protocol
 
+import cv2
+import numpy as np
 import pyvirtualcam
 from pyvirtualcam.camera import BACKENDS
 
 from livewarp.arrays import BgrFrame
 from livewarp.errors import SinkError
+from livewarp.sinks import loopback, pipewire
+from livewarp.sinks.camera import CameraSink, Output
 
 # Always one by name: a registered back end would otherwise stand in when the real one is missing.
-BACKEND = "v4l2loopback" if sys.platform.startswith("linux") else "obs"
+BACKEND = loopback.BACKEND if sys.platform.startswith("linux") else "obs"
+
+# Back ends that take I420 and tell more of themselves than pyvirtualcam asks for.
+OURS = {loopback.BACKEND: loopback.LoopbackCamera, pipewire.BACKEND: pipewire.PipeWireCamera}
 
 HOW_TO_GET_ONE = {
-    "linux": "to get one: sudo apt install v4l2loopback-dkms && sudo modprobe v4l2loopback exclusive_caps=1 "
-    "card_label=livewarp",
+    "linux": f"to get one: sudo apt install v4l2loopback-dkms && {loopback.LOAD}",
     "darwin": "to get one: install OBS Studio 30 or later and start its virtual camera once",
     "win32": "to get one: install OBS Studio (its virtual camera comes with it)",
 }
 
-# Of linux/videodev2.h.
-_VIDIOC_QUERYCAP = 0x80685600
-_VIDIOC_STREAMON = 0x40045612
-_BUF_TYPE_VIDEO_OUTPUT = 2
-_CAPTURE_OR_OUTPUT = 0x3
-_CAPABILITY = struct.Struct("=16s32s32sIII12x")  # driver, card, bus, version, capabilities, device_caps
+
+class Told(Protocol):
+    """What a back end of ours tells of itself beyond pyvirtualcam's interface."""
+
+    visible_to: str
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a frame would be of use to anyone."""
+
+    @property
+    def watched(self) -> bool | None:
+        """Whether someone watches."""
+
+    def check(self) -> None:
+        """Raise `SinkError` where it is not any more what was opened."""
+
+
+class _Untold:
+    """What is known of a back end that tells nothing."""
+
+    visible_to = "every program that uses cameras"
+    wanted = True
+    watched = None
+
+    def check(self) -> None:
+        """Nothing can be asked."""
 
 
 def how_to_get_one() -> str:
@@ -37,8 +61,8 @@ def how_to_get_one() -> str:
     return HOW_TO_GET_ONE.get(sys.platform, "see the README for how to get one")
 
 
-class VirtualCameraSink:
-    """Sends frames to a virtual camera.
+class VirtualCameraSink(CameraSink):
+    """Sends frames to a virtual camera; a lost one is opened again.
 
     Parameters
     ----------
@@ -56,46 +80,86 @@ class VirtualCameraSink:
     """
 
     def __init__(self, width: int, height: int, fps: float, device: str | None = None, backend: str = BACKEND) -> None:
-        if backend not in BACKENDS:  # Camera would raise a bare KeyError, and another one when it is collected
-            raise SinkError(f"virtual camera: back end {backend!r}, allowed here: {', '.join(BACKENDS)}")
-        if backend == "v4l2loopback":
-            _free_stuck(device)
-        try:
-            self._camera = pyvirtualcam.Camera(
-                width, height, fps, fmt=pyvirtualcam.PixelFormat.BGR, device=device, backend=backend
-            )
-        except (RuntimeError, ValueError) as error:
-            raise SinkError(f"virtual camera {device or ''}: {_one_line(error)}; {how_to_get_one()}") from error
-        self.name = f"virtual camera {self._camera.device}"
+        def reopen(lost: Output | None) -> Output:
+            if not isinstance(lost, VirtualCamera) or device is not None:
+                return VirtualCamera(width, height, fps, device, backend)
+            try:
+                return VirtualCamera(width, height, fps, lost.device, backend)
+            except SinkError:  # any will do, but whoever watches has the one that was lost
+                return VirtualCamera(width, height, fps, None, backend)
 
-    def send(self, pixels: BgrFrame) -> None:
-        """Send one frame (height, width, 3); the array may be changed after the call."""
+        super().__init__(reopen)
+
+
+class VirtualCamera:
+    """An opened virtual camera; the parameters are those of `VirtualCameraSink`."""
+
+    def __init__(self, width: int, height: int, fps: float, device: str | None, backend: str) -> None:
+        for ours, made_by in OURS.items():
+            pyvirtualcam.register_backend(ours, made_by)
+        kind = "PipeWire camera" if backend == pipewire.BACKEND else "virtual camera"
+        if backend not in BACKENDS:  # Camera would raise a bare KeyError, and another one when it is collected
+            raise SinkError(f"{kind}: back end {backend!r}, allowed here: {', '.join(BACKENDS)}")
+        self.size_hw = (height, width)
+        self._told: Told = _Untold()
+        # I420 has a colour for every 2 × 2 pixels: a last odd row or column is left out.
+        self._even_hw = (height & ~1, width & ~1)
+        self._packs = backend in OURS
+        if self._packs:
+            height, width = self._even_hw
+            self.packed_shape = (height * 3 // 2, width, 1)
+            options = {"fmt": pyvirtualcam.PixelFormat.I420, "on_open": self._meet}
+        else:
+            self.packed_shape = (height, width, 3)
+            options = {"fmt": pyvirtualcam.PixelFormat.BGR}
         try:
-            self._camera.send(pixels)
+            self._camera = pyvirtualcam.Camera(width, height, fps, device=device, backend=backend, **options)
         except (RuntimeError, ValueError) as error:
-            raise SinkError(f"{self.name}: {_one_line(error)}") from error
+            text = " ".join(str(error).split()).removeprefix(f"'{backend}' backend: ")
+            # Ours name the remedy, as they know what failed.
+            remedy = "" if self._packs else f"; {how_to_get_one()}"
+            raise SinkError(f"{kind} {device or ''}: {text}{remedy}".replace(" :", ":")) from error
+        self.device: str = self._camera.device
+        self.name = f"{kind} {self.device}"
+        self.visible_to = self._told.visible_to
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a frame would be of use to anyone."""
+        return self._told.wanted
+
+    @property
+    def watched(self) -> bool | None:
+        """Whether someone watches; None: it cannot be known."""
+        return self._told.watched
+
+    def pack(self, pixels: BgrFrame, buffer: BgrFrame) -> None:
+        """BGR → I420 for back ends of ours; others get a copy."""
+        if self._packs:
+            height, width = self._even_hw
+            cv2.cvtColor(pixels[:height, :width], cv2.COLOR_BGR2YUV_I420, buffer[:, :, 0])
+        else:
+            np.copyto(buffer, pixels)
+
+    def write(self, buffer: BgrFrame) -> None:
+        """Send what was packed."""
+        try:
+            self._camera.send(buffer)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise SinkError(f"{self.name}: {' '.join(str(error).split())}") from error
+        except SinkError as error:
+            raise SinkError(f"{self.name}: {error}") from error
+
+    def check(self) -> None:
+        """Raise `SinkError` where the camera is not any more what was opened."""
+        try:
+            self._told.check()
+        except SinkError as error:
+            raise SinkError(f"{self.name}: {error}") from error
 
     def close(self) -> None:
         """Release the device; may be called more than once."""
         self._camera.close()
 
-
-def _free_stuck(device: str | None) -> None:
-    """Make an output again of the device, or all, that v4l2loopback 0.12 left as nothing when its writer ended."""
-    import fcntl
-
-    for node in [Path(device)] if device else sorted(Path("/dev").glob("video*")):
-        with contextlib.suppress(OSError):
-            fd = os.open(node, os.O_RDWR | os.O_NONBLOCK)
-            try:
-                reply = bytearray(_CAPABILITY.size)
-                fcntl.ioctl(fd, _VIDIOC_QUERYCAP, reply)
-                driver, *_, device_caps = _CAPABILITY.unpack(reply)
-                if driver.startswith(b"v4l2 loopback") and not device_caps & _CAPTURE_OR_OUTPUT:
-                    fcntl.ioctl(fd, _VIDIOC_STREAMON, struct.pack("i", _BUF_TYPE_VIDEO_OUTPUT))
-            finally:
-                os.close(fd)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    def _meet(self, told: Told) -> None:
+        self._told = told

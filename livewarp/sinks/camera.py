@@ -1,0 +1,217 @@
+"""A camera that programs watch, kept up: frames go to it from a thread of its own, and it heals by itself.
+
+Guarantees: `send` converts the frame and returns, whatever the camera does; the newest frame wins; a camera
+that fails, vanishes or is taken away is opened again with back-off, said once, and told by `problem`
+while it lasts. The thread owns the camera: it alone writes to it and closes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from livewarp.arrays import BgrFrame
+from livewarp.errors import SinkError
+from livewarp.mailbox import Mailbox, Parcel
+
+CHECK_S = 0.5  # how often an output is asked whether it is still what it was
+FIRST_RETRY_S = 0.25
+LONGEST_RETRY_S = 2.0
+BLOCKED_S = 2.0  # a write that takes longer is told of
+JOIN_S = 3.0
+
+_log = logging.getLogger(__name__)
+
+
+class Output(Protocol):
+    """An opened camera; its thread's own, but for `pack` and what is only read."""
+
+    name: str
+    visible_to: str  # which programs find it, for people
+    size_hw: tuple[int, int]  # of the frames that `pack` takes
+    packed_shape: tuple[int, int, int]  # of what it makes of them
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a frame would be of use to anyone."""
+
+    @property
+    def watched(self) -> bool | None:
+        """Whether someone watches; None: it cannot be known."""
+
+    def pack(self, pixels: BgrFrame, buffer: BgrFrame) -> None:
+        """Convert a frame into a buffer of `packed_shape`; in the caller's thread."""
+
+    def write(self, buffer: BgrFrame) -> None:
+        """Send what was packed; may block. Raises `SinkError`."""
+
+    def check(self) -> None:
+        """Raise `SinkError` where the camera is not any more what was opened."""
+
+    def close(self) -> None:
+        """Release it; may be called more than once."""
+
+
+class CameraSink:
+    """A sink that heals.
+
+    Parameters
+    ----------
+    open_output
+        Opens the camera; is given the output that was lost, or None the first time. What it opens later has
+        the same shapes.
+    clock
+        Seconds, monotonic.
+
+    Raises
+    ------
+    SinkError
+        It cannot be opened now.
+    """
+
+    def __init__(
+        self, open_output: Callable[[Output | None], Output], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._open = open_output
+        self._clock = clock
+        self._output = self._known = open_output(None)
+        self._lost = False
+        self._proven = True  # whether it has worked since it was opened
+        self._lost_frames = 0
+        self._problem: str | None = None
+        self._writing_since = float("inf")
+        self._retry_s = FIRST_RETRY_S
+        self._retry_at = 0.0
+        self._check_at = 0.0
+        self._closed = False
+        self._mailbox = Mailbox(self._known.packed_shape)
+        self._thread = threading.Thread(target=self._run, name=f"sender {self.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def name(self) -> str:
+        """The camera, for people."""
+        return self._known.name
+
+    @property
+    def visible_to(self) -> str:
+        """Which programs find it, for people."""
+        return self._known.visible_to
+
+    @property
+    def dropped(self) -> int:
+        """Frames that it was too slow for, or that came while it was gone."""
+        return self._mailbox.dropped + self._lost_frames
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong and the remedy, while it lasts."""
+        if self._problem is None and (waited_s := self._clock() - self._writing_since) > BLOCKED_S:
+            return f"{self.name}: has taken no frame for {waited_s:.0f} s; close the programs that use it"
+        return self._problem
+
+    @property
+    def watched(self) -> bool | None:
+        """Whether someone watches; nobody can watch what is gone."""
+        return False if self._lost else self._known.watched
+
+    def send(self, pixels: BgrFrame) -> None:
+        """Hand one frame over; the array may be changed after the call."""
+        if pixels.shape[:2] != self._known.size_hw:
+            raise SinkError(f"{self.name}: got a frame of {pixels.shape[:2]}, allowed: {self._known.size_hw} (h, w)")
+        if self._lost:
+            self._lost_frames += 1
+        elif self._known.wanted:
+            buffer = self._mailbox.take()
+            self._known.pack(pixels, buffer)
+            self._mailbox.post(Parcel(buffer, 0.0, 0, 0.0))
+
+    def close(self) -> None:
+        """End the thread and release the camera; may be called more than once."""
+        if self._closed:
+            return
+        self._closed = True
+        self._mailbox.close()
+        self._thread.join(JOIN_S)
+        if self._thread.is_alive():
+            _log.warning("%s: is left behind: it takes no frames and does not return", self.name)
+
+    def _run(self) -> None:
+        """Thread: write what comes, look after the camera in between."""
+        try:
+            while not self._mailbox.closed:
+                if self._lost:
+                    self._retry()
+                else:
+                    self._serve()
+        except BaseException as error:  # the top of this thread
+            _log.exception("%s: its thread has failed", self.name)
+            self._problem = f"{self.name}: has failed: {error}; restart livewarp"
+            self._lost = True
+        finally:
+            self._output.close()
+
+    def _serve(self) -> None:
+        """Write the next frame, if one comes, and look after the camera now and then."""
+        parcel = self._mailbox.receive(CHECK_S)
+        try:
+            if parcel is not None:
+                self._write(parcel.pixels)
+                self._prove()
+            if self._clock() >= self._check_at:
+                self._output.check()
+                self._check_at = self._clock() + CHECK_S
+                self._prove()
+        except SinkError as error:
+            self._lose(str(error))
+
+    def _write(self, buffer: BgrFrame) -> None:
+        self._writing_since = self._clock()
+        try:
+            self._output.write(buffer)
+        except SinkError:
+            self._lost_frames += 1
+            raise
+        finally:
+            self._writing_since = float("inf")
+            self._mailbox.give(buffer)
+
+    def _prove(self) -> None:
+        if not self._proven:
+            self._proven = True
+            self._problem = None
+            _log.info("%s: is back", self.name)
+
+    def _lose(self, why: str) -> None:
+        self._lost = True
+        self._problem = why
+        self._output.close()
+        if self._proven:  # once an episode
+            _log.warning("%s", why)
+            self._retry_s = FIRST_RETRY_S
+        self._proven = False
+        self._put_off()
+
+    def _put_off(self) -> None:
+        self._retry_at = self._clock() + self._retry_s
+        self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
+
+    def _retry(self) -> None:
+        """Open it again once the time has come."""
+        parcel = self._mailbox.receive(max(self._retry_at - self._clock(), 0.0))
+        if parcel is not None:  # it was under way when the camera was lost
+            self._mailbox.give(parcel.pixels)
+            self._lost_frames += 1
+        if self._mailbox.closed or self._clock() < self._retry_at:
+            return
+        try:
+            self._output = self._known = self._open(self._known)
+        except SinkError as error:
+            self._problem = str(error)
+            self._put_off()
+        else:
+            self._check_at = self._clock() + CHECK_S
+            self._lost = False

@@ -1,0 +1,218 @@
+"""A pyvirtualcam back end that is a camera of the PipeWire session: no kernel module, no root.
+
+Threads: PipeWire's own loop calls `_on_state` and `_on_format`; whatever else touches the stream holds the
+loop's lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyvirtualcam import PixelFormat
+from pyvirtualcam.util import encode_fourcc
+
+from livewarp.errors import SinkError
+from livewarp.sinks import libpipewire as pw
+from livewarp.sinks import spa
+from livewarp.sinks.viewers import SteadyWatch
+
+BACKEND = "livewarp-pipewire"
+NAME = "livewarp"  # programs remember a camera by its name, so it stays the same
+ANSWER_S = 3.0  # a daemon that is alive answers in milliseconds
+
+NO_DAEMON = (
+    "no PipeWire daemon answers; start it: systemctl --user start pipewire wireplumber "
+    "(to get it: sudo apt install pipewire wireplumber)"
+)
+
+
+class PipeWireCamera:
+    """Sends I420 frames to whoever watches the PipeWire camera.
+
+    Parameters
+    ----------
+    width, height, fps, fourcc, device
+        As pyvirtualcam gives them; `device` is the name that programs show.
+    on_open
+        Called with the camera once it is open, so that its user meets it behind pyvirtualcam's front.
+
+    Raises
+    ------
+    SinkError
+        No library or no daemon; the text names the remedy.
+    """
+
+    visible_to = (
+        "OBS and other programs that use PipeWire; Firefox with media.webrtc.camera.allow-pipewire in about:config; "
+        'Chromium with "PipeWire Camera support" in chrome://flags'
+    )
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        height: int,
+        fps: float,
+        fourcc: int,
+        device: str | None,
+        on_open: Callable[[Any], None] = lambda camera: None,
+    ) -> None:
+        if fourcc != encode_fourcc(PixelFormat.I420.value):
+            raise SinkError("takes I420 only")
+        self._fourcc = fourcc
+        self._name = device or NAME
+        self._viewers = SteadyWatch()
+        self._agreed: spa.Negotiated | None = None
+        self._state = pw.STATE_CONNECTING
+        self._error = ""
+        self._answered = threading.Event()
+        self._number = 0
+        self._library = library = pw.load()
+        self._core: int | None = None
+        self._stream: int | None = None
+        # What C holds pointers to, for as long as the stream lives.
+        self._hook = ctypes.create_string_buffer(pw.HOOK_BYTES)
+        self._events = pw.StreamEvents(
+            version=2, state_changed=pw.StateChanged(self._on_state), param_changed=pw.ParamChanged(self._on_format)
+        )
+        self._loop = library.pw_thread_loop_new(b"pipewire", None)
+        self._context = library.pw_context_new(library.pw_thread_loop_get_loop(self._loop), None, 0)
+        try:
+            if not self._context or library.pw_thread_loop_start(self._loop) < 0:
+                raise SinkError("PipeWire's client library cannot start; install PipeWire again")
+            with self._locked():
+                self._connect([spa.enum_format(name, width, height, fps) for name in spa.LAYOUTS])
+            self._answered.wait(ANSWER_S)
+            if not self._works():
+                raise SinkError(f"{self._error}; {NO_DAEMON}" if self._error else NO_DAEMON)
+        except BaseException:
+            self.close()
+            raise
+        on_open(self)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a viewer takes frames at this moment."""
+        return self._state == pw.STATE_STREAMING and self._agreed is not None
+
+    @property
+    def watched(self) -> bool:
+        """Whether someone watches, or did a moment ago."""
+        return self._viewers.watched
+
+    def send(self, frame: NDArray[np.uint8]) -> None:
+        """Hand one frame, (width · height · 3/2,) uint8, to the viewers, if there are any."""
+        self.check()
+        with self._locked():
+            if not self.wanted or self._agreed is None:
+                return
+            taken = self._library.pw_stream_dequeue_buffer(self._stream)
+            if taken:
+                self._fill(taken.contents.buffer.contents, frame, self._agreed)
+                self._library.pw_stream_queue_buffer(self._stream, taken)
+            # Without a free buffer too: it is what brings them back.
+            self._library.pw_stream_trigger_process(self._stream)
+
+    def check(self) -> None:
+        """Raise `SinkError` where the connection is lost."""
+        if self._state < pw.STATE_CONNECTING:
+            raise SinkError(f"the connection to PipeWire is lost{self._error and f' ({self._error})'}; {NO_DAEMON}")
+
+    def close(self) -> None:
+        """Take the camera away."""
+        library = self._library
+        with self._locked():
+            if self._stream:
+                library.pw_stream_destroy(self._stream)
+            if self._core:
+                library.pw_core_disconnect(self._core)
+        library.pw_thread_loop_stop(self._loop)
+        if self._context:
+            library.pw_context_destroy(self._context)
+        library.pw_thread_loop_destroy(self._loop)
+
+    def device(self) -> str:
+        """Its name."""
+        return self._name
+
+    def native_fourcc(self) -> int:
+        """I420."""
+        return self._fourcc
+
+    def _works(self) -> bool:
+        return self._state >= pw.STATE_PAUSED
+
+    def _connect(self, offers: list[bytes]) -> None:
+        library = self._library
+        self._core = library.pw_context_connect(self._context, None, 0)
+        if not self._core:
+            raise SinkError(NO_DAEMON)
+        properties = library.pw_properties_new_string(b"")
+        for key, value in {
+            "media.class": "Video/Source",
+            "media.role": "Camera",
+            "node.name": self._name,
+            "node.description": self._name,  # browsers leave out a camera without one
+            "node.nick": self._name,
+            "node.virtual": "true",
+        }.items():
+            library.pw_properties_set(properties, key.encode(), value.encode())
+        self._stream = library.pw_stream_new(self._core, self._name.encode(), properties)
+        library.pw_stream_add_listener(self._stream, self._hook, ctypes.byref(self._events), None)
+        array, kept = pw.pointers(offers)
+        flags = pw.FLAG_DRIVER | pw.FLAG_MAP_BUFFERS
+        if library.pw_stream_connect(self._stream, pw.DIRECTION_OUTPUT, pw.ANY_ID, flags, array, len(kept)) < 0:
+            raise SinkError(NO_DAEMON)
+
+    def _fill(self, buffer: pw.SpaBuffer, frame: NDArray[np.uint8], agreed: spa.Negotiated) -> None:
+        data = buffer.datas[0]
+        size = spa.frame_bytes(*agreed)
+        chunk = data.chunk.contents
+        chunk.offset, chunk.flags, chunk.stride = 0, 0, spa.stride_bytes(agreed.format, agreed.width)
+        chunk.size = 0
+        if data.data and data.maxsize >= size:
+            out = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(data.data))
+            spa.LAYOUTS[agreed.format].fill(frame, out, agreed.width, agreed.height)
+            chunk.size = size
+        for i in range(buffer.n_metas):
+            meta = buffer.metas[i]
+            if meta.type == spa.META_HEADER and meta.size >= ctypes.sizeof(pw.Header):
+                header = pw.Header.from_address(meta.data)
+                header.flags = header.offset = header.dts_offset = 0
+                header.pts, header.seq = time.monotonic_ns(), self._number
+        self._number += 1
+
+    def _on_state(self, data: object, old: int, new: int, error: bytes | None) -> None:
+        """Of the loop's thread."""
+        self._state = new
+        self._error = error.decode("utf-8", "replace") if error else ""
+        self._viewers.tell(new == pw.STATE_STREAMING)
+        if new != pw.STATE_CONNECTING:
+            self._answered.set()
+
+    def _on_format(self, data: object, param: int, pod: int | None) -> None:
+        """Of the loop's thread: a viewer has chosen, or the last one has gone."""
+        if param != spa.PARAM_FORMAT:
+            return
+        self._agreed = None
+        if pod:
+            with contextlib.suppress(KeyError):  # none of our offers: no frames then
+                agreed = spa.parse_format(pw.object_at(pod))
+                array, kept = pw.pointers([spa.buffers(agreed), spa.header(ctypes.sizeof(pw.Header))])
+                self._library.pw_stream_update_params(self._stream, array, len(kept))
+                self._agreed = agreed
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._library.pw_thread_loop_lock(self._loop)
+        try:
+            yield
+        finally:
+            self._library.pw_thread_loop_unlock(self._loop)

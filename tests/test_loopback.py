@@ -1,0 +1,359 @@
+"""v4l2loopback's back end and the ioctls below it, over a kernel that is played by the test.
+
+Its structures are laid out by ctypes as in linux/videodev2.h, not by the code that is tested.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import subprocess
+import sys
+import tty
+from collections.abc import Iterator
+from ctypes import c_uint32 as u32
+from typing import Any, BinaryIO, ClassVar
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fcntl", reason="no fcntl here: Video4Linux is Linux's")
+
+from livewarp import v4l2
+from livewarp.errors import SinkError
+from livewarp.sinks import loopback
+from livewarp.sinks.virtualcam import VirtualCamera, VirtualCameraSink
+
+W, H = 32, 16
+I420 = int.from_bytes(b"YU12", "little")
+
+
+class Capability(ctypes.Structure):
+    """struct v4l2_capability."""
+
+    _fields_: ClassVar = [
+        ("driver", ctypes.c_char * 16),
+        ("card", ctypes.c_char * 32),
+        ("bus_info", ctypes.c_char * 32),
+        *((name, u32) for name in ("version", "capabilities", "device_caps")),
+        ("reserved", u32 * 3),
+    ]
+
+
+class PixFormat(ctypes.Structure):
+    """struct v4l2_pix_format."""
+
+    _fields_: ClassVar = [
+        (name, u32)
+        for name in ("width", "height", "pixelformat", "field", "bytesperline", "sizeimage", "colorspace", "priv")
+    ]
+
+
+class FormatUnion(ctypes.Union):
+    """The union in struct v4l2_format; one of its members holds pointers."""
+
+    _fields_: ClassVar = [("pix", PixFormat), ("raw", ctypes.c_uint8 * 200), ("aligned", ctypes.c_void_p)]
+
+
+class Format(ctypes.Structure):
+    """struct v4l2_format."""
+
+    _fields_: ClassVar = [("type", u32), ("fmt", FormatUnion)]
+
+
+class StreamParameters(ctypes.Structure):
+    """struct v4l2_streamparm, of an output."""
+
+    _fields_: ClassVar = [
+        *((name, u32) for name in ("type", "capability", "mode", "numerator", "denominator")),
+        ("rest", ctypes.c_uint8 * 184),
+    ]
+
+
+class Subscription(ctypes.Structure):
+    """struct v4l2_event_subscription."""
+
+    _fields_: ClassVar = [("type", u32), ("id", u32), ("flags", u32), ("reserved", u32 * 5)]
+
+
+class EventUnion(ctypes.Union):
+    """The union in struct v4l2_event."""
+
+    _fields_: ClassVar = [("count", u32), ("raw", ctypes.c_uint8 * 64), ("aligned", ctypes.c_int64)]
+
+
+class Event(ctypes.Structure):
+    """struct v4l2_event."""
+
+    _fields_: ClassVar = [
+        ("type", u32),
+        ("u", EventUnion),
+        ("pending", u32),
+        ("sequence", u32),
+        ("timestamp", ctypes.c_long * 2),
+        ("id", u32),
+        ("reserved", u32 * 8),
+    ]
+
+
+def request(direction: int, number: int, kind: type[ctypes.Structure] | type[ctypes.c_int]) -> int:
+    """_IOR (2), _IOW (1) and _IOWR (3) of linux/ioctl.h, for Video4Linux."""
+    return direction << 30 | ctypes.sizeof(kind) << 16 | ord("V") << 8 | number
+
+
+class Kernel:
+    """What the device does; the test says which."""
+
+    def __init__(self) -> None:
+        self.driver, self.card, self.caps = b"v4l2 loopback", b"Test", v4l2.OUTPUT
+        self.format: tuple[int, int, int] | None = None
+        self.keeps = False  # the format that it has
+        self.fault = 0  # errno of what concerns the format
+        self.has_events = False
+        self.events: list[tuple[int, int]] = []
+        self.rate: tuple[int, int] | None = None
+        self.calls: list[int] = []
+
+    def ioctl(self, fd: int, number: int, argument: bytearray) -> None:
+        """Answer."""
+        self.calls.append(number)
+        if number == request(2, 0, Capability):
+            told = Capability.from_buffer(argument)
+            told.driver, told.card, told.device_caps = self.driver, self.card, self.caps
+        elif number in (request(3, 4, Format), request(3, 5, Format)):
+            self._format(Format.from_buffer(argument), number == request(3, 5, Format))
+        elif number == request(3, 22, StreamParameters):
+            told = StreamParameters.from_buffer(argument)
+            self.rate = (told.numerator, told.denominator)
+        elif number == request(1, 18, ctypes.c_int):
+            assert int.from_bytes(argument, sys.byteorder) == 2
+            self.caps = v4l2.OUTPUT
+            raise OSError(errno.EINVAL, "invalid")
+        elif number == request(1, 90, Subscription) and self.has_events:
+            told = Subscription.from_buffer(argument)
+            assert (told.type, told.flags) == (0x08000000 + 0x08E00000 + 1, 1)
+        elif number == request(2, 89, Event) and self.events:
+            told = Event.from_buffer(argument)
+            told.type, told.u.count = self.events.pop(0)
+        else:
+            raise OSError(errno.EINVAL, "invalid")
+
+    def _format(self, asked: Format, sets: bool) -> None:
+        if self.fault:
+            raise OSError(self.fault, os.strerror(self.fault))
+        assert asked.type == 2
+        pix = asked.fmt.pix
+        if sets and not (self.keeps and self.format):
+            self.format = (pix.width, pix.height, pix.pixelformat)
+            assert pix.sizeimage == pix.width * pix.height * 3 // 2
+        assert self.format is not None
+        pix.width, pix.height, pix.pixelformat = self.format
+        pix.bytesperline, pix.sizeimage = pix.width, pix.width * pix.height * 3 // 2
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    """A kernel that answers in place of the real one."""
+    played = Kernel()
+    monkeypatch.setattr(v4l2, "_ioctl", played.ioctl)
+    return played
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, BinaryIO]]:
+    """A character device that can be opened and written: a pseudo-terminal; its path, and what reads it."""
+    reader, writer = os.openpty()
+    tty.setraw(writer)
+    path = os.ttyname(writer)
+    os.close(writer)
+    monkeypatch.setattr(v4l2, "nodes", lambda: [path])
+    with os.fdopen(reader, "rb", 0) as file:
+        yield path, file
+
+
+def open_camera(device: str | None = None) -> VirtualCamera:
+    """The back end behind pyvirtualcam, as the sink opens it."""
+    return VirtualCamera(W, H, 25.0, device, loopback.BACKEND)
+
+
+def refusal(device: str | None = None) -> str:
+    """Why it cannot be opened."""
+    with pytest.raises(SinkError) as caught:
+        open_camera(device)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_structures_are_the_kernels(kernel: Kernel, node: tuple[str, BinaryIO]) -> None:
+    """Every request number and field agrees with linux/videodev2.h."""
+    path, _ = node
+    told = v4l2.capabilities(path)
+    assert (told.driver, told.card, told.device_caps) == ("v4l2 loopback", "Test", v4l2.OUTPUT)
+    assert told.loopback
+    kernel.has_events, kernel.events = True, [(0x08000000 + 0x08E00000 + 1, 3), (4, 1)]
+    with v4l2.opened(path) as fd:
+        assert v4l2.set_output_format(fd, W, H, "YU12", W * H * 3 // 2) == (W, H, "YU12", W, W * H * 3 // 2)
+        assert v4l2.output_format(fd) == (W, H, "YU12", W, W * H * 3 // 2)
+        v4l2.set_output_rate(fd, 29.97)
+        v4l2.subscribe_viewers(fd)
+        assert [v4l2.viewers(fd), v4l2.viewers(fd)] == [3, None]
+        with pytest.raises(OSError, match="invalid"):
+            v4l2.viewers(fd)
+    assert kernel.rate == (1000, 29970)
+    assert kernel.format == (W, H, I420)
+
+
+def test_a_frame_arrives_as_i420(kernel: Kernel, node: tuple[str, BinaryIO]) -> None:
+    """BT.601, limited range, the planes one after the other, of the first device that is free."""
+    path, reader = node
+    frame = np.zeros((H, W, 3), np.uint8)
+    frame[:, :, 2] = 255  # red
+    sink = VirtualCameraSink(W, H, 25.0)
+    assert sink.name == f"virtual camera {path}"
+    sink.send(frame)
+    got = b""
+    while len(got) < W * H * 3 // 2:
+        got += reader.read(W * H * 3 // 2 - len(got))
+    sink.close()
+    luma, u, v = np.split(np.frombuffer(got, np.uint8), [W * H, W * H * 5 // 4])
+    np.testing.assert_allclose(luma, 81, atol=1)  # rounding
+    np.testing.assert_allclose(u, 90, atol=1)
+    np.testing.assert_allclose(v, 240, atol=1)
+    assert sink.problem is None
+
+
+def test_an_odd_size_loses_its_last_row_and_column(kernel: Kernel, node: tuple[str, BinaryIO]) -> None:
+    """I420 has no odd sizes."""
+    output = VirtualCamera(W + 1, H + 1, 25.0, None, loopback.BACKEND)
+    buffer = np.zeros(output.packed_shape, np.uint8)
+    output.pack(np.full((H + 1, W + 1, 3), 255, np.uint8), buffer)
+    output.close()
+    assert kernel.format == (W, H, I420)
+    assert (buffer.ravel()[: W * H] == 235).all()
+
+
+def test_what_is_no_loopback_device_is_told(kernel: Kernel, node: tuple[str, BinaryIO], tmp_path: Any) -> None:
+    """A webcam, a file and a missing node: what it is, and what there is instead."""
+    path, _ = node
+    (tmp_path / "file").touch()
+    assert "is no device; allowed here: " in refusal(str(tmp_path / "file"))
+    assert f"does not exist; allowed here: {path} (Test)" in refusal("/dev/none such")
+    kernel.driver, kernel.card = b"uvcvideo", b"Webcam"
+    assert "is Webcam, not a v4l2loopback device; no v4l2loopback device here; to get one: " in refusal(path)
+    assert refusal().startswith("virtual camera: no v4l2loopback device here; to get one: sudo apt install")
+
+
+def test_a_device_that_another_writes_to_is_told(kernel: Kernel, node: tuple[str, BinaryIO]) -> None:
+    """By the kernel's word (busy, or no output any more), or by the lock of another livewarp."""
+    path, _ = node
+    busy = f"virtual camera {path}: is in use by another program; close it"
+    kernel.fault = errno.EBUSY
+    assert refusal(path) == busy
+    kernel.fault, kernel.caps = 0, v4l2.CAPTURE
+    assert refusal(path) == busy
+    kernel.caps = v4l2.OUTPUT
+    output = open_camera(path)
+    assert refusal(path) == busy
+    assert refusal() == busy.replace(f" {path}:", f": {path}:")
+    output.close()
+    open_camera(path).close()
+
+
+def test_a_format_that_the_device_keeps_is_told(kernel: Kernel, node: tuple[str, BinaryIO]) -> None:
+    """While a reader stays, v4l2loopback keeps its size in silence."""
+    kernel.format, kernel.keeps = (640, 480, I420), True
+    assert "keeps 640x480 YU12, asked for 32x16 YU12; close the programs that use it" in refusal()
+
+
+def test_a_stuck_device_is_freed(kernel: Kernel, node: tuple[str, BinaryIO]) -> None:
+    """v4l2loopback 0.12 leaves a device as neither input nor output when its writer ends."""
+    kernel.caps = 0
+    open_camera().close()
+    assert kernel.caps == v4l2.OUTPUT
+
+
+def test_a_device_that_the_writer_left_to_readers_can_be_had(
+    kernel: Kernel, node: tuple[str, BinaryIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 0.12 a device stays an input while readers stay: those who hold its buffers read, others may write."""
+    kernel.caps = v4l2.CAPTURE
+    monkeypatch.setattr(v4l2, "holders", lambda path: [(7, "browser"), (8, "obs")])
+    monkeypatch.setattr(v4l2, "maps", lambda pid, path: pid == 7)
+    assert refusal(node[0]).endswith("close it: browser (pid 7), obs (pid 8)")
+    monkeypatch.setattr(v4l2, "maps", lambda pid, path: True)
+    open_camera(node[0]).close()
+
+
+def test_a_device_that_was_set_to_another_format_is_told(kernel: Kernel, node: tuple[str, BinaryIO]) -> None:
+    """A check tells of it, without a frame being lost to it first."""
+    output = open_camera()
+    output.check()
+    kernel.format = (640, 480, I420)
+    with pytest.raises(SinkError, match="was set to another format by another program; close that"):
+        output.check()
+    output.close()
+
+
+def test_a_device_that_has_gone_is_told(kernel: Kernel, node: tuple[str, BinaryIO]) -> None:
+    """The error of the write itself, which pyvirtualcam's own back end only prints."""
+    path, reader = node
+    output = open_camera()
+    reader.close()
+    with pytest.raises(SinkError, match=f"{path}: the device has gone; load the module again: sudo modprobe"):
+        output.write(np.zeros(output.packed_shape, np.uint8))
+    output.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(errno.ENODEV, "has gone"), (errno.EBUSY, "is in use by another program"), (errno.EINVAL, "was set to")],
+)
+def test_errors_of_the_kernel_have_words(kernel: Kernel, node: tuple[str, BinaryIO], number: int, told: str) -> None:
+    """Each of those that v4l2loopback is known to answer with."""
+    output = open_camera()
+    kernel.fault = number
+    with pytest.raises(SinkError, match=told):
+        output.check()
+    output.close()
+
+
+def test_a_frame_that_is_taken_in_part_is_told(kernel: Kernel, node: tuple[str, BinaryIO]) -> None:
+    """v4l2loopback takes only as much as a frame of its own has."""
+    output = VirtualCamera(640, 480, 25.0, None, loopback.BACKEND)
+    with pytest.raises(SinkError, match=r"took \d+ of 460800 bytes: was set to"):
+        output.write(np.zeros(output.packed_shape, np.uint8))
+    output.close()
+
+
+def test_holders_are_found(node: tuple[str, BinaryIO]) -> None:
+    """Another process that has the node open is named with its pid; this one is not, nor one that has left."""
+    path, _ = node
+    with v4l2.opened(path):
+        assert v4l2.holders(path) == []
+    hold = "import sys; f = open(sys.argv[1]); print(1, flush=True); sys.stdin.read()"
+    process = subprocess.Popen([sys.executable, "-c", hold, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        [(pid, command)] = v4l2.holders(path)
+        assert pid == process.pid
+        assert command.startswith("python")
+    assert v4l2.holders(path) == []
+
+
+def test_mapped_buffers_are_seen(tmp_path: Any) -> None:
+    """Who has a node's buffers in memory can be told from who only has it open."""
+    path = tmp_path / "node"
+    path.write_bytes(bytes(4096))
+    assert not v4l2.maps(os.getpid(), path)
+    mapped = np.memmap(path, np.uint8, "r")
+    assert v4l2.maps(os.getpid(), path)
+    del mapped
+
+
+def test_video_nodes_are_listed_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """/dev/video2 before /dev/video10, and nothing else that begins so."""
+    paths = [v4l2.Path("/dev") / name for name in ("video10", "video2", "video-card", "video0")]
+    monkeypatch.setattr(v4l2.Path, "glob", lambda self, pattern: iter(paths))
+    assert v4l2.nodes() == ["/dev/video0", "/dev/video2", "/dev/video10"]
