@@ -8,32 +8,46 @@ import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import gevent
 import gevent.event
 
 from livewarp.control.client import Address, parse_address
+from livewarp.control.connection import Limits
+from livewarp.control.methods import Methods
+from livewarp.control.presets import Presets
 from livewarp.control.server import ControlServer
-from livewarp.parameters import Parameters
+from livewarp.errors import SettingsError
+from livewarp.parameters import Parameters, Switches
+from livewarp.settings import Settings
 
 TIMEOUT_S = 10.0  # a test that waits so long has failed
 ANY_PORT = parse_address("127.0.0.1:0")
 
 
 class FakeDaemon:
-    """A daemon without an engine: it remembers what it was told."""
+    """A daemon without an engine: it remembers what it was told. Frame numbers count its changes, from 100 on."""
 
     def __init__(self) -> None:
         self.initial = Parameters(thin=0.2)
+        self.settings = Settings()
         self.parameters = self.initial
+        self.switches = Switches()
         self.changes: list[Parameters] = []
+        self.switched: list[Switches] = []
+        self.source = "portrait"
         self.on_stop: Callable[[], None] = lambda: None
+        self.on_reload: Callable[[], None] = lambda: None
+        self.begun = 100
         self.speed: dict[str, Any] = {
             "fps": 29.97,
             "frames": 1234,
+            "budget_ms": 33.333,
             "late": 2,
             "dropped": 0,
+            "passed": 7,
             "faces": 1,
             "latency": {"p50_ms": 9.125, "p95_ms": 12.5, "p99_ms": 14.0},
             "stages": {
@@ -43,15 +57,71 @@ class FakeDaemon:
             "memory_mb": 262.0,
         }
         self.stats: Callable[[], dict[str, Any]] = lambda: self.speed
+        self.outputs = [{"name": "null", "problem": None, "watched": True, "dropped": 0}]
+        self.wrong: list[dict[str, str]] = []
+        self.seen: list[dict[str, Any]] = [
+            {"id": 3, "confidence": 0.97, "box": [512.0, 180.0, 760.5, 470.0]}
+            | {"yaw_deg": 4.0, "pitch_deg": -2.5, "roll_deg": 0.5}
+        ]
 
-    def change(self, parameters: Parameters) -> None:
+    def change(self, parameters: Parameters) -> int:
         """Remember them."""
         self.parameters = parameters
         self.changes.append(parameters)
+        return self._next_frame()
+
+    def switch(self, switches: Switches) -> int:
+        """Remember them."""
+        self.switches = switches
+        self.switched.append(switches)
+        return self._next_frame()
+
+    def _next_frame(self) -> int:
+        self.begun += 1
+        return self.begun
+
+    def sources(self) -> list[dict[str, Any]]:
+        """The portrait and a webcam."""
+        return [
+            {"source": source, "name": name, "current": source == self.source}
+            for source, name in (("portrait", "portrait"), ("webcam:/dev/video7", "webcam Seven"))
+        ]
+
+    def switch_source(self, wanted: str) -> int:
+        """Remember it, if it is one of `sources`."""
+        if wanted not in [each["source"] for each in self.sources()]:
+            raise SettingsError(f"source: got {wanted!r}, allowed: webcam, portrait or the path of a file")
+        self.source = wanted
+        return self._next_frame()
+
+    def reload(self) -> dict[str, Any]:
+        """As if config.toml had another value of thin, and another width."""
+        self.on_reload()
+        self.initial = Parameters(thin=0.6)
+        self.parameters = self.parameters.replace(thin=0.6)
+        return {"parameters": {"thin": 0.6}, "restart": ["video.width"]}
 
     def state(self) -> dict[str, Any]:
-        """A state with an empty reason."""
-        return {"state": "running", "reason": "", "since_s": 12.25, "source": "portrait", "sinks": ["null"]}
+        """A state that changes with the switches."""
+        state = "blanked" if self.switches.blank else "running"
+        return {
+            "state": state,
+            "reason": "",
+            "since_s": 12.25,
+            "conditions": [{"state": state, "reason": "", "since_s": 12.25}],
+            "source": self.source,
+            "sinks": ["null"],
+            "outputs": self.outputs,
+            "switches": {"blank": self.switches.blank, "freeze": self.switches.freeze},
+            "problems": self.wrong,
+            "viewers": 0,
+            "abandoned_threads": 0,
+            "economy": 0,
+        }
+
+    def faces(self) -> list[dict[str, Any]]:
+        """The faces of a frame."""
+        return self.seen
 
     def stop(self) -> None:
         """Do what the test wants."""
@@ -118,9 +188,21 @@ def served(make: Callable[[], S], daemon: FakeDaemon | None = None) -> Iterator[
         assert not thread.is_alive()
 
 
-def control(daemon: FakeDaemon, **options: Any) -> contextlib.AbstractContextManager[ControlServer]:
-    """A line port for that daemon."""
-    return served(lambda: ControlServer(daemon, ANY_PORT, **options), daemon)
+def control(
+    daemon: FakeDaemon,
+    *,
+    path: Path | None = None,
+    presets: Presets | None = None,
+    max_connections: int = 300,
+    **limits: float,
+) -> contextlib.AbstractContextManager[ControlServer]:
+    """A line port for that daemon, perhaps with a Unix socket, with other `Limits` than usual."""
+
+    def make() -> ControlServer:
+        methods = Methods(daemon, presets)
+        return ControlServer(methods, ANY_PORT, path, limits=Limits(**limits), max_connections=max_connections)
+
+    return served(make, daemon)
 
 
 class Line:
@@ -155,3 +237,51 @@ class Line:
         """Send one request; its reply."""
         request = {"jsonrpc": "2.0", "id": id_, "method": method}
         return self.tell(json.dumps(request if params is None else request | {"params": params}))
+
+
+_KEYWORDS = {"$ref", "anyOf", "type", "enum", "minimum", "maximum", "items", "properties", "required"}
+_KEYWORDS |= {"additionalProperties", "description", "default"}
+
+
+def misfit(value: Any, schema: dict[str, Any], document: dict[str, Any], at: str = "$") -> str | None:
+    """Where and why a value does not conform to a JSON Schema of the kind that livewarp writes; None: it does."""
+    unknown = schema.keys() - _KEYWORDS
+    if unknown:
+        return f"{at}: the schema has {unknown}"
+    if "$ref" in schema:
+        return misfit(value, document["$defs"][schema["$ref"].removeprefix("#/$defs/")], document, at)
+    if "anyOf" in schema:
+        found = [misfit(value, each, document, at) for each in schema["anyOf"]]
+        return None if None in found else "; ".join(map(str, found))
+    if "enum" in schema and value not in schema["enum"]:
+        return f"{at}: {value!r} is not in {schema['enum']}"
+    kinds = schema.get("type", [])
+    if kinds and not any(_is_kind(value, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)):
+        return f"{at}: {value!r} is no {kinds}"
+    if (
+        not schema.get("minimum", value) <= value <= schema.get("maximum", value)
+        if _is_kind(value, "number")
+        else False
+    ):
+        return f"{at}: {value!r} is out of bounds"
+    if isinstance(value, list):
+        parts = [(f"{at}[{i}]", item, schema.get("items", {})) for i, item in enumerate(value)]
+    elif isinstance(value, dict):
+        missing = set(schema.get("required", ())) - value.keys()
+        if missing:
+            return f"{at}: {missing} missing"
+        known, more = schema.get("properties", {}), schema.get("additionalProperties", {})
+        extra = value.keys() - known.keys()
+        if extra and more is False:
+            return f"{at}: {extra} not allowed"
+        parts = [(f"{at}.{name}", item, known.get(name, more)) for name, item in value.items()]
+    else:
+        parts = []
+    return next(filter(None, (misfit(item, each, document, where) for where, item, each in parts)), None)
+
+
+def _is_kind(value: Any, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    python = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None)}
+    return isinstance(value, python.get(kind, ()))

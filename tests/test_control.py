@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from control_fixture import ANY_PORT, FakeDaemon, Line, control, served
 from livewarp import __version__
 from livewarp.control.client import Address, parse_address
-from livewarp.control.methods import MAX_MESSAGE_BYTES, METHODS
+from livewarp.control.jsonrpc import MAX_MESSAGE_BYTES
+from livewarp.control.methods import METHODS, Methods
 from livewarp.control.server import ControlServer
 from livewarp.errors import ControlError, SettingsError
 from livewarp.parameters import KNOBS, Parameters
@@ -31,7 +32,7 @@ def daemon():
 @pytest.fixture
 def server(daemon):
     """A line port with short deadlines."""
-    with control(daemon, line_deadline_s=0.2, send_deadline_s=0.2, max_connections=60) as server:
+    with control(daemon, line_s=0.2, send_s=0.2, max_connections=60) as server:
         yield server
 
 
@@ -66,7 +67,7 @@ def test_reset_goes_back_to_the_start(line, daemon):
 
 
 def test_describe_tells_every_parameter(line):
-    """`describe` gives type, default, bounds, unit and help of every knob."""
+    """`describe` gives type, default, bounds, unit, help, area and `reset` value of every knob."""
     described = line.ask("describe")["result"]
     assert list(described) == list(KNOBS)
     for name, knob in KNOBS.items():
@@ -77,6 +78,8 @@ def test_describe_tells_every_parameter(line):
             "max": knob.maximum,
             "unit": knob.unit,
             "help": knob.help,
+            "area": knob.area,
+            "initial": Parameters(thin=0.2)[name],
         }
 
 
@@ -84,7 +87,12 @@ def test_stats_state_and_version(line, daemon):
     """`stats` and `state` are the daemon's own; `version` says which protocol and process answers."""
     assert line.ask("stats")["result"] == daemon.speed
     assert line.ask("state")["result"] == daemon.state()
-    assert line.ask("version")["result"] == {"version": __version__, "protocol": 1, "pid": os.getpid()}
+    assert line.ask("version")["result"] == {
+        "version": __version__,
+        "protocol": 1,
+        "pid": os.getpid(),
+        "socket": None,
+    }
 
 
 @pytest.mark.parametrize("id_", [0, -7, 1.5, "a", "", "\ud800", None, 1 << 80])
@@ -98,11 +106,7 @@ def test_a_notification_acts_without_reply(line, daemon):
     line.send(b'{"jsonrpc": "2.0", "method": "set", "params": {"thin": 0.7}}\n')
     line.send(b'{"jsonrpc": "2.0", "method": "set", "params": {"thin": 7}}\n')
     line.send(b'{"jsonrpc": "2.0", "method": "no such"}\n')
-    assert line.ask("get", {"names": ["thin"]}, "mine") == {
-        "jsonrpc": "2.0",
-        "id": "mine",
-        "result": {"thin": 0.7},
-    }
+    assert line.ask("get", {"names": ["thin"]}, "mine") == {"jsonrpc": "2.0", "id": "mine", "result": {"thin": 0.7}}
 
 
 def test_requests_may_be_sent_ahead(line):
@@ -118,7 +122,6 @@ def test_requests_may_be_sent_ahead(line):
     "request_",
     [
         "[]",
-        '[{"jsonrpc": "2.0", "id": 1, "method": "stop"}]',
         "1",
         "null",
         '"stop"',
@@ -343,7 +346,7 @@ def test_a_reader_that_never_reads_is_dropped(daemon):
             return
         dropped.set()
 
-    with control(daemon, send_deadline_s=0.2) as server, Line(server.address) as line:
+    with control(daemon, send_s=0.2) as server, Line(server.address) as line:
         thread = threading.Thread(target=flood, args=(server.address,))
         thread.start()
         answers = 0
@@ -449,7 +452,7 @@ def test_what_is_no_host_and_port_is_refused(text):
 
 def test_a_second_daemon_learns_of_the_first(server, daemon):
     """A port where a livewarp answers is refused with its pid and the way out."""
-    with pytest.raises(ControlError) as caught, served(lambda: ControlServer(daemon, server.address)):
+    with pytest.raises(ControlError) as caught, served(lambda: ControlServer(Methods(daemon), server.address)):
         pass
     assert str(caught.value) == (
         f"livewarp is already running (pid {os.getpid()}) on {server.address}; "
@@ -468,7 +471,7 @@ def test_a_port_of_another_program_is_named(daemon):
         thread = threading.Thread(target=hang_up)
         thread.start()
         with pytest.raises(ControlError, match=f"{address} is in use by another program.*--control"):
-            served(lambda: ControlServer(daemon, address)).__enter__()
+            served(lambda: ControlServer(Methods(daemon), address)).__enter__()
         thread.join(10)
 
 
@@ -477,7 +480,7 @@ def test_a_port_is_free_again_at_once(daemon):
     with control(daemon) as server, Line(server.address) as line:
         assert "result" in line.ask("stop")
         assert line.reply() is None
-    with served(lambda: ControlServer(daemon, server.address)) as again, Line(again.address) as line:
+    with served(lambda: ControlServer(Methods(daemon), server.address)) as again, Line(again.address) as line:
         assert "result" in line.ask("version")
 
 
@@ -501,7 +504,7 @@ requests = st.fixed_dictionaries(
 def test_malformed_lines_change_nothing():
     """Whatever bytes arrive, the server keeps answering others and the parameters stay as they were."""
     daemon = FakeDaemon()
-    with control(daemon, line_deadline_s=5) as server, Line(server.address) as witness:
+    with control(daemon, line_s=5) as server, Line(server.address) as witness:
 
         @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
         @given(st.binary(max_size=200) | (requests | json_values).map(lambda value: json.dumps(value).encode()))
@@ -522,10 +525,10 @@ def test_malformed_lines_change_nothing():
 def test_an_address_that_cannot_be_bound_is_named(daemon):
     """An address that the machine does not have is refused by name."""
     with pytest.raises(ControlError, match=r"cannot listen on .*--control"):
-        served(lambda: ControlServer(daemon, Address("192.0.2.1", 0))).__enter__()  # a documentation address
+        served(lambda: ControlServer(Methods(daemon), Address("192.0.2.1", 0))).__enter__()  # a documentation address
 
 
 def test_any_free_port_is_told(daemon):
     """Port 0 becomes the port that was bound."""
-    with served(lambda: ControlServer(daemon, ANY_PORT)) as server:
+    with served(lambda: ControlServer(Methods(daemon), ANY_PORT)) as server:
         assert server.address.port > 0

@@ -3,68 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
-import json
 import logging
 import re
 import socket
 import threading
-from typing import Any
+import time
 
 import cv2
 import numpy as np
 import pytest
 
 from control_fixture import ANY_PORT, TIMEOUT_S, FakeDaemon, served
-from livewarp.control.client import Address
-from livewarp.control.methods import MAX_MESSAGE_BYTES, METHODS
-from livewarp.control.panel import Panel, _Handler
+from livewarp.control.jsonrpc import MAX_MESSAGE_BYTES
+from livewarp.control.methods import METHODS, Methods
+from livewarp.control.panel import _STATIC, MAX_CONNECTIONS, Panel, _Handler
 from livewarp.errors import ControlError
 from livewarp.parameters import KNOBS
 from livewarp.sinks.preview import Preview
-
-STREAM = "/preview.mjpeg"
-
-
-class WatchedPreview(Preview):
-    """A preview that tells when nobody watches any more."""
-
-    def __init__(self):
-        super().__init__()
-        self.left = threading.Event()
-
-    def unwatch(self):
-        """Tell when the last one leaves."""
-        super().unwatch()
-        if self.viewers == 0:
-            self.left.set()
-
-
-class Engine:
-    """Offers frames that count upwards, from a thread, until it is closed."""
-
-    def __init__(self, preview, shape=(48, 64, 3)):
-        self._preview = preview
-        self._shape = shape
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def _run(self):
-        noise = np.random.default_rng(0).integers(0, 255, self._shape, np.uint8)
-        pixels = noise.copy()
-        i = 0
-        while not self._ended.wait(0.002):
-            i += 1
-            pixels[:16, :16], pixels[:16, 16:32] = i % 250, i // 250  # flat blocks: JPEG keeps each of their levels
-            self._preview.offer(pixels)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error):
-        self._ended.set()
-        self._thread.join(TIMEOUT_S)
+from panel_fixture import STREAM, Engine, Viewer, WatchedPreview, ask, serve_panel
 
 
 @pytest.fixture
@@ -83,88 +41,16 @@ def preview():
 
 
 @pytest.fixture
-def panel(daemon, preview):
+def panel(daemon, preview, tmp_path):
     """A panel of both."""
-    with served(lambda: Panel(daemon, preview, ANY_PORT), daemon) as panel:
+    with serve_panel(daemon, preview, tmp_path) as panel:
         yield panel
-        preview.close()  # before the panel stops, as in the daemon
-
-
-class Reply:
-    """A whole HTTP response."""
-
-    def __init__(self, response: http.client.HTTPResponse) -> None:
-        self.status = response.status
-        self.headers = response.headers
-        self.body = response.read()
-
-    @property
-    def json(self) -> Any:
-        """The body, which must say that it is JSON."""
-        assert self.headers["Content-Type"] == "application/json"
-        return json.loads(self.body)
 
 
 @pytest.fixture
 def browse(panel):
     """Sends one request; header None leaves it out."""
-
-    def browse(method: str, path: str, body: object = None, **headers: str | None) -> Reply:
-        connection = http.client.HTTPConnection(*panel.address, timeout=TIMEOUT_S)
-        sent = {"Host": str(panel.address)}
-        if body is not None:
-            sent["Content-Type"] = "application/json"
-            body = body if isinstance(body, bytes) else json.dumps(body).encode()
-            sent["Content-Length"] = str(len(body))
-        for name, value in headers.items():
-            sent[name.replace("_", "-")] = value
-        with contextlib.closing(connection):
-            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-            for name, value in sent.items():
-                if value is not None:
-                    connection.putheader(name, value)
-            connection.endheaders(body)
-            return Reply(connection.getresponse())
-
-    return browse
-
-
-class Viewer:
-    """Reads the stream as a browser does."""
-
-    def __init__(self, address: Address) -> None:
-        self.connection = http.client.HTTPConnection(*address, timeout=TIMEOUT_S)
-        self.connection.request("GET", STREAM)
-        self._response: http.client.HTTPResponse | None = None
-
-    @property
-    def response(self) -> http.client.HTTPResponse:
-        """The head of the stream, which comes with its first frame."""
-        if self._response is None:
-            self._response = self.connection.getresponse()
-        return self._response
-
-    def frame(self) -> bytes:
-        """The next part, which must be followed by its boundary at once."""
-        line = self.response.readline()
-        if line == b"--frame\r\n":
-            line = self.response.readline()
-        assert line == b"Content-Type: image/jpeg\r\n"
-        name, length = self.response.readline().split(b": ")
-        assert name == b"Content-Length"
-        assert self.response.readline() == b"\r\n"
-        jpeg = self.response.read(int(length))
-        assert self.response.readline() == b"\r\n"
-        assert self.response.readline() == b"--frame\r\n"
-        return jpeg
-
-    def __enter__(self) -> Viewer:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._response is not None:
-            self._response.close()
-        self.connection.close()
+    return functools.partial(ask, panel.address)
 
 
 def test_the_page_and_its_files(browse):
@@ -172,16 +58,32 @@ def test_the_page_and_its_files(browse):
     page = browse("GET", "/")
     assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     files = set(re.findall(r'(?:src|href)="(/[^"]*)"', page.body.decode()))
-    assert files == {"/panel.css", "/panel.js", "/icon.svg"}
-    kinds = {path: browse("GET", path).headers["Content-Type"].split(";")[0] for path in files}
-    assert kinds == {"/panel.css": "text/css", "/panel.js": "text/javascript", "/icon.svg": "image/svg+xml"}
+    scripts = {path for path in files if path.endswith(".js")}
+    for path in scripts.copy():
+        scripts |= set(re.findall(r'^import .* from "(/[^"]*)"', browse("GET", path).body.decode(), re.MULTILINE))
+    assert scripts == {path for path in _STATIC if path.endswith(".js")}  # and none that nobody needs
+    assert {path.partition("#")[0] for path in files} | scripts | {"/"} == set(_STATIC)
+    kinds = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+    for path in set(_STATIC) - {"/"}:
+        assert browse("GET", path).headers["Content-Type"].split(";")[0] == kinds[path.rpartition(".")[2]]
+
+
+def test_every_icon_that_is_used_is_there(browse):
+    """The page and its scripts use no icon that the sheet of icons does not have."""
+    there = set(re.findall(r'<symbol id="(\w+)"', browse("GET", "/icons.svg").body.decode()))
+    used = set(re.findall(r"/icons.svg#(\w+)", browse("GET", "/").body.decode()))
+    for path in _STATIC:
+        if path.endswith(".js"):
+            used |= set(re.findall(r'\bicon\("(\w+)"', browse("GET", path).body.decode()))
+    assert used <= there
 
 
 def test_the_page_needs_nothing_from_elsewhere(browse):
-    """Page, style and script name no other host and have nothing inline, as the policy demands."""
-    for path in ("/", "/panel.css", "/panel.js"):
-        text = browse("GET", path).body.decode()
+    """What is served names no other host, has nothing inline and makes no HTML of text, as the policy demands."""
+    for path in _STATIC:
+        text = browse("GET", path).body.decode().replace("http://www.w3.org/2000/svg", "")
         assert not re.findall(r"https?://", text)
+        assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text)
     page = browse("GET", "/").body.decode()
     assert not re.findall(r"<style|\son\w+=|\sstyle=|<script(?![^>]*\ssrc=)", page)
 
@@ -190,7 +92,8 @@ def test_the_page_needs_nothing_from_elsewhere(browse):
 def test_every_answer_has_the_security_headers(browse, path):
     """Every answer, refusals included, forbids framing, sniffing, caching and use by other origins."""
     headers = browse("GET", path, Sec_Fetch_Site="cross-site").headers
-    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -203,7 +106,7 @@ def test_every_answer_has_the_security_headers(browse, path):
 def test_methods_that_read_come_by_get(browse, daemon):
     """Each method that changes nothing is a GET."""
     assert browse("GET", "/api/get").json == dict(daemon.parameters)
-    assert browse("GET", "/api/describe").json == {name: knob.describe() for name, knob in KNOBS.items()}
+    assert list(browse("GET", "/api/describe").json) == list(KNOBS)
     assert browse("GET", "/api/stats").json == daemon.speed
     assert browse("GET", "/api/state").json == daemon.state()
     assert browse("GET", "/api/version").json["protocol"] == 1
@@ -326,7 +229,9 @@ def test_other_pages_cannot_change_anything(browse, panel, daemon, headers):
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-@pytest.mark.parametrize("path", [STREAM, "/snapshot.jpg", "/api/get", "/api/state", "/panel.js"])
+@pytest.mark.parametrize(
+    "path", [STREAM, "/split.mjpeg", "/snapshot.jpg", "/api/get", "/api/state", "/api/events?topics=state", "/panel.js"]
+)
 def test_other_pages_cannot_see_anything(browse, preview, path, site):
     """An <img> or fetch of another page, also of another port of this machine, gets nothing."""
     assert browse("GET", path, Sec_Fetch_Site=site).status == 403
@@ -402,7 +307,7 @@ def test_a_viewer_that_leaves_is_noticed_without_frames(panel, preview, monkeypa
     """A viewer that leaves while no frame comes is noticed, too."""
     monkeypatch.setattr("livewarp.control.panel._LOOK_S", 0.05)
     watched = threading.Event()
-    monkeypatch.setattr(preview, "watch", lambda: (Preview.watch(preview), watched.set()))
+    monkeypatch.setattr(preview, "watch", lambda split: (Preview.watch(preview, split), watched.set()))
     with Viewer(panel.address):
         assert watched.wait(TIMEOUT_S)
     assert preview.left.wait(TIMEOUT_S)
@@ -430,7 +335,7 @@ def test_a_connection_is_closed_in_the_hub(daemon, preview, monkeypatch):
     files = []
     handle = _Handler.handle
     monkeypatch.setattr(_Handler, "handle", lambda self: (files.append(self.rfile), handle(self)))
-    with served(lambda: Panel(daemon, preview, ANY_PORT), daemon) as panel:
+    with served(lambda: Panel(Methods(daemon), preview, ANY_PORT), daemon) as panel:
         left, kept = (http.client.HTTPConnection(*panel.address, timeout=TIMEOUT_S) for _ in range(2))
         for connection in (left, kept):
             connection.request("GET", "/")
@@ -451,6 +356,33 @@ def test_half_a_request_is_closed(panel, monkeypatch, capfd):
             while sock.recv(10_000):
                 pass
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("upgrade", ["Connection: Upgrade\r\n", "Upgrade: websocket\r\n"])
+def test_an_upgrade_is_not_granted(panel, daemon, upgrade):
+    """A request that wants another protocol is answered as any other, at once."""
+    head = f"POST /api/set HTTP/1.1\r\nHost: {panel.address}\r\nContent-Type: application/json\r\n{upgrade}"
+    with socket.create_connection(panel.address, TIMEOUT_S) as sock:
+        sock.sendall(f"{head}Content-Length: 13\r\n\r\n".encode() + b'{"thin": 0.5}')
+        assert sock.recv(100).split()[1] == b"200"
+    assert daemon.parameters["thin"] == 0.5
+
+
+def test_one_connection_too_many_is_told_so(panel, browse):
+    """Over the limit of connections, however many, each is answered with 503 at once; when one ends, there is room."""
+    held = [socket.create_connection(panel.address, TIMEOUT_S) for _ in range(MAX_CONNECTIONS)]
+    try:
+        replies = [browse("GET", "/") for _ in range(60)]
+        assert {reply.status for reply in replies} == {503}
+        assert replies[0].json["error"]["code"] == 503
+        assert replies[0].headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        held.pop().close()
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while browse("GET", "/").status != 200:
+            assert time.monotonic() < deadline_s
+    finally:
+        for sock in held:
+            sock.close()
 
 
 @pytest.mark.parametrize("text", [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b'{"a": 1}\n\n'])
@@ -488,4 +420,4 @@ def test_the_reply_to_stop_arrives(browse, panel, preview):
 def test_a_port_in_use_names_the_option(panel, daemon, preview):
     """A panel port that is in use is refused with the option that chooses another."""
     with pytest.raises(ControlError, match=f"{panel.address} is in use by another program.*--panel"):
-        served(lambda: Panel(daemon, preview, panel.address)).__enter__()
+        served(lambda: Panel(Methods(daemon), preview, panel.address)).__enter__()

@@ -1,11 +1,16 @@
 """The web panel: a page with the live preview and a control for every parameter, on loopback only.
 
+Every control method has a path, `/api/NAME`: GET where it changes nothing, POST where it does. Beside
+them, `/api/events?topics=A,B` streams what changes as server-sent events, `/preview.mjpeg` what the
+sinks get, `/split.mjpeg` that below the frame as it came, and `/snapshot.jpg` is one picture.
+
 Any web page that a browser shows can send requests to a loopback port, so each request is checked:
 `Host` (against DNS rebinding), who sent it (`Sec-Fetch-Site`, `Origin`), and changes come only by
 POST with a JSON content type, which other origins cannot send without a permission that is never given.
 
 Guarantees: everything but `_Newest.put` runs in greenlets of the hub that started it; a viewer that
-reads slowly misses frames, and delays nobody.
+reads slowly misses frames, and delays nobody; from the moment that the picture is blanked, nothing of
+the camera is sent, not even what was under way.
 """
 
 from __future__ import annotations
@@ -13,9 +18,12 @@ from __future__ import annotations
 import importlib.resources
 import json
 import logging
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+import gevent
 import gevent.select
 import gevent.socket
 from gevent import get_hub
@@ -27,33 +35,36 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from livewarp.control.client import Address
-from livewarp.control.methods import (
-    INTERNAL_ERROR,
-    MAX_MESSAGE_BYTES,
-    METHOD_NOT_FOUND,
-    METHODS,
-    Daemon,
-    Methods,
-    read_json,
-)
+from livewarp.control.events import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ, SAMPLED, Subscription
+from livewarp.control.jsonrpc import INTERNAL_ERROR, MAX_MESSAGE_BYTES, METHOD_NOT_FOUND, invalid_params, read_json
+from livewarp.control.methods import METHODS, Methods
 from livewarp.control.server import listen
-from livewarp.errors import ControlError
-from livewarp.sinks.preview import Preview
+from livewarp.errors import ControlError, ParameterError
+from livewarp.sinks.preview import Picture, Preview
 
-MAX_CONNECTIONS = 300  # further ones wait until one is free
+MAX_CONNECTIONS = 300
+_REFUSALS = 50  # connections over the limit that are told so at a time; beyond, they wait for their refusal
+_REFUSAL_S = 1.0  # how long one that is refused may take to read why
 _SILENCE_S = 60.0  # how long a kept connection may be idle, or a viewer may read nothing
 _SNAPSHOT_S = 2.0  # how long a snapshot waits for a frame
 _LOOK_S = 1.0  # how often a viewer that waits for a frame is checked for having left
 _STREAM_BUFFER_BYTES = 262_144  # about three frames: more would be delay for a slow viewer
 _BOUNDARY = b"--frame\r\n"
+_SAMPLED_HZ = 4.0  # figures are published so often
+_EVENTS_TURN_S = 0.2  # how long an event that is sampled may wait for its turn
+_EVENTS_SILENCE_S = 10.0  # how long a reader of events may read nothing
+_EVENTS_BUFFER_BYTES = 65_536
+_HEARTBEAT_S = 15.0  # of a stream of events without events: shows both ends that the other is there
 
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), display-capture=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -61,8 +72,12 @@ _HEADERS = {
 _STATIC = {  # the only files there are: path, file, type
     "/": ("index.html", "text/html"),
     "/panel.css": ("panel.css", "text/css"),
-    "/panel.js": ("panel.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/icons.svg": ("icons.svg", "image/svg+xml"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript")
+        for name in ("controls", "dom", "figures", "link", "panel", "presets", "stage", "theme")
+    },
 }
 _HTTP_STATUS = {METHOD_NOT_FOUND: 404, INTERNAL_ERROR: 500}  # other errors are the caller's: 400
 
@@ -70,25 +85,25 @@ log = logging.getLogger(__name__)
 
 
 class _Newest:
-    """The newest JPEG: put by the preview thread, awaited by greenlets. Made in the hub thread."""
+    """The newest picture: put by the preview thread, awaited by greenlets. Made in the hub thread."""
 
     def __init__(self) -> None:
-        self.jpeg = b""
-        self.number = 0  # counts the JPEGs that greenlets could see
-        self._put = b""  # written by the preview thread alone
+        self.picture = Picture(b"")
+        self.number = 0  # counts the pictures that greenlets could see
+        self._put = self.picture  # written by the preview thread alone
         self._arrived = Event()
         self._doorbell = get_hub().loop.async_()
         self._doorbell.start(self._ring)
 
-    def put(self, jpeg: bytes) -> None:
+    def put(self, picture: Picture) -> None:
         """Called in the preview thread; nothing else may be touched from there."""
-        self._put = jpeg
+        self._put = picture
         self._doorbell.send()
 
     def _ring(self) -> None:
         """Show the newest to the greenlets; several bells in a row may ring as one, or one too many."""
-        if self.jpeg is not self._put:
-            self.jpeg = self._put
+        if self.picture is not self._put:
+            self.picture = self._put
             self.number += 1
             self._wake()
 
@@ -103,8 +118,9 @@ class _Newest:
         return self.number != seen
 
     def close(self) -> None:
-        """Wake whoever waits, and wait for no more."""
+        """Wake whoever waits, and wait for no more. The preview must have ended: nobody may ring any more."""
         self._doorbell.stop()
+        self._doorbell.close()
         self._wake()
 
 
@@ -115,9 +131,15 @@ class _Handler(WSGIHandler):  # type: ignore[misc]  # gevent comes without types
     ignored_socket_errors: tuple[Any, ...] = (*WSGIHandler.ignored_socket_errors, "timed out")
 
     def handle(self) -> None:
-        self.socket.settimeout(_SILENCE_S)
         with self.rfile:  # else the garbage collector closes it, in any thread, and the hub's loop is for one only
+            if self.server.pool.free_count() < _REFUSALS:
+                _refuse_connection(self.socket)
+            self.socket.settimeout(_SILENCE_S)
             super().handle()
+
+    def _connection_upgrade_requested(self) -> bool:
+        """Never granted: pywsgi would hand the bare connection over, and who reads a body there waits for its end."""
+        return False
 
     def get_environ(self) -> dict[str, Any]:
         return {**super().get_environ(), "livewarp.socket": self.socket}
@@ -138,17 +160,17 @@ class Panel:
 
     Parameters
     ----------
-    daemon
-        What the methods act on.
+    methods
+        What the page may call; shared with the line port, so that both tell of each other's changes.
     preview
         Where frames come from; whoever made it starts it, and closes it *before* the panel stops.
     address
         Where to listen; after `start`, where it listens (port 0 has become a real one).
     """
 
-    def __init__(self, daemon: Daemon, preview: Preview, address: Address) -> None:
+    def __init__(self, methods: Methods, preview: Preview, address: Address) -> None:
         self.address = address
-        self._methods = Methods(daemon)
+        self._methods = methods
         self._preview = preview
         self._files = _read_static()
         self._routes = self._map()
@@ -165,12 +187,12 @@ class Panel:
         self.address = Address(*sock.getsockname()[:2])
         names = {str(self.address), f"localhost:{self.address.port}"}
         self._hosts = names | {name.removesuffix(":80") for name in names}  # browsers leave out the default
-        self._newest = _Newest()
-        self._preview.on_jpeg = self._newest.put
+        self._newest, self._split = _Newest(), _Newest()
+        self._preview.on_picture, self._preview.on_split = self._newest.put, self._split.put
         self._server = WSGIServer(
             sock,
             self._serve,
-            spawn=Pool(MAX_CONNECTIONS),
+            spawn=Pool(MAX_CONNECTIONS + _REFUSALS),
             handler_class=_Handler,
             log=None,
             error_log=LoggingLogAdapter(log, logging.DEBUG),  # malformed requests
@@ -185,6 +207,7 @@ class Panel:
             return
         server, self._server = self._server, None
         self._newest.close()
+        self._split.close()
         server.stop(timeout=0.2)  # kept connections never end by themselves
 
     def _map(self) -> Map:
@@ -194,6 +217,8 @@ class Panel:
         rules = [
             *(Rule(path, endpoint=self._page, methods=["GET"]) for path in _STATIC),
             Rule("/preview.mjpeg", endpoint=self._stream, methods=["GET"]),
+            Rule("/split.mjpeg", endpoint=self._stream, methods=["GET"]),
+            Rule("/api/events", endpoint=self._events, methods=["GET"]),
             Rule("/snapshot.jpg", endpoint=self._snapshot, methods=["GET"]),
             *(
                 Rule(f"/api/{m.name}", endpoint=call(m.name), methods=["POST" if m.changes else "GET"])
@@ -245,15 +270,65 @@ class Panel:
                 if request.mimetype != "application/json":
                     raise UnsupportedMediaType("Content-Type: allowed: application/json")
                 params = read_json(request.get_data())
-            return _json(self._methods.call(name, params))
+            answer = self._methods.call(name, params)
         except ControlError as error:
-            return _error(_HTTP_STATUS.get(error.code, 400), error.code, str(error), error.data)
+            return _control_error(error)
+        response = _json(answer.text)
+        if answer.frame is not None:
+            response.headers["Livewarp-Frame"] = str(answer.frame)
+        return response
+
+    def _events(self, request: _Request) -> Response:
+        """Server-sent events: `topics` separated by commas, at most `rate_hz` of each a second."""
+        try:
+            topics, rate_hz = _read_events_query(request)
+            # Figures are sampled, which costs; what somebody changes is told at the rate that was asked for.
+            quick = [topic for topic in topics if topic not in SAMPLED]
+            sampled = [topic for topic in topics if topic in SAMPLED]
+            events = self._methods.events
+            subscriptions = [events.subscribe(quick, rate_hz)] if quick or not sampled else []
+            try:
+                if sampled:
+                    subscriptions.append(events.subscribe(sampled, min(rate_hz, _SAMPLED_HZ)))
+            except ParameterError:
+                _close(subscriptions)
+                raise
+        except ParameterError as error:
+            return _control_error(invalid_params(error))
+        sock = request.environ["livewarp.socket"]
+        sock.settimeout(_EVENTS_SILENCE_S)
+        sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
+        sock.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_SNDBUF, _EVENTS_BUFFER_BYTES)
+        response = Response(self._tell(sock, subscriptions), content_type="text/event-stream")
+        response.call_on_close(lambda: _close(subscriptions))  # also where nothing was ever sent
+        return response
+
+    def _tell(self, sock: gevent.socket.socket, subscriptions: list[Subscription]) -> Iterator[bytes]:
+        """The events of a stream, until its reader leaves or is dropped, or the panel stops."""
+        told_s = time.monotonic()
+        while self._server is not None and not any(s.ended for s in subscriptions):
+            events = [subscriptions[0].get(_EVENTS_TURN_S)]
+            for subscription in subscriptions:
+                events += iter(lambda s=subscription: s.get(0.0), None)  # type: ignore[misc]  # mypy: a default
+            text = "".join(f"event: {event.topic}\ndata: {event.text}\n\n" for event in events if event is not None)
+            now = time.monotonic()
+            if text or now - told_s > _HEARTBEAT_S:
+                yield text.encode() or b":\n\n"
+                told_s = now
+            elif _has_hung_up(sock):
+                return
+
+    def _may_show(self, picture: Picture) -> bool:
+        """Whether a picture may be sent now: nothing of the camera while it is blanked."""
+        return not (picture.camera and self._methods.daemon.switches.blank)
 
     def _snapshot(self, request: _Request) -> Response:
         self._preview.watch()
         try:
-            if self._newest.wait(self._newest.number, _SNAPSHOT_S):
-                return Response(self._newest.jpeg, mimetype="image/jpeg")
+            give_up_s = time.monotonic() + _SNAPSHOT_S
+            while self._newest.wait(self._newest.number, give_up_s - time.monotonic()):
+                if self._may_show(self._newest.picture):
+                    return Response(self._newest.picture.jpeg, mimetype="image/jpeg")
         finally:
             self._preview.unwatch()
         raise ServiceUnavailable("no frame came; `livewarp state` says why")
@@ -263,28 +338,76 @@ class Panel:
             return Response(mimetype="multipart/x-mixed-replace; boundary=frame")
         sock = request.environ["livewarp.socket"]
         sock.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_SNDBUF, _STREAM_BUFFER_BYTES)
-        return Response(self._frames(sock), content_type="multipart/x-mixed-replace; boundary=frame")
+        frames = self._frames(sock, split=request.path == "/split.mjpeg")
+        return Response(frames, content_type="multipart/x-mixed-replace; boundary=frame")
 
-    def _frames(self, sock: gevent.socket.socket) -> Iterator[bytes]:
+    def _frames(self, sock: gevent.socket.socket, split: bool) -> Iterator[bytes]:
         """The parts of a stream, until the viewer leaves or the panel stops.
 
         Each part brings the boundary that ends it, as browsers show a part only then.
         """
-        self._preview.watch()
+        newest = self._split if split else self._newest
+        self._preview.watch(split)
         try:
-            seen = self._newest.number  # an older one is from when somebody watched last
+            seen = newest.number  # an older one is from when somebody watched last
             boundary = _BOUNDARY
             while self._server is not None:
-                if not self._newest.wait(seen, _LOOK_S):
+                if not newest.wait(seen, _LOOK_S):
                     if _has_hung_up(sock):
                         return
                     continue
-                seen, jpeg = self._newest.number, self._newest.jpeg
-                head = b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg)
-                yield boundary + head + jpeg + b"\r\n" + _BOUNDARY
-                boundary = b""
+                seen, picture = newest.number, newest.picture
+                if self._may_show(picture):
+                    yield boundary + _part(picture) + _BOUNDARY
+                    boundary = b""
         finally:
-            self._preview.unwatch()
+            self._preview.unwatch(split)
+
+
+def _part(picture: Picture) -> bytes:
+    head = (
+        f"Content-Type: image/jpeg\r\nContent-Length: {len(picture.jpeg)}\r\nLivewarp-Halves: {picture.halves}\r\n\r\n"
+    )
+    return head.encode() + picture.jpeg + b"\r\n"
+
+
+def _read_events_query(request: _Request) -> tuple[list[str], float]:
+    """Topics and rate that a request for events names; `ParameterError` for what it may not."""
+    query = request.args
+    for name in query:
+        if name not in {"topics", "rate_hz"}:
+            raise ParameterError(name, query[name], "topics, rate_hz", f"unknown param {name[:80]!r}")
+    text = query.get("rate_hz", str(DEFAULT_RATE_HZ))
+    try:
+        rate_hz = float(text)
+    except ValueError:
+        rate_hz = math.nan
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise ParameterError("rate_hz", text, f"a number from {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g}")
+    return [topic for topic in query.get("topics", "").split(",") if topic], rate_hz
+
+
+def _close(subscriptions: Iterable[Subscription]) -> None:
+    for subscription in subscriptions:
+        subscription.close()
+
+
+def _refuse_connection(sock: gevent.socket.socket) -> None:
+    """Tell one connection too many so, and hang up when it has read that; whoever asks is answered.
+
+    Closing with unread bytes would reset the connection, and that can swallow the answer.
+    """
+    text = json.dumps({"error": {"code": 503, "message": f"connections: allowed: {MAX_CONNECTIONS}", "data": None}})
+    head = {"Content-Type": "application/json", "Content-Length": len(text), "Connection": "close", "Retry-After": 1}
+    lines = [f"{name}: {value}" for name, value in {**head, **_HEADERS}.items()]
+    try:
+        with gevent.Timeout(_REFUSAL_S):
+            sock.sendall("\r\n".join(["HTTP/1.1 503 Service Unavailable", *lines, "", text]).encode())
+            sock.shutdown(gevent.socket.SHUT_WR)
+            while sock.recv(65_536):
+                pass
+    except (OSError, gevent.Timeout):
+        return  # it is gone already, or had its time
 
 
 def _read_static() -> Mapping[str, tuple[bytes, str]]:
@@ -302,6 +425,10 @@ def _has_hung_up(sock: gevent.socket.socket) -> bool:
 
 def _json(text: str, status: int = 200) -> Response:
     return Response(text, status=status, mimetype="application/json")
+
+
+def _control_error(error: ControlError) -> Response:
+    return _error(_HTTP_STATUS.get(error.code, 400), error.code, str(error), error.data)
 
 
 def _error(status: int, code: int, message: str, data: object = None) -> Response:

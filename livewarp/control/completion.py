@@ -1,0 +1,83 @@
+"""Shell completion: the script for a shell, and names that a running daemon knows.
+
+Guarantees: completing a word takes no longer than the daemon does, half a second at most, and never fails.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from livewarp.control.client import DEFAULT_CONTROL, Client
+from livewarp.errors import LivewarpError
+from livewarp.parameters import KNOBS
+
+_PATIENCE_S = 0.5
+_RC = {
+    "bash": 'eval "$(livewarp completion bash)"     in ~/.bashrc',
+    "zsh": 'eval "$(livewarp completion zsh)"      in ~/.zshrc, after compinit',
+    "fish": "livewarp completion fish | source     in ~/.config/fish/config.fish",
+}
+
+
+def _asked(ask: Callable[[Client], Iterable[tuple[str, str]]], context: click.Context) -> list[tuple[str, str]]:
+    """What the daemon knows, as (word, help); nothing where none answers."""
+    address = context.params.get("control") or os.environ.get("LIVEWARP_CONTROL", DEFAULT_CONTROL)
+    try:
+        with Client(address, timeout_s=_PATIENCE_S) as client:
+            return list(ask(client))
+    except (LivewarpError, LookupError, TypeError, ValueError):
+        return []
+
+
+def _parameters(context: click.Context) -> list[tuple[str, str]]:
+    """Names and help: the daemon's, which may have adjustments of a person's own, else those built in."""
+    asked = _asked(lambda client: [(name, d["help"]) for name, d in client.call("describe").items()], context)
+    return asked or [(name, knob.help) for name, knob in KNOBS.items()]
+
+
+def _matching(words: Iterable[tuple[str, str]], begun: str) -> list[CompletionItem]:
+    return [CompletionItem(word, help=about) for word, about in words if word.startswith(begun)]
+
+
+def complete_names(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Names of parameters."""
+    return _matching(_parameters(context), begun)
+
+
+def complete_assignments(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """NAME= of parameters."""
+    return _matching([(f"{name}=", about) for name, about in _parameters(context)], begun)
+
+
+def complete_presets(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Names of presets, and what may be done with them in the place of the first."""
+    words = context.params.get(param.name or "") or ()
+    first = [] if words else [(verb, "") for verb in ("list", "save", "delete", "rename")]
+    presets = _asked(lambda client: [(p["name"], "") for p in client.call("presets.list")["presets"]], context)
+    return _matching(presets + first, begun)
+
+
+def complete_sources(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Sources that the daemon sees."""
+    return _matching(_asked(lambda client: [(s["source"], s["name"]) for s in client.call("sources")], context), begun)
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(list(_RC)))
+def completion(shell: str) -> None:
+    """Print what makes a SHELL complete commands, options, parameters, presets and sources.
+
+    \b
+    eval "$(livewarp completion bash)"        in ~/.bashrc
+    eval "$(livewarp completion zsh)"         in ~/.zshrc, after compinit
+    livewarp completion fish | source         in ~/.config/fish/config.fish
+    """
+    made = get_completion_class(shell)
+    assert made is not None
+    root = click.get_current_context().find_root().command
+    click.echo(f"# {_RC[shell]}")
+    click.echo(made(root, {}, "livewarp", "_LIVEWARP_COMPLETE").source())

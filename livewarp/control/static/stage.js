@@ -1,0 +1,216 @@
+// The preview: JPEGs from a stream that runs only while the page is seen, drawn on canvases.
+//
+// With the split, one picture brings both halves (before above after), so that they are always of the
+// same frame; where there is nothing to compare (blanked, frozen), it brings the one that is sent.
+
+import { element } from "/dom.js";
+
+const RETRY_MS = 1000;
+const STALE_MS = 2000; // a picture that stands still so long is no live one
+
+// The parts of a multipart stream: {jpeg, halves} each.
+async function* parts(reader) {
+  let bytes = new Uint8Array(0);
+  const decoder = new TextDecoder();
+  for (;;) {
+    const end = headEnd(bytes);
+    const head = end < 0 ? "" : decoder.decode(bytes.subarray(0, end));
+    const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? NaN);
+    if (end >= 0 && !(length >= 0)) throw new Error("not the stream of a preview");
+    if (end >= 0 && bytes.length >= end + length) {
+      yield { jpeg: bytes.slice(end, end + length), halves: /^livewarp-halves: *2/im.test(head) ? 2 : 1 };
+      bytes = bytes.slice(end + length);
+      continue;
+    }
+    const { done, value } = await reader.read();
+    if (done) return;
+    const joined = new Uint8Array(bytes.length + value.length);
+    joined.set(bytes);
+    joined.set(value, bytes.length);
+    bytes = joined;
+  }
+}
+
+// Where the empty line ends that ends a part's head; -1: it has not come yet.
+function headEnd(bytes) {
+  const limit = Math.min(bytes.length, 1024);
+  for (let i = 3; i < limit; i++) {
+    if (bytes[i] === 10 && bytes[i - 1] === 13 && bytes[i - 2] === 10 && bytes[i - 3] === 13) return i + 1;
+  }
+  return -1;
+}
+
+export class Stage {
+  #controller = null;
+  #retry = 0;
+  #stale = 0;
+  #newest = null; // has yet to be drawn
+  #drawing = false;
+  #wanted = false; // whether there is a daemon
+  #split = false;
+  #mirrored = false;
+  #veil = "";
+  frames = 0; // drawn, for tests
+
+  constructor() {
+    document.addEventListener("visibilitychange", () => this.#restart());
+    addEventListener("pagehide", () => this.#stop());
+    this.#makeDivider();
+  }
+
+  // Whether there is a daemon to show; text: what is said in the place of a picture.
+  run(wanted, text = "") {
+    this.#veil = text;
+    if (wanted !== this.#wanted) {
+      this.#wanted = wanted;
+      this.#restart();
+    }
+    if (!wanted) this.#cover(text);
+  }
+
+  // What is said while no picture comes.
+  explain(text) {
+    this.#veil = text;
+    if (element("screen").dataset.picture !== "live") element("veil").textContent = text;
+  }
+
+  split(on) {
+    if (on === this.#split) return;
+    this.#split = on;
+    this.#restart();
+  }
+
+  // The half before the filter comes as the camera gives it: it is mirrored here when the other is.
+  mirror(on) {
+    this.#mirrored = on;
+  }
+
+  mark(mode, text) {
+    element("screen").dataset.mode = mode;
+    element("badge").hidden = !text;
+    if (element("badge").textContent !== text) element("badge").textContent = text;
+  }
+
+  #restart() {
+    this.#stop();
+    if (this.#wanted && !document.hidden) this.#play();
+  }
+
+  #stop() {
+    clearTimeout(this.#retry);
+    clearTimeout(this.#stale);
+    this.#controller?.abort();
+    this.#controller = null;
+    this.#newest = null;
+  }
+
+  async #play() {
+    const controller = new AbortController();
+    this.#controller = controller;
+    this.#watchOver();
+    try {
+      const path = this.#split ? "/split.mjpeg" : "/preview.mjpeg";
+      const response = await fetch(path, { signal: controller.signal });
+      if (!response.ok) throw new Error(`the preview answers with ${response.status}`);
+      for await (const part of parts(response.body.getReader())) {
+        if (controller !== this.#controller) return;
+        this.#newest = part;
+        this.#draw();
+      }
+    } catch {
+      controller.abort(); // ends a stream that makes no sense, too
+    }
+    if (controller !== this.#controller) return;
+    this.#cover(this.#veil);
+    this.#retry = setTimeout(() => this.#restart(), RETRY_MS);
+  }
+
+  // The newest only: a browser that is slow shows fewer pictures, not older ones.
+  async #draw() {
+    if (this.#drawing) return;
+    this.#drawing = true;
+    try {
+      while (this.#newest) {
+        const { jpeg, halves } = this.#newest;
+        const controller = this.#controller;
+        this.#newest = null;
+        const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
+        if (controller === this.#controller && controller) this.#paint(bitmap, halves);
+        bitmap.close();
+      }
+    } catch {
+      // a damaged picture; the next one replaces it
+    } finally {
+      this.#drawing = false;
+    }
+  }
+
+  #paint(bitmap, halves) {
+    const screen = element("screen");
+    const width = bitmap.width;
+    const height = bitmap.height / halves;
+    const both = this.#split && halves === 2;
+    for (const id of both ? ["after", "before"] : ["after"]) {
+      const canvas = element(id);
+      if (canvas.width !== width || canvas.height !== height) {
+        canvas.width = width;
+        canvas.height = height;
+        screen.style.setProperty("--ratio", width / height);
+      }
+      const before = id === "before";
+      const context = canvas.getContext("2d", { alpha: false });
+      context.setTransform(before && this.#mirrored ? -1 : 1, 0, 0, 1, before && this.#mirrored ? width : 0, 0);
+      context.drawImage(bitmap, 0, before ? 0 : (halves - 1) * height, width, height, 0, 0, width, height);
+    }
+    element("before").hidden = element("divider").hidden = !both;
+    screen.toggleAttribute("data-split", both);
+    screen.dataset.picture = "live";
+    this.frames += 1;
+    this.#watchOver();
+  }
+
+  #watchOver() {
+    clearTimeout(this.#stale);
+    this.#stale = setTimeout(() => this.#cover(this.#veil), STALE_MS);
+  }
+
+  // A picture that stands still would look like a live one.
+  #cover(text) {
+    const screen = element("screen");
+    screen.dataset.picture = screen.dataset.picture === "none" ? "none" : "old";
+    element("veil").textContent = text || "Waiting for a picture";
+  }
+
+  #makeDivider() {
+    const divider = element("divider");
+    const screen = element("screen");
+    let at = 0.5;
+    const move = (to) => {
+      at = Math.min(Math.max(to, 0), 1);
+      screen.style.setProperty("--split", at);
+      divider.setAttribute("aria-valuenow", Math.round(at * 100));
+      divider.setAttribute("aria-valuetext", `${Math.round(at * 100)} % before`);
+    };
+    const drag = (event) => {
+      const box = screen.getBoundingClientRect();
+      move((event.clientX - box.left) / box.width);
+    };
+    divider.addEventListener("pointerdown", (event) => {
+      divider.setPointerCapture(event.pointerId);
+      divider.focus();
+    });
+    divider.addEventListener("pointermove", (event) => divider.hasPointerCapture(event.pointerId) && drag(event));
+    divider.addEventListener("dblclick", () => move(0.5));
+    divider.addEventListener("keydown", (event) => {
+      const step = event.shiftKey ? 0.1 : 0.02;
+      const to = {
+        ArrowLeft: at - step, ArrowDown: at - step, ArrowRight: at + step, ArrowUp: at + step,
+        PageDown: at - 0.1, PageUp: at + 0.1, Home: 0, End: 1, Delete: 0.5, Backspace: 0.5,
+      }[event.key];
+      if (to === undefined) return;
+      event.preventDefault();
+      move(to);
+    });
+    move(0.5);
+  }
+}

@@ -1,0 +1,112 @@
+"""The line port as a Unix socket: for this user alone, by the rights of the file system.
+
+Guarantees: the socket can be reached by its owner only, from its first moment on; a file that another
+livewarp listens at, or that is no socket, is left alone; a stale one is replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from pathlib import Path
+
+import gevent.socket
+from platformdirs import user_runtime_path
+
+from livewarp.errors import ControlError, SettingsError
+
+AUTO, NONE = "auto", "none"
+_LOOK_S = 1.0  # how long whoever listens at a file may take to accept
+
+
+def has_unix_sockets() -> bool:
+    """Whether this system has them (Python on Windows has not)."""
+    return hasattr(socket, "AF_UNIX")
+
+
+def socket_path(setting: str) -> Path | None:
+    """The file that a `control.socket` setting means: "auto", "none" or a path; None: no socket."""
+    if setting == NONE or (setting == AUTO and not has_unix_sockets()):
+        return None
+    if setting == AUTO:
+        return user_runtime_path("livewarp") / "control.sock"
+    if not has_unix_sockets():
+        raise SettingsError(f"control.socket: got {setting!r}, allowed here: auto or none; this system has no such")
+    return Path(setting).expanduser()
+
+
+def listen_unix(path: Path) -> gevent.socket.socket:
+    """A listening socket at that file, mode 0600; whoever closes it also unlinks the file, by `unlink`.
+
+    Raises
+    ------
+    ControlError
+        Somebody listens there, something else lies there, or the folder is not this user's own.
+    """
+    sock = gevent.socket.socket(gevent.socket.AF_UNIX, gevent.socket.SOCK_STREAM)
+    try:
+        _own_folder(path.parent)
+        _clear(path)
+        sock.bind(str(path))
+        os.chmod(path, 0o600)  # before listen: until then nobody can connect
+        sock.listen(128)
+    except ControlError:
+        sock.close()
+        raise
+    except OSError as error:  # a folder that cannot be made, a path over 107 bytes
+        sock.close()
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise ControlError(f"cannot listen at {path}: {reason}; choose another with control.socket") from None
+    return sock
+
+
+def unlink(path: Path) -> None:
+    """Remove the file of a socket that has been closed, unless another livewarp listens there by now."""
+    with contextlib.suppress(OSError, ControlError):
+        _clear(path)
+
+
+def _own_folder(folder: Path) -> None:
+    """Make the folder where it is missing; refuse one in which others could put a socket of theirs."""
+    if not folder.is_dir():
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    for each in (folder, folder.parent):
+        status = each.stat()
+        sticky = bool(status.st_mode & stat.S_ISVTX)  # as /tmp: nobody replaces what is another's
+        if status.st_uid not in (os.getuid(), 0) or (status.st_mode & 0o022 and not sticky):
+            raise ControlError(
+                f"cannot listen at {folder}: others can write in {each}; choose another folder with control.socket"
+            )
+
+
+def _clear(path: Path) -> None:
+    """Remove a stale socket. Raises `ControlError` for anything else that lies there."""
+    live = _is_live(path)
+    if live:
+        raise ControlError(f"a livewarp listens at {path} already; choose another with control.socket")
+    if live is False:
+        path.unlink()
+
+
+def _is_live(path: Path) -> bool | None:
+    """Whether somebody listens at a socket file; None: there is nothing. `ControlError`: it is no socket."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISSOCK(mode):
+        raise ControlError(f"cannot listen at {path}: it is no socket; choose another with control.socket")
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(_LOOK_S)
+            probe.connect(str(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        # A full backlog, a timeout: somebody is there, and busy.
+        return error.errno != errno.ECONNREFUSED
+    return True
