@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check bench docs format pins clean
+.PHONY: help run demo test check vm bench soak docs format pins clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -26,11 +26,15 @@ run:  ## start the daemon; options in ARGS, as in: make run ARGS="--source portr
 
 demo:  ## start it on the built-in portrait; watch at the address that it prints
 	@goal=run; $(SETUP)
-	@exec $(BIN)/livewarp run --source portrait $(ARGS)
+	@exec $(BIN)/livewarp run --source portrait --fresh $(ARGS)
 
 bench:  ## measure fps, latency and stage times on this machine
 	@goal=run; $(SETUP)
 	@exec $(BIN)/livewarp bench $(ARGS)
+
+soak:  ## run for a long time and see that memory, threads, files and lateness stay flat; 25 minutes
+	@goal=run; $(SETUP)
+	@exec $(BIN)/python benchmarks/soak.py $(ARGS)
 
 test: check  ## all checks, then the tests; options for pytest in ARGS
 	@exec $(BIN)/python -m pytest $(ARGS)
@@ -42,6 +46,10 @@ check:  ## lint, format, types and import floors
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
+vm:  ## try real device nodes in machines of their own: unplugging, viewers, 25 fps; root is not needed
+	@goal=test; $(SETUP)
+	@exec $(BIN)/python tests/vm/by_hand.py $(ARGS)
+
 format:  ## let ruff mend what it can, and format
 	@goal=test; $(SETUP)
 	@$(BIN)/ruff check --fix
@@ -50,6 +58,7 @@ format:  ## let ruff mend what it can, and format
 docs:  ## draw the pictures of the docs anew, and their list of adjustments
 	@goal=run; $(SETUP)
 	@$(BIN)/python tools/make_pictures.py
+	@$(BIN)/python tools/picture_panel.py
 
 pins:  ## renew the pinned versions in requirements*.txt (Python 3.11)
 	@goal=test; $(SETUP)

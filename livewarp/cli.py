@@ -18,7 +18,8 @@ import click
 from livewarp import __version__
 from livewarp.control.commands import COMMANDS
 from livewarp.errors import EXIT_RUNTIME, LivewarpError, SettingsError
-from livewarp.parameters import Parameters, define, knob
+from livewarp.machine_commands import COMMANDS as MACHINE_COMMANDS
+from livewarp.parameters import KNOBS, Parameters, define, knob
 
 if TYPE_CHECKING:
     from livewarp.settings import Settings
@@ -35,6 +36,9 @@ set_option = click.option(
     multiple=True,
     metavar="NAME=VALUE",
     help="A parameter, such as thin=0.7; may be repeated. `livewarp parameters` lists them.",
+)
+overlay_option = click.option(
+    "--overlay", is_flag=True, help="Draw landmarks, ids and confidence on the picture; live: set overlay=on."
 )
 source_option = click.option(
     "--source",
@@ -74,7 +78,19 @@ def _load(config: Path | None, assignments: tuple[str, ...], **tables: dict[str,
     return settings, settings.start_parameters().replace(**values)
 
 
-def _with_size(command: Callable[..., None]) -> Callable[..., None]:
+def _reread(
+    config: Path | None, assignments: tuple[str, ...], tables: dict[str, dict[str, Any]]
+) -> tuple[Settings, Parameters]:
+    """The same from the file as it is now; own adjustments that are new in it need a restart."""
+    from livewarp.settings import find_config, load_settings
+
+    settings = load_settings(find_config(config), tables)
+    known = {name: value for name, value in settings.parameters.items() if name in KNOBS}
+    values = {name: knob(name).parse(value) for name, _, value in (text.partition("=") for text in assignments)}
+    return settings, Parameters(**known).replace(**values)
+
+
+def _with_size(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(size_options):
         command = option(command)
     return command
@@ -108,11 +124,27 @@ def _set_up_log(level: int) -> None:
     root.setLevel(level)
 
 
+# Least level → syslog priority, as sd-daemon(3) has it.
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.NOTSET, 7))
+
+
+def _is_journal() -> bool:
+    """Whether the log goes to systemd's journal; a child whose output goes elsewhere inherits the variable, too."""
+    try:
+        stat = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError, AttributeError):  # no descriptor behind it
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{stat.st_dev}:{stat.st_ino}"
+
+
 class _LineFormatter(logging.Formatter):
-    """A line an event; over a status line on a terminal, and no time stamp there."""
+    """A line an event; over a status line on a terminal, without a time stamp; to the journal, with its priority."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
+        if _is_journal():  # it stamps and names each line itself
+            priority = next(p for level, p in _PRIORITIES if record.levelno >= level)
+            return "\n".join(f"<{priority}>{line}" for line in text.splitlines())
         if record.levelno >= logging.WARNING:
             text = f"{record.levelname.lower()}: {text}"
         return f"\r\x1b[K{text}" if sys.stderr.isatty() else f"livewarp: {text}"
@@ -126,14 +158,26 @@ class _LineFormatter(logging.Formatter):
     "sinks",
     multiple=True,
     metavar="SINK",
-    help="auto, virtualcam, virtualcam:DEVICE, file:PATH or null; may be repeated.",
+    help="auto, virtualcam, virtualcam:DEVICE, pipewire, file:PATH or null; may be repeated.",
 )
 @_with_size
+@click.option(
+    "--fit",
+    type=click.Choice(["letterbox", "crop", "stretch"]),
+    help="How a picture of another shape is brought to the output's [letterbox].",
+)
+@click.option(
+    "--on-demand/--no-on-demand",
+    default=None,
+    help="Open a webcam only while someone watches, where that can be known [on-demand].",
+)
 @click.option("--frames", type=click.IntRange(1), help="Stop after so many frames.")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
 @click.option("--control", metavar="HOST:PORT", help="Control port [127.0.0.1:8787]; port 0: any free one.")
 @click.option("--panel", metavar="HOST:PORT", help="Preview page [127.0.0.1:8788]; port 0: any free one.")
+@click.option("--fresh", is_flag=True, help="Start from the settings; do not read or keep what was left last time.")
 @set_option
+@overlay_option
 @click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors.")
 @click.option("-v", "--verbose", is_flag=True, help="More detail; errors with their traceback.")
 def run(
@@ -146,11 +190,15 @@ def run(
     height: int | None,
     fps: float | None,
     loop: bool | None,
+    fit: str | None,
+    on_demand: bool | None,
     frames: int | None,
     duration: float | None,
     control: str | None,
     panel: str | None,
+    fresh: bool,
     assignments: tuple[str, ...],
+    overlay: bool,
 ) -> None:
     """Start the daemon: frames from SOURCE, faces reshaped, to every SINK.
 
@@ -161,34 +209,52 @@ def run(
     livewarp run --source portrait --sink null            no camera needed: watch the preview
     livewarp run --source talk.mp4 --loop --fps 25        a file as if it were a webcam
     """
+    assignments += ("overlay=on",) * overlay
     asked = "verbose" if verbose else "quiet" if quiet else click.get_current_context().obj
     logging.getLogger("livewarp").setLevel(LEVELS[asked or "normal"])
-    settings, parameters = _load(
-        config,
-        assignments,
-        video={
+    tables: dict[str, dict[str, Any]] = {
+        "video": {
             "source": source,
             "sinks": sinks or None,
             "width": width,
             "height": height,
             "fps": fps,
             "loop": loop,
+            "fit": fit,
+            "on_demand": on_demand,
         },
-        control={"address": control, "panel": panel},
-    )
+        "control": {"address": control, "panel": panel},
+    }
+    settings, parameters = _load(config, assignments, **tables)
     logging.getLogger("livewarp").setLevel(LEVELS[asked or settings.log.level])
     # A read of a camera that has gone silent blocks for so long, s; OpenCV's own 10 would hold up the end of
     # the daemon. OpenCV wants it before it is imported.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
+    from livewarp.control.kept import Kept
     from livewarp.daemon import run as run_daemon
 
-    run_daemon(settings, parameters, frames, duration)
+    kept, start, blank = None, parameters, False
+    if not fresh:
+        kept = Kept()
+        options = {name: parameters[name] for name in (text.partition("=")[0] for text in assignments)}
+        start, blank = kept.load(settings.start_parameters(), options)
+    run_daemon(
+        settings,
+        parameters,
+        frames,
+        duration,
+        blank=blank,
+        reread=lambda: _reread(config, assignments, tables),
+        start=start,
+        kept=kept,
+    )
 
 
 @cli.command()
 @click.argument("path_in", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("path_out", metavar="OUT", type=click.Path(path_type=Path))
 @set_option
+@overlay_option
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 @click.option("--max-faces", type=click.IntRange(1, 16), help="How many faces are followed [4].")
 @config_option
@@ -196,6 +262,7 @@ def apply(
     path_in: Path,
     path_out: Path,
     assignments: tuple[str, ...],
+    overlay: bool,
     force: bool,
     max_faces: int | None,
     config: Path | None,
@@ -209,6 +276,7 @@ def apply(
     """
     from livewarp.apply import apply_file
 
+    assignments += ("overlay=on",) * overlay
     settings, parameters = _load(config, assignments, tracking={"max_faces": max_faces})
     with _progress("filtering") as progress:
         done = apply_file(path_in, path_out, parameters, _tracker(settings), force, progress)
@@ -327,13 +395,67 @@ def parameters_(config: Path | None) -> None:
         click.echo(f"{name:{width}}  {bounds:>6}  {float(value):>5.2g}  {k.help}")
 
 
+@cli.command()
+@config_option
+@source_option
+@click.option("--sink", "sinks", multiple=True, metavar="SINK", help="As for run; may be repeated.")
+@_with_size
+@click.option("--control", metavar="HOST:PORT", help="Control port [127.0.0.1:8787].")
+@click.option("--panel", metavar="HOST:PORT", help="Preview page [127.0.0.1:8788].")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def doctor(
+    config: Path | None,
+    source: str | None,
+    sinks: tuple[str, ...],
+    width: int | None,
+    height: int | None,
+    fps: float | None,
+    loop: bool | None,
+    control: str | None,
+    panel: str | None,
+    as_json: bool,
+) -> int:
+    """Check everything that a call needs, and print the command that mends what is missing.
+
+    With the options that you would give to `livewarp run`. A free webcam is switched on for two
+    seconds to measure it. Exit status 0: a call can be made now; 1: not yet.
+    """
+    import json
+    import shutil
+
+    from livewarp.doctor import examine, headline, lines, verdict
+    from livewarp.machine import Machine
+
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")  # as for run
+    video = {"source": source, "sinks": sinks or None, "width": width, "height": height, "fps": fps, "loop": loop}
+    options: dict[str, dict[str, Any]] = {"video": video, "control": {"address": control, "panel": panel}}
+    live, machine = sys.stdout.isatty() and not as_json, Machine()
+    columns = min(shutil.get_terminal_size((100, 24)).columns, 120)
+    if not as_json:
+        click.echo(f"{headline(machine)}\n")
+    reports = examine(
+        config,
+        options,
+        machine,
+        begins=lambda check: click.echo(f"{'':11}{check} ...", nl=False) if live else None,
+        ends=lambda report: None if as_json else click.echo(("\r\x1b[K" if live else "") + lines(report, columns)),
+    )
+    able = all(report.finding.verdict != "problem" for report in reports)
+    if as_json:
+        result = {"able": able, "machine": headline(machine), "checks": [report.as_dict() for report in reports]}
+        click.echo(json.dumps(result, indent=2, default=str))
+    else:
+        click.echo(f"\n{verdict(reports)}")
+    return 0 if able else EXIT_RUNTIME
+
+
 def _tracker(settings: Settings) -> FaceTracker:
     """A synchronous tracker as the settings want it."""
     from livewarp.tracking import FaceTracker
 
     tracking = settings.tracking
     weights = Path(tracking.weights).expanduser() if tracking.weights else None
-    return FaceTracker(tracking.max_faces, tracking.detect_size, weights=weights)
+    return FaceTracker(tracking.max_faces, tracking.detect_scale, weights=weights)
 
 
 def _progress(what: str) -> Any:
@@ -354,7 +476,7 @@ def _progress(what: str) -> Any:
     return bar()
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, *MACHINE_COMMANDS):
     cli.add_command(_command)
 
 
