@@ -30,6 +30,7 @@ from v4l2node import CAPTURE, capabilities, opened, set_control
 
 WEBCAM, VIRTUAL = "/dev/video0", "/dev/video10"
 VIVID = Path("/sys/bus/platform/drivers/vivid")
+BUSYBOX = "/run/vm/busybox"
 SIZE, FPS = (640, 480), 25.0
 GRACE_S = 2.0
 WAIT_S = float(os.environ.get("VM_WAIT_S", "60"))
@@ -165,8 +166,16 @@ def vivid_picture() -> Frame:
     return np.asarray(frame)
 
 
+def load_loopback() -> None:
+    """Load the module with the devices that the machine starts with."""
+    options = os.environ["VM_LOOPBACK_OPTIONS"].split()
+    subprocess.run([BUSYBOX, "insmod", os.environ["VM_LOOPBACK"], *options], check=True)
+
+
 def plug_in_again() -> None:
-    """Vivid as it was at first, whatever the scenario before left."""
+    """Every camera as it was at first, whatever the scenario before left."""
+    if not Path(VIRTUAL).exists():
+        load_loopback()
     if not Path(WEBCAM).exists():
         with contextlib.suppress(OSError):
             (VIVID / "unbind").write_text("vivid.0")
@@ -216,14 +225,16 @@ def livewarp(*arguments: str) -> tuple[int, Any]:
 
 
 def full_rate() -> str:
-    """640x480 at vivid's 25 fps: the viewer gets every frame."""
+    """640x480 at vivid's 25 fps: behind the daemon, a viewer gets what it gets from vivid itself."""
+    with Viewer(WEBCAM) as viewer:
+        direct, _ = viewer.rate(5.0)
     with running() as (daemon, viewer, _):
         before = daemon.call("stats")
         rate, changes = viewer.rate(10.0)
         after = daemon.call("stats")
-    figures = f"viewer {rate:.1f} fps, {changes:.1f} new; latency p50 {after['latency']['p50_ms']:.1f} ms"
+    figures = f"vivid {direct:.1f} fps; viewer {rate:.1f}, {changes:.1f} new; p50 {after['latency']['p50_ms']:.1f} ms"
     figures += f", late {after['late'] - before['late']}, dropped {after['dropped'] - before['dropped']}"
-    check(min(rate, changes) >= 0.95 * FPS, figures)  # the two clocks may differ by that
+    check(min(rate, changes) >= 0.95 * direct, figures)  # the two clocks differ a little
     return figures
 
 
@@ -369,7 +380,7 @@ def ffmpeg() -> str:
     picture = vivid_picture()
     daemon = Daemon()
     try:
-        until(lambda: capabilities(VIRTUAL) & CAPTURE, f"{VIRTUAL} as a camera")
+        daemon.until_in("idle")  # so that what comes first is the opening of the webcam, not the daemon's own start
         command = ["ffmpeg", "-loglevel", "error", "-f", "v4l2", "-i", VIRTUAL, "-frames:v", "100"]
         command += ["-pix_fmt", "bgr24", "-f", "rawvideo", "-"]
         begin = time.monotonic()
@@ -408,7 +419,6 @@ def taken() -> str:
 
 def truth() -> str:
     """Doctor and devices before the module is loaded, after it, and while a daemon runs."""
-    box = "/run/vm/busybox"
     size = ["--width", str(SIZE[0]), "--height", str(SIZE[1])]
 
     def told() -> tuple[int, dict[str, str], list[str], list[str]]:
@@ -418,16 +428,15 @@ def truth() -> str:
         cameras = [str(camera.get("node") or camera.get("source")) for camera in devices["webcams"]]
         return status, verdicts, cameras, [str(s["sink"]) for s in devices["virtual_cameras"] if "video" in s["sink"]]
 
-    subprocess.run([box, "rmmod", "v4l2loopback"], check=True)
+    subprocess.run([BUSYBOX, "rmmod", "v4l2loopback"], check=True)
     status, verdicts, cameras, sinks = told()
     check(any("video0" in camera for camera in cameras), f"before: webcams {cameras}")
     check(not sinks and verdicts["v4l2loopback"] == "problem" and status != 0, f"before: {status} {sinks} {verdicts}")
-    check(verdicts["camera"] == "ok", f"before: camera {verdicts['camera']}")
-    options = os.environ["VM_LOOPBACK_OPTIONS"].split()
-    subprocess.run([box, "insmod", os.environ["VM_LOOPBACK"], *options], check=True)
+    check(verdicts["camera"] != "problem", f"before: camera {verdicts['camera']}")
+    load_loopback()
     status, verdicts, cameras, sinks = told()
     check([s.partition(":")[2] for s in sinks] == ["/dev/video10", "/dev/video11", "/dev/video12"], f"after: {sinks}")
-    check(verdicts["v4l2loopback"] == "ok" and status == 0, f"after: {status} {verdicts}")
+    check(verdicts["v4l2loopback"] != "problem" and status == 0, f"after: {status} {verdicts}")
     check(all("video1" not in camera for camera in cameras), f"after: webcams {cameras}")
     with running():
         _, devices = livewarp("devices")
