@@ -269,12 +269,20 @@ def test_stats_of_a_daemon_that_has_none_yet(livewarp, daemon):
     assert ["fps", "-"] in [line.split() for line in livewarp("stats").output.splitlines()]
 
 
-def test_state(livewarp, daemon):
+def test_state(livewarp, daemon, monkeypatch):
     """`state` prints what the daemon does, from where to where, and what is wrong with its remedy."""
     lines = [line.split() for line in livewarp("state").output.splitlines()]
     assert lines[:4] == [["state", "running"], ["since_s", "12.2"], ["source", "portrait"], ["sinks", "null"]]
     assert ["blank", "off"] in lines
     assert json.loads(livewarp("state", "--json").output) == daemon.state()
+    first, second = (
+        {"state": state, "reason": reason, "since_s": since_s}
+        for state, reason, since_s in (("blanked", "asked to", 1.5), ("stalled", "no frame", 12.25))
+    )
+    told = {**daemon.state(), **first, "conditions": [first, second]}
+    with monkeypatch.context() as patch:
+        patch.setattr(daemon, "state", lambda: told)
+        assert "asked to; also stalled for 12 s (no frame)" in livewarp("state").output
     daemon.wrong = [{"what": "no camera", "remedy": "plug one in"}]
     assert livewarp("state").output.splitlines()[-1] == "! no camera; plug one in"
 
@@ -534,6 +542,8 @@ def _watching(address, terminal=False):
         stderr=subprocess.PIPE,
         env={**os.environ, "COLUMNS": "100", "LINES": "40"},
         text=True,
+        # A shell starts what runs in the background deaf to Ctrl-C, these tests perhaps, and so all that they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield process, ours
