@@ -6,6 +6,7 @@ tests/measures.py says what each adjustment is meant to change. All effects are 
 measure's points, in % of the inter-ocular distance (IOD), so that they can be compared with each other.
 
     python benchmarks/effects.py --json effects.json
+    python benchmarks/effects.py --compare          # placed by the face mesh, beside placed by dlib
 
 The columns: the median over people at + and at -; what the pixels themselves moved at +; the person who
 answered least, or below 0 the wrong way round, and what that person's pixels moved; and every other measure
@@ -185,21 +186,25 @@ def follow(points: NDArray[np.float64], strokes: NDArray[np.float32]) -> NDArray
     return moved
 
 
-def measure(job: tuple[str, Path | None, int]) -> tuple[str, list[Table], list[Table]]:
-    """One person: what was seen in each frame, and what the field did to its points."""
-    name, path, count = job
+def measure(job: tuple[str, Path | None, int, str]) -> tuple[str, list[Table], list[Table]]:
+    """One person: what was seen in each frame, and what the field did to its points.
+
+    Whichever model says where the adjustments go, dlib's says where the points went.
+    """
+    name, path, count, chosen = job
     cv2.setNumThreads(1)
     model, warp, table = Points(), Warp(), StrokeTable(ADJUSTMENTS.values())
     seen: list[Table] = []
     done: list[Table] = []
     for frame in read(path, count):
-        faces = FaceTracker().update(frame, 0.0)
+        faces = FaceTracker(model=chosen).update(frame, 0.0)
         if not faces or abs(faces[0].pose.yaw) > TURNED_RAD:
             continue
         pose = faces[0].pose
         base = model.find(frame, pose)
-        face = Face.from_landmarks(base.astype(np.float32))
-        marks = Marks(frame, face)
+        own = Face.from_landmarks(base.astype(np.float32))
+        face = own if chosen == "dlib" else faces[0]
+        marks = Marks(frame, own)
         everything = np.concatenate([base, marks.at])
         seen.append({})
         done.append({})
@@ -212,9 +217,9 @@ def measure(job: tuple[str, Path | None, int]) -> tuple[str, list[Table], list[T
                 parameters = Parameters(**(NEUTRAL | {adjustment.name: value}))
                 plain, marked = (warp.apply(f, [face], parameters) for f in (frame, marks.marked))
                 moved = np.concatenate([model.find(plain, pose) - base, marks.moved(plain, marked)])
-                seen[-1][adjustment.name][sign] = values(to_face(moved, face.pose))
+                seen[-1][adjustment.name][sign] = values(to_face(moved, own.pose))
                 pixels = follow(everything, table.place(face, parameters)) - everything
-                done[-1][adjustment.name][sign] = values(to_face(pixels, face.pose))
+                done[-1][adjustment.name][sign] = values(to_face(pixels, own.pose))
         print(f"{name}: {len(seen)} of {count} frames", file=sys.stderr)
     return name, seen, done
 
@@ -280,18 +285,45 @@ def report(results: dict[str, dict[str, dict[str, Any]]]) -> None:
         print(f"{name:13}{cells}{100 * row['+']['pixels']:+8.1f}   {who:30}{others}".rstrip())
 
 
+def compare(one: dict[str, dict[str, dict[str, Any]]], other: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """Print what the pixels moved with each model; what differs in sign or by more than a third is marked."""
+    print(f"{'% of IOD, pixels':18}{'dlib +':>8}{'mesh +':>8}{'ratio':>7}{'dlib -':>9}{'mesh -':>8}{'ratio':>7}")
+    ratios = []
+    for name, row in one.items():
+        cells, marks = "", ""
+        for sign in "+-":
+            if sign not in row:
+                continue
+            a, b = row[sign]["pixels"], other[name][sign]["pixels"]
+            ratios.append(b / a)
+            cells += f"{100 * a:+9.1f}{100 * b:+8.1f}{b / a:7.2f}"
+            marks += "" if 2 / 3 <= b / a <= 4 / 3 else " <- differs"
+        print(f"{name:17}{cells}{marks}")
+    print(f"{len(ratios)} effects: ratio {min(ratios):.2f} to {max(ratios):.2f}, median {np.median(ratios):.2f}")
+
+
 def main() -> None:
     """Measure, print the table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=5, help="of each clip, default %(default)s")
+    parser.add_argument(
+        "--model", choices=("dlib", "mesh"), default="dlib", help="places the adjustments [%(default)s]"
+    )
+    parser.add_argument("--compare", action="store_true", help="both models beside each other")
     parser.add_argument("--json", type=Path, help="where results go")
     args = parser.parse_args()
     start = time.perf_counter()
-    jobs = [(name, path, args.frames) for name, path in clips().items()]
-    with multiprocessing.get_context("spawn").Pool() as pool:
-        people = {name: (seen, done) for name, seen, done in pool.imap_unordered(measure, jobs)}
-    results = summary(people)
-    report(results)
+    by_model = {}
+    for chosen in ("dlib", "mesh") if args.compare else (args.model,):
+        jobs = [(name, path, args.frames, chosen) for name, path in clips().items()]
+        with multiprocessing.get_context("spawn").Pool() as pool:
+            people = {name: (seen, done) for name, seen, done in pool.imap_unordered(measure, jobs)}
+        by_model[chosen] = summary(people)
+    results: Any = by_model if args.compare else by_model[args.model]
+    if args.compare:
+        compare(by_model["dlib"], by_model["mesh"])
+    else:
+        report(results)
     print(f"{len(people)} people, {time.perf_counter() - start:.0f} s", file=sys.stderr)
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n")

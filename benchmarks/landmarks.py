@@ -27,7 +27,7 @@ from livewarp.tracking import forest
 from livewarp.tracking import forest_kernels as kernels
 from livewarp.tracking.forest import Forest, ForestLandmarks
 from livewarp.tracking.landmarks import CROP_BOX_PX, CROP_SIDE_PX, DlibLandmarks, crop_face
-from livewarp.tracking.weights import SHA256, find_weights
+from livewarp.tracking.weights import LANDMARKS_68, find_weights
 
 INNER = (CROP_SIDE_PX - CROP_BOX_PX) // 2
 OUTER = INNER + CROP_BOX_PX
@@ -156,8 +156,8 @@ def start_up(weights: Path) -> None:
         calls: dict[str, Callable[[], object]] = {
             "dlib reads the weights": lambda: dlib.shape_predictor(str(weights)),
             "we read the weights": lambda: forest.read_weights(weights),
-            "we write the cache": lambda: forest._write_cached(cached, read, SHA256),
-            "we map the cache": lambda: forest._map_cached(cached, SHA256),
+            "we write the cache": lambda: forest._write_cached(cached, read, LANDMARKS_68.sha256),
+            "we map the cache": lambda: forest._map_cached(cached, LANDMARKS_68.sha256),
         }
         print(f"\n{'Start-up, files in memory, kernels compiled':44s} best of 5, ms")
         for name, call in calls.items():
@@ -183,8 +183,8 @@ def main() -> None:
     shape = f.mean.copy()
     calls: dict[str, Callable[[GrayFrame, Pose], object]] = {
         "dlib, as DlibLandmarks": theirs.predict,
-        "ForestLandmarks": ours.predict,
-        "  the kernel alone": lambda crop, pose: kernels.evaluate(crop, box, *f.arrays(), points),
+        "ForestLandmarks, the mean over its boxes": ours.predict,
+        "  the kernel alone, one box": lambda crop, pose: kernels.evaluate(crop, box[None], *f.arrays(), points[None]),
         "  without prefetch, leaf by leaf": lambda crop, pose: plain(crop, box, *f.arrays(), points),
         "  of it: 7500 pixels": lambda crop, pose: all_pixels(crop, box, *f.arrays()[:3], features),
         "  of it: 7500 trees, asking for leaves": lambda crop, pose: all_trees(f.nodes, features, f.leaves, starts),

@@ -3,6 +3,7 @@
     python benchmarks/tracking.py                           # six to eight minutes
     python benchmarks/tracking.py --only jitter --only lag  # some sections
     python benchmarks/tracking.py --json tracking.json --plot plots/
+    python benchmarks/tracking.py --model mesh              # the other landmark model
 
 Only the public `FaceTracker` and `FaceFilter` are used, with their defaults. Raw is `dlib.shape_predictor` on the
 full gray frame with one fixed box. What moves is the built-in portrait, whose motion is known to a hundredth of a
@@ -64,6 +65,9 @@ GROUPS: dict[str, Any] = {"eyes": EYES, "jaw": JAW, "all": slice(0, 68)}
 GRID_CLIPS = ("grid/bbaf2n.mpg", "grid/brbk7n.mpg", "grid/lbax4n.mpg", "grid/lwbsza.mpg", "grid/swiz3n.mpg")
 
 Points = NDArray[np.float64]
+
+CHOICE = {"model": "dlib", "detector": "auto"}
+"""What is measured; `main` sets it."""
 
 
 @dataclass(frozen=True)
@@ -185,9 +189,14 @@ def nearest(faces: Sequence[Face], place: NDArray[np.floating]) -> Face | None:
     return min(faces, key=lambda f: float(np.hypot(*(middle(f) - place))), default=None)
 
 
+def new_tracker(live: bool = False) -> FaceTracker:
+    """The tracker that is measured."""
+    return FaceTracker(live=live, **CHOICE)  # type: ignore[arg-type]
+
+
 def track(frames: Iterator[BgrFrame] | Sequence[BgrFrame], fps: float) -> Iterator[list[Face]]:
-    """The faces of each frame, by a new synchronous tracker with its defaults."""
-    tracker = FaceTracker()
+    """The faces of each frame, by a new synchronous tracker."""
+    tracker = new_tracker()
     try:
         for index, frame in enumerate(frames):
             yield tracker.update(frame, index / fps)
@@ -603,7 +612,7 @@ def newcomer(face_px: float) -> float:
         both = frame.copy()
         both[100 : 100 + far.height, 660 : 660 + min(far.width, 620)] = tile[:, :620]
         frames.append((frame, both))
-    tracker = FaceTracker(live=True)
+    tracker = new_tracker(live=True)
     try:
         start = time.monotonic()
         arrived = start + 2.0
@@ -824,7 +833,7 @@ def calm(quick: bool) -> Section:
     cv2.fillConvexPoly(mask, cv2.convexHull(truth.round().astype(np.int32)), 255)
     inside = mask > 0
     box = find_box(picture)
-    face_filter = FaceFilter(parameters)
+    face_filter = FaceFilter(parameters, new_tracker())
     squares: dict[str, list[float]] = {"input": [], "filtered": [], "raw points, filtered": []}
     last: dict[str, NDArray[np.int16]] = {}
     try:
@@ -869,7 +878,7 @@ def cost(quick: bool) -> Section:
             theirs.append(naive_cost(frames, 2 if quick else 4))
             spent, _, _ = paced(frames, seconds, None)
             idle.append(spent)
-            tracker = FaceTracker(live=True)
+            tracker = new_tracker(live=True)
             try:
                 tracker.warm_up()
                 paced(frames, 0.3 if quick else 2.0, tracker)  # until all are followed
@@ -997,9 +1006,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs; its figures say nothing")
     parser.add_argument("--only", action="append", choices=SECTIONS, metavar="SECTION", help="may be repeated")
+    parser.add_argument("--model", choices=("dlib", "mesh"), default="dlib", help="landmark model [%(default)s]")
+    parser.add_argument("--detector", choices=("auto", "hog", "blaze"), default="auto", help="[%(default)s]")
     parser.add_argument("--json", type=Path, help="where results go")
     parser.add_argument("--plot", type=Path, metavar="DIR", help="where plots over time go; needs matplotlib")
     args = parser.parse_args()
+    CHOICE.update(model=args.model, detector=args.detector)
     sections: dict[str, Section] = {}
     skipped: dict[str, str] = {}
     for name in args.only or SECTIONS:

@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("livewarp")
 
+# What OpenCV reads when it is imported.
+OPENCV = {
+    # A read of a camera that has gone silent blocks for so long, s; OpenCV's own 10 would hold up the daemon's end.
+    "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2",
+    # Threads that wait for work spin: on pictures as small as a face's crop they cost a third more than they save.
+    "OPENCV_FOR_THREADS_NUM": "1",
+}
+
 LEVELS = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}
 
 
@@ -51,6 +59,10 @@ size_options = (
     click.option("--height", type=click.IntRange(16, 4320), help="Height, px [720, or the file's own]."),
     click.option("--fps", type=click.FloatRange(1, 240), help="Frames a second [30, or the file's own]."),
     click.option("--loop/--no-loop", default=None, help="Start a video file again when it ends."),
+)
+model_options = (
+    click.option("--model", type=click.Choice(["dlib", "mesh"]), help="What finds the landmarks of a face [dlib]."),
+    click.option("--detector", type=click.Choice(["auto", "hog", "blaze"]), help="What finds newcomers [auto]."),
 )
 config_option = click.option(
     "--config",
@@ -90,6 +102,12 @@ def _reread(
     return settings, Parameters(**known).replace(**values)
 
 
+def _with_model(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(model_options):
+        command = option(command)
+    return command
+
+
 def _with_size(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(size_options):
         command = option(command)
@@ -112,6 +130,8 @@ def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
     livewarp bench                     measure this machine
     """
     context.obj = "verbose" if verbose else "quiet" if quiet else None
+    for name, value in OPENCV.items():
+        os.environ.setdefault(name, value)
     _set_up_log(LEVELS[context.obj or "normal"])
 
 
@@ -171,6 +191,7 @@ class _LineFormatter(logging.Formatter):
     default=None,
     help="Open a webcam only while someone watches, where that can be known [on-demand].",
 )
+@_with_model
 @click.option("--frames", type=click.IntRange(1), help="Stop after so many frames.")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
 @click.option("--control", metavar="HOST:PORT", help="Control port [127.0.0.1:8787]; port 0: any free one.")
@@ -192,6 +213,8 @@ def run(
     loop: bool | None,
     fit: str | None,
     on_demand: bool | None,
+    model: str | None,
+    detector: str | None,
     frames: int | None,
     duration: float | None,
     control: str | None,
@@ -223,13 +246,11 @@ def run(
             "fit": fit,
             "on_demand": on_demand,
         },
+        "tracking": {"model": model, "detector": detector},
         "control": {"address": control, "panel": panel},
     }
     settings, parameters = _load(config, assignments, **tables)
     logging.getLogger("livewarp").setLevel(LEVELS[asked or settings.log.level])
-    # A read of a camera that has gone silent blocks for so long, s; OpenCV's own 10 would hold up the end of
-    # the daemon. OpenCV wants it before it is imported.
-    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
     from livewarp.control.kept import Kept
     from livewarp.daemon import run as run_daemon
 
@@ -257,6 +278,7 @@ def run(
 @overlay_option
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 @click.option("--max-faces", type=click.IntRange(1, 16), help="How many faces are followed [4].")
+@_with_model
 @config_option
 def apply(
     path_in: Path,
@@ -265,6 +287,8 @@ def apply(
     overlay: bool,
     force: bool,
     max_faces: int | None,
+    model: str | None,
+    detector: str | None,
     config: Path | None,
 ) -> None:
     """Filter the image or video IN into OUT, deterministically.
@@ -277,7 +301,8 @@ def apply(
     from livewarp.apply import apply_file
 
     assignments += ("overlay=on",) * overlay
-    settings, parameters = _load(config, assignments, tracking={"max_faces": max_faces})
+    tracking = {"max_faces": max_faces, "model": model, "detector": detector}
+    settings, parameters = _load(config, assignments, tracking=tracking)
     with _progress("filtering") as progress:
         done = apply_file(path_in, path_out, parameters, _tracker(settings), force, progress)
     for note in done.notes:
@@ -287,55 +312,79 @@ def apply(
 
 @cli.command()
 @source_option
+@click.option("--size", type=click.Choice(["480p", "720p", "1080p", "4K"]), help="Instead of width and height [720p].")
 @_with_size
-@click.option("--frames", type=click.IntRange(10), default=600, show_default=True, help="How many are measured.")
+@click.option("--faces", type=click.IntRange(1, 4), default=1, show_default=True, help="How many portraits.")
+@click.option("--frames", type=click.IntRange(10), help="How many are measured [600; in the matrix 200].")
+@click.option("--live", is_flag=True, help="In real time, through the engine of run, in turns with a pass-through.")
+@click.option("--seconds", type=click.FloatRange(2), default=20.0, show_default=True, help="How long --live filters.")
+@click.option("--matrix", is_flag=True, help="Every size with 1 to 4 faces; two minutes.")
+@click.option("--startup/--no-startup", default=True, help="Measure the time to the first frame [--startup].")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures there.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="DIR", help="Draw there; needs matplotlib.")
+@click.option("--compare", type=click.Path(path_type=Path), metavar="OLD", help="What changed since that --json.")
+@click.option("--profile", type=click.Path(path_type=Path), metavar="FILE", help=".html, .txt or .json (speedscope).")
+@_with_model
 @set_option
 @config_option
 def bench(
     source: str | None,
+    size: str | None,
     width: int | None,
     height: int | None,
     fps: float | None,
     loop: bool | None,
-    frames: int,
+    faces: int,
+    frames: int | None,
+    live: bool,
+    seconds: float,
+    matrix: bool,
+    startup: bool,
     json_path: Path | None,
+    plot: Path | None,
+    compare: Path | None,
+    profile: Path | None,
+    model: str | None,
+    detector: str | None,
     assignments: tuple[str, ...],
     config: Path | None,
 ) -> None:
-    """Measure how fast the filter goes here: source, track, warp, null, as fast as they can.
+    """Measure how fast the filter goes here, what that costs, and whether it can be held.
+
+    Source, track, warp, null, as fast as they go; then how long a daemon takes to its first frame.
 
     \b
     livewarp bench                                  the built-in portrait at 720p
-    livewarp bench --source talk.mp4 --width 1920 --height 1080
+    livewarp bench --live --size 1080p --faces 2    as in a call, beside a pass-through
+    livewarp bench --matrix --json new.json --compare old.json
+    livewarp bench --source talk.mp4 --profile profile.html
     """
-    import json
+    from livewarp.bench.command import Wish, measure
+    from livewarp.bench.record import SIZES
 
-    from livewarp.bench import bench as run_bench
-    from livewarp.sources import open_source
-
-    settings, parameters = _load(config, assignments)
-    opened = open_source(source or "portrait", width, height, fps, True if loop is None else loop)
-    try:
-        with _progress("measuring") as progress:
-            result = run_bench(opened, parameters, _tracker(settings), frames, progress)
-    finally:
-        opened.close()
-    if json_path is not None:
-        try:
-            json_path.write_text(json.dumps(result.figures, indent=2) + "\n")
-        except OSError as error:
-            raise SettingsError(f"--json {json_path}: {error.strerror or error}") from error
-    f = result.figures
-    click.echo(f"{result.source}: {f['frames']} frames")
-    click.echo(f"  {f['fps']:.1f} fps, {f['late']} over the budget of {1e3 / opened.fps:.1f} ms")
-    click.echo(f"  {'ms':10} {'p50':>8} {'p95':>8} {'p99':>8}")
-    for name, p in {**f["stages"], "latency": f["latency"]}.items():
-        click.echo(f"  {name:10} {p['p50_ms']:8.2f} {p['p95_ms']:8.2f} {p['p99_ms']:8.2f}")
-    click.echo(f"  CPU {f['cpu_percent']:.0f} % of a core, memory {f['memory_mb']:.0f} MB")
-    click.echo(
-        f"  verified: {f['frames'] - f['passed']} frames with a face, changed by {result.changed:.1f} grey levels"
+    if size is not None:
+        if width is not None or height is not None:
+            raise SettingsError("--size: got --width or --height, too, allowed: one or the other")
+        width, height = SIZES[size]
+    settings, parameters = _load(config, assignments, tracking={"model": model, "detector": detector})
+    wish = Wish(
+        source=source or "portrait",
+        width=width,
+        height=height,
+        fps=fps,
+        loop=True if loop is None else loop,
+        faces=faces,
+        frames=frames or (200 if matrix else 600),
+        live=live,
+        seconds=seconds,
+        matrix=matrix,
+        startup=startup,
+        json=json_path,
+        plot=plot,
+        compare=compare,
+        profile=profile,
     )
+    measure(wish, parameters, lambda live: _tracker(settings, live), _progress, click.echo)
 
 
 @cli.command()
@@ -347,6 +396,7 @@ def bench(
 @click.option("--at", type=click.FloatRange(0), metavar="SECONDS", help="Where in a video to look for a face.")
 @click.option("--columns", type=click.IntRange(1, 8), default=2, show_default=True, help="Adjustments side by side.")
 @click.option("--cell", type=click.IntRange(64, 800), default=200, show_default=True, help="Side of a picture, px.")
+@_with_model
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 @config_option
 def sheet(
@@ -358,6 +408,8 @@ def sheet(
     at: float | None,
     columns: int,
     cell: int,
+    model: str | None,
+    detector: str | None,
     force: bool,
     config: Path | None,
 ) -> None:
@@ -372,7 +424,7 @@ def sheet(
     """
     from livewarp.sheet import neutral, sheet_file
 
-    settings, parameters = _load(config, assignments)
+    settings, parameters = _load(config, assignments, tracking={"model": model, "detector": detector})
     base = neutral(**{name: parameters[name] for name in (text.partition("=")[0] for text in assignments)})
     n = sheet_file(face, path_out, names, strength, base, columns, cell, at, _tracker(settings), force)
     click.echo(f"{path_out}: {n} adjustment{'s'[: n != 1]} on {face}")
@@ -426,7 +478,6 @@ def doctor(
     from livewarp.doctor import examine, headline, lines, verdict
     from livewarp.machine import Machine
 
-    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")  # as for run
     video = {"source": source, "sinks": sinks or None, "width": width, "height": height, "fps": fps, "loop": loop}
     options: dict[str, dict[str, Any]] = {"video": video, "control": {"address": control, "panel": panel}}
     live, machine = sys.stdout.isatty() and not as_json, Machine()
@@ -449,13 +500,11 @@ def doctor(
     return 0 if able else EXIT_RUNTIME
 
 
-def _tracker(settings: Settings) -> FaceTracker:
-    """A synchronous tracker as the settings want it."""
+def _tracker(settings: Settings, live: bool = False) -> FaceTracker:
+    """A tracker as the settings want it, synchronous unless `live`."""
     from livewarp.tracking import FaceTracker
 
-    tracking = settings.tracking
-    weights = Path(tracking.weights).expanduser() if tracking.weights else None
-    return FaceTracker(tracking.max_faces, tracking.detect_scale, weights=weights)
+    return FaceTracker.from_settings(settings.tracking, live)
 
 
 def _progress(what: str) -> Any:

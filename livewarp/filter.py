@@ -15,6 +15,7 @@ from livewarp.glide import DEFAULT_GLIDE_S, Glide
 from livewarp.overlay import draw_overlay, mirror
 from livewarp.parameters import Parameters
 from livewarp.tracking import FaceTracker
+from livewarp.tracking.warmup import warm_up_kernels
 from livewarp.warping import Warp
 
 DEFAULT_FPS = 30.0
@@ -116,12 +117,17 @@ class FaceFilter:
         """Compile or load the kernels and touch the buffers for frames of this size, before the first one."""
         self._tracker.warm_up()
         frame = np.zeros((height, width, 3), np.uint8)
+        warm_up_kernels(frame)
         ones = {n: n == "enabled" if isinstance(value, bool) else 1.0 for n, value in self.parameters.items()}
         for iod_px in WARM_UP_IODS_PX:
             pose = Pose(0.0, height / 2, iod_px, 0.0, 0.0, 0.0)  # at the border, which has a kernel of its own
             face = Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32))
             self._warp.apply(frame, [face], ones, frame)
             self._warp.apply(frame, [face], ones)
+
+    def use_model(self, model: str) -> None:
+        """Load another landmark model, and take it over between two frames; see `FaceTracker.use_model`."""
+        self._tracker.use_model(model)
 
     @property
     def economy(self) -> int:

@@ -41,6 +41,11 @@ class Loading:
         """Begin; returns at once."""
         self._thread.start()
 
+    def wait(self) -> None:
+        """Until the filter is there, or cannot be had."""
+        if self._thread.ident is not None:
+            self._thread.join()
+
     def run(self) -> None:
         """The thread: make the filter and everything that its first frame needs."""
         made: FaceFilter | None = None

@@ -18,13 +18,14 @@ def state_of(engine: Engine) -> dict[str, Any]:
     state, now = engine.state, time.monotonic()
     return {
         "state": state.state,
-        "reason": state.explain(now),
+        "reason": state.reason,
         "since_s": round(now - state.since, 1),
         "conditions": [
             {"state": c.state, "reason": c.reason, "since_s": round(now - c.since, 1)} for c in state.conditions
         ],
         "source": engine.source_name,
         "sinks": [sink.name for sink in engine.sinks],
+        "model": engine.model,
         "outputs": [
             {"name": sink.name, "problem": sink.problem, "watched": sink.watched, "dropped": sink.dropped}
             for sink in engine.sinks

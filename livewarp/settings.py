@@ -47,6 +47,8 @@ class VideoSettings(_Table):
 class TrackingSettings(_Table):
     """How faces are found."""
 
+    model: Literal["dlib", "mesh"] = Field("dlib", description="what finds the landmarks of a face")
+    detector: Literal["auto", "hog", "blaze"] = Field("auto", description="what finds newcomers; auto: whichever suits")
     max_faces: int = Field(4, ge=1, le=16, description="how many faces are followed at the same time")
     detect_scale: float | None = Field(
         None, ge=0.05, le=2.0, strict=False, description="px of the searched picture per px of the frame; unset: chosen"
@@ -220,6 +222,10 @@ def _model_at(location: Sequence[str]) -> type[BaseModel]:
     return model
 
 
+# pydantic's words for them are Python's.
+_KINDS = {"tuple_type": "an array", "model_type": "a table", "dict_type": "a table", "bool_type": "true or false"}
+
+
 def _allowed(problem: Mapping[str, Any]) -> str:
     """What would be accepted, in words."""
     kind, context = problem["type"], problem.get("ctx", {})
@@ -228,6 +234,8 @@ def _allowed(problem: Mapping[str, Any]) -> str:
         model = Settings.model_fields[table].annotation
         bounds = {type(m).__name__: m for m in model.model_fields[keys[0]].metadata}  # type: ignore[union-attr]
         return f"{bounds['Ge'].ge:g} to {bounds['Le'].le:g}"
+    if kind in _KINDS:
+        return _KINDS[kind]
     if kind == "literal_error":
         return str(context["expected"])
     text = str(problem["msg"])

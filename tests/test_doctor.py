@@ -109,15 +109,15 @@ def test_weights(fake, monkeypatch, tmp_path):
 
     assert installation.weights(case(fake)).verdict == "ok"
 
-    def missing(path):
+    def missing(path, which):
         raise ModelError("landmark weights: missing; mend it: do this")
 
     monkeypatch.setattr(weights, "find_weights", missing)
     finding = installation.weights(case(fake))
-    assert (finding.verdict, finding.remedy) == ("problem", (weights.REMEDY,))
+    assert (finding.verdict, finding.remedy) == ("problem", (weights.LANDMARKS_68.remedy, weights.OTHER_MODEL))
     damaged = tmp_path / "damaged.dat"
     damaged.write_bytes(b"x")
-    monkeypatch.setattr(weights, "find_weights", lambda path: damaged)  # its size and date were remembered
+    monkeypatch.setattr(weights, "find_weights", lambda path, which: damaged)  # its size and date were remembered
     assert "checksum is wrong" in installation.weights(case(fake)).text
 
 

@@ -141,3 +141,44 @@ def test_importing_livewarp_loads_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+_WARM = """
+import sys
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+from livewarp.filter import FaceFilter
+from livewarp.parameters import Parameters
+from livewarp.sources.portrait import PortraitSource
+from livewarp.tracking import FaceTracker
+
+source = PortraitSource(640, 480, 25.0)
+frame = np.empty((480, 640, 3), np.uint8)
+source.read(frame)
+face_filter = FaceFilter(Parameters(), FaceTracker())
+face_filter.warm_up(480, 640)
+kernels = {
+    kernel
+    for name, module in list(sys.modules.items())
+    if name.startswith(("livewarp.tracking", "livewarp.warping"))
+    for kernel in vars(module).values()
+    if isinstance(kernel, Dispatcher)
+}
+assert len(kernels) > 10
+there = {kernel: kernel.signatures for kernel in kernels}
+seen = 0
+for i in range(20):
+    source.read(frame)
+    faces = face_filter.track(frame, i / 25)
+    face_filter.warp(frame, faces, frame)
+    seen += bool(faces)
+assert seen > 10
+late = [kernel.__name__ for kernel in kernels if kernel.signatures != there[kernel]]
+assert not late, late
+"""
+
+
+def test_no_frame_waits_for_a_kernel() -> None:
+    """After `warm_up`, frames with and without a face need no kernel that is not there: the first is as fast as any."""
+    done = subprocess.run([sys.executable, "-c", _WARM], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")

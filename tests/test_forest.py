@@ -223,7 +223,7 @@ def test_predict_is_the_mean_over_its_boxes(ours: ForestLandmarks) -> None:
     crop, pose = rolled_crop()
     boxes = [(x, y, x + w + 1, y + h + 1) for x, y, w, h in forest._BOXES]
     expected = to_frame(np.mean([ours.evaluate(crop, box) for box in boxes], axis=0), pose)
-    landmarks, evidence = ours.predict(crop, pose)
+    landmarks, evidence, _ = ours.predict(crop, pose)
     assert (landmarks.shape, landmarks.dtype) == ((68, 2), np.float32)
     np.testing.assert_allclose(landmarks, expected, atol=1e-3)  # float32 of some hundred px
     assert evidence == 1.0

@@ -259,6 +259,7 @@ class Scripted:
     """A landmark model that finds what it is told to, wherever it looks."""
 
     crop = CropSpec(96, 40.0, colour=True)
+    tells_faces = False
 
     def __init__(self) -> None:
         self.calls = 0
@@ -294,7 +295,7 @@ def test_economy_predicts_every_second_frame_and_moves_on_in_between() -> None:
     calls, errors = [], []
     predict = tracker._model.predict
     tracker._model = SimpleNamespace(  # type: ignore[assignment]
-        crop=tracker._model.crop, predict=lambda crop, pose: (calls.append(1), predict(crop, pose))[1]
+        crop=tracker._model.crop, tells_faces=False, predict=lambda crop, pose: (calls.append(1), predict(crop, pose))[1]
     )
     for index in range(60):
         tracker.economy = 0 if index < 20 else 2
@@ -362,18 +363,17 @@ def test_damaged_weights_are_refused_and_good_ones_checked_once(
     data = b"weights" * 100
     path = tmp_path / "weights.dat"
     path.write_bytes(data)
-    monkeypatch.setattr(weights, "SIZE_BYTES", len(data))
-    monkeypatch.setattr(weights, "SHA256", hashlib.sha256(data).hexdigest())
+    wanted = weights.Weights("weights", "weights.dat", len(data), hashlib.sha256(data).hexdigest(), "fetch it")
     monkeypatch.setattr(weights, "user_cache_path", lambda name: tmp_path / "cache")
     calls = []
-    check = weights._check_sha256
-    monkeypatch.setattr(weights, "_check_sha256", lambda p: (calls.append(p), check(p)))
-    assert weights.find_weights(path) == path
-    assert weights.find_weights(path) == path
+    check = weights.check_sha256
+    monkeypatch.setattr(weights, "check_sha256", lambda p, w: (calls.append(p), check(p, w)))
+    assert weights.find_weights(path, wanted) == path
+    assert weights.find_weights(path, wanted) == path
     assert len(calls) == 1
     path.write_bytes(data[::-1])
-    with pytest.raises(ModelError, match="sha256"):
-        weights.find_weights(path)
+    with pytest.raises(ModelError, match="sha256.*mend it: fetch it"):
+        weights.find_weights(path, wanted)
     assert len(calls) == 2
 
 

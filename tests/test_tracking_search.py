@@ -11,7 +11,8 @@ import pytest
 
 from livewarp.arrays import BgrFrame
 from livewarp.sources.portrait import PortraitSource
-from livewarp.tracking.detector import Search, SyncFinder, ThreadedFinder, Window, shrink
+from livewarp.tracking.detector import Search, SyncFinder, ThreadedFinder, Window
+from livewarp.tracking.hog import HogDetector, shrink
 from livewarp.tracking.search import (
     FAR_S,
     NEAR_S,
@@ -129,7 +130,7 @@ def test_the_threaded_search_finds_the_same_boxes_without_making_anyone_wait() -
     frame = np.empty((360, 640, 3), np.uint8)
     source.render(0, frame)
     window = Window(100, 0, 560, 360, 1.2)
-    here = SyncFinder()
+    here = SyncFinder(HogDetector())
     here.submit(frame, [window])
     expected = here.poll()
     assert here.poll() is None
@@ -139,7 +140,7 @@ def test_the_threaded_search_finds_the_same_boxes_without_making_anyone_wait() -
     assert found.x0 < pose.x < found.x1
     assert found.y0 < pose.y < found.y1
 
-    there = ThreadedFinder()
+    there = ThreadedFinder(HogDetector())
     assert there.rest_s == 0.0
     there.submit(frame, [window])
     assert there.busy

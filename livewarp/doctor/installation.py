@@ -66,23 +66,27 @@ def python(machine: Machine) -> Finding:
 
 
 def weights(case: Case) -> Finding:
-    """Whether the landmark weights are there and are the right ones, byte for byte."""
-    import hashlib
-
+    """Whether the weights that the settings ask for are there and are the right ones, byte for byte."""
     from livewarp.errors import ModelError
-    from livewarp.tracking.weights import REMEDY, SHA256, find_weights
+    from livewarp.tracking.weights import LANDMARKS_68, OTHER_MODEL, check_sha256, find_weights, needed
 
-    wanted = case.settings.tracking.weights
-    try:
-        path = find_weights(Path(wanted).expanduser() if wanted else None)
-    except ModelError as error:
-        text = str(error).partition("; mend it")[0]
-        return problem(text, f"edit {case.config}: [tracking] weights" if wanted and case.config else REMEDY)
-    # The daemon trusts size and date once it has seen the sum; a doctor looks.
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != SHA256:
-            return problem(f"{path} is damaged: its checksum is wrong", REMEDY)
-    return ok("landmark weights are there, checksum right", path=str(path))
+    tracking = case.settings.tracking
+    paths: dict[str, str] = {}
+    for which in needed(tracking.model, tracking.detector):
+        wanted = tracking.weights if which is LANDMARKS_68 else None
+        remedy = f"edit {case.config}: [tracking] weights" if wanted and case.config else which.remedy
+        # Who has no 68-point weights needs none with the other model.
+        remedies = (remedy, OTHER_MODEL) if which is LANDMARKS_68 else (remedy,)
+        try:
+            path = find_weights(Path(wanted).expanduser() if wanted else None, which)
+        except ModelError as error:
+            return problem(str(error).partition("; mend it")[0], *remedies)
+        try:
+            check_sha256(path, which)  # the daemon trusts size and date once it has seen the sum; a doctor looks
+        except (ModelError, OSError):
+            return problem(f"{path} is damaged: its checksum is wrong", *remedies)
+        paths[which.name] = str(path)
+    return ok(f"model {tracking.model}: {', '.join(paths)}: there, checksum right", paths=paths)
 
 
 def kernels(case: Case) -> Finding:
@@ -91,10 +95,10 @@ def kernels(case: Case) -> Finding:
     if environ.get("NUMBA_DISABLE_JIT", "0") != "0":
         return problem("NUMBA_DISABLE_JIT is set: nothing is compiled, far too slow", "unset NUMBA_DISABLE_JIT")
     try:
-        from livewarp.tracking import forest_kernels
+        from livewarp.tracking import forest_kernels, mesh_kernels
         from livewarp.warping import field, kernels
 
-        compiled = [f for module in (field, kernels, forest_kernels) for f in vars(module).values() if _is_cached(f)]
+        compiled = [f for module in (field, kernels, forest_kernels, mesh_kernels) for f in vars(module).values() if _is_cached(f)]
         folders = sorted({str(f.stats.cache_path) for f in compiled})
     except RuntimeError as error:  # numba found no folder that it may write to
         remedy = "export NUMBA_CACHE_DIR=$HOME/.cache/livewarp/numba"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,8 +57,7 @@ def budget(case: Case) -> Finding:
     width, height, fps = video.width or DEFAULT_WIDTH, video.height or DEFAULT_HEIGHT, video.fps or DEFAULT_FPS
     source = open_source("portrait", width, height, fps)
     try:
-        weights = Path(tracking.weights).expanduser() if tracking.weights else None
-        face_filter = FaceFilter(tracker=FaceTracker(tracking.max_faces, tracking.detect_scale, weights=weights))
+        face_filter = FaceFilter(tracker=FaceTracker.from_settings(tracking))
         frame = np.empty((source.height, source.width, 3), np.uint8)
         face_filter.warm_up(source.height, source.width)
         took_s: list[float] = []

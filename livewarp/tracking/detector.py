@@ -1,4 +1,4 @@
-"""Face detection: dlib's HOG detector on small gray pictures, in place or in a thread of its own.
+"""Face detection: what a detector is, and two that search with it, in place or in a thread of their own.
 
 Guarantees: every `FaceFinder` has a detector of its own; sharing one between threads aborts the process.
 """
@@ -8,14 +8,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-import cv2
-import dlib
+from livewarp.arrays import BgrFrame
 
-from livewarp.arrays import BgrFrame, GrayFrame
-
-# What the detector's own template is trained on: 80 px faces. Smaller ones are not found.
+# What dlib's template is trained on: a window's scale makes the least face that is wanted so large.
 SMALLEST_FACE_PX = 80
 
 # The thread rests this many times as long as a search took: a fifth of a core at most.
@@ -23,13 +20,14 @@ REST_RATIO = 4.0
 
 
 class Detection(NamedTuple):
-    """A face box (half-open, px of the full frame) and the detector's score (0: barely a face, 2: clear)."""
+    """A face box (half-open, px of the full frame), the score (0: barely a face, 2: clear) and the roll, radians."""
 
     x0: float
     y0: float
     x1: float
     y1: float
     score: float
+    roll: float = 0.0
 
 
 class Window(NamedTuple):
@@ -49,30 +47,14 @@ class Search(NamedTuple):
     found: list[Detection]
 
 
-def shrink(frame: BgrFrame, window: Window) -> GrayFrame:
-    """A window of the frame in gray, at its scale; where that is above 1, enlarged."""
-    gray = cv2.cvtColor(frame[window.y0 : window.y1, window.x0 : window.x1], cv2.COLOR_BGR2GRAY)
-    if window.scale != 1.0:
-        size = (max(1, round(gray.shape[1] * window.scale)), max(1, round(gray.shape[0] * window.scale)))
-        # INTER_AREA costs ten times INTER_LINEAR; from half size on the latter aliases.
-        how = cv2.INTER_LINEAR if window.scale >= 0.5 else cv2.INTER_AREA
-        gray = cv2.resize(gray, size, interpolation=how)
-    return gray  # type: ignore[return-value]
+class Detector(Protocol):
+    """Finds faces in windows of frames, in two steps."""
 
+    def shrink(self, frame: BgrFrame, window: Window) -> Any:
+        """Copies of what `find` needs to see of a window; quick, and not in the thread of `find`."""
 
-def detect(
-    detector: dlib.fhog_object_detector, gray: GrayFrame, window: Window | None = None, least_score: float = 0.0
-) -> list[Detection]:
-    """Upright faces in `gray`, best first, as boxes in the frame that `window` of it was made from."""
-    boxes, scores, _ = detector.run(gray, 0, least_score)
-    x, y, _, _, scale = window or (0, 0, 0, 0, 1.0)
-    found = [
-        Detection(
-            x + b.left() / scale, y + b.top() / scale, x + (b.right() + 1) / scale, y + (b.bottom() + 1) / scale, s
-        )
-        for b, s in zip(boxes, scores, strict=True)
-    ]
-    return sorted(found, key=lambda d: -d.score)
+    def find(self, picture: Any, window: Window, least_score: float = 0.0) -> list[Detection]:
+        """The faces in what `shrink` made of a window, of at least this score, best first."""
 
 
 class FaceFinder(Protocol):
@@ -100,15 +82,15 @@ class SyncFinder:
     rest_s = 0.0
     busy = False
 
-    def __init__(self) -> None:
-        self._detector = dlib.get_frontal_face_detector()
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
         self._result: Search | None = None
         self._number = 0
 
     def submit(self, frame: BgrFrame, windows: Sequence[Window], least_score: float = 0.0) -> int:
         """Search now."""
         self._number += 1
-        found = [d for w in windows for d in detect(self._detector, shrink(frame, w), w, least_score)]
+        found = [d for w in windows for d in self._detector.find(self._detector.shrink(frame, w), w, least_score)]
         self._result = Search(self._number, sorted(found, key=lambda d: -d.score))
         return self._number
 
@@ -122,15 +104,16 @@ class SyncFinder:
 
 
 class ThreadedFinder:
-    """Searches in a thread of its own; dlib lets go of the GIL meanwhile.
+    """Searches in a thread of its own; detectors let go of the GIL meanwhile.
 
     Guarantees: `submit` and `poll` never wait; one search at a time; the windows are reduced into
-    small gray copies in the caller's thread, so the frame may be overwritten after the call.
+    small copies in the caller's thread, so the frame may be overwritten after the call.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
         self.rest_s = 0.0
-        self._work: tuple[list[tuple[GrayFrame, Window]], float] | None = None
+        self._work: tuple[list[tuple[Any, Window]], float] | None = None
         self._result: Search | None = None
         self._number = 0
         self.busy = False
@@ -144,7 +127,7 @@ class ThreadedFinder:
         """Hand small copies of the windows to the thread."""
         assert not self.busy, "one search at a time"
         self._number += 1
-        self._work = [(shrink(frame, w), w) for w in windows], least_score
+        self._work = [(self._detector.shrink(frame, w), w) for w in windows], least_score
         self.busy = True
         self._wake.set()
         return self._number
@@ -164,7 +147,6 @@ class ThreadedFinder:
 
     def _run(self) -> None:
         try:
-            detector = dlib.get_frontal_face_detector()
             while True:
                 self._wake.wait()
                 self._wake.clear()
@@ -173,7 +155,7 @@ class ThreadedFinder:
                 if self._work is not None:
                     (pictures, least_score), self._work = self._work, None
                     start = time.perf_counter()
-                    found = [d for gray, w in pictures for d in detect(detector, gray, w, least_score)]
+                    found = [d for picture, w in pictures for d in self._detector.find(picture, w, least_score)]
                     # On a busy machine a search takes longer, and so the next one comes later.
                     self.rest_s = REST_RATIO * (time.perf_counter() - start)
                     self._result = Search(self._number, sorted(found, key=lambda d: -d.score))

@@ -10,14 +10,13 @@ from __future__ import annotations
 import math
 
 import cv2
-import dlib
 import numpy as np
 from numpy.typing import NDArray
 
 from livewarp.arrays import GrayFrame
 from livewarp.face68 import Pose
 from livewarp.tracking import picture_kernels as kernels
-from livewarp.tracking.detector import detect
+from livewarp.tracking.detector import Detector, Window
 from livewarp.tracking.landmarks import BOX_CENTRE_Y_IOD, BOX_SIDE_IOD, CropSpec
 
 CHECK_INTERVAL_S = 0.4
@@ -36,6 +35,11 @@ _USUAL = (0.3, 2.0)  # bounds of what is taken for a face's usual score
 _FULL = 0.85  # of the way from `_ZERO` to the usual score: full confidence
 _USUAL_S = 8.0  # in which the usual score follows a lower one
 
+# Evidence of a model that tells faces: the mesh gives people 0.3 to 1, a skull on a shirt 0. `START` is 0.11 of it.
+_SCORE_OF_EVIDENCE = 10.0
+_USUAL_EVIDENCE = (0.5, 0.9)  # bounds of what is taken for a person's own
+_EVIDENCE_SHARES = (0.2, 0.78)  # of that: no confidence, full confidence
+
 # The detector knows frontal faces: what it gives a turned one is no sign of doubt. Score lost for each
 # radian beyond, fitted to four clips of heads turned by up to 37 degrees; the least that is usual.
 _TURNED_YAW, _TURNED_PITCH = math.radians(22.0), math.radians(19.0)
@@ -49,7 +53,7 @@ _OFF = 0.3  # how far from where it should be a detection may lie, box sides
 _SIZES = (0.7, 1.45)  # and how large it may be, times the size that it should have
 
 LOOK_PX = 20  # side of the thumbnails of a face
-CHANGED_LOOK = 0.18  # RMS difference of two looks that is news; noise makes 0.02, a word 0.1, a hand 0.4
+CHANGED_LOOK = 0.2  # RMS difference of two looks that is news; noise makes 0.02, a word 0.1, a hand 0.4
 ANOTHER_LOOK = 0.65  # from frame to frame: another picture; a hand takes some frames to do that, a fast head makes 0.3
 
 
@@ -57,7 +61,7 @@ class FaceCheck:
     """Asks a detector of its own about crops."""
 
     def __init__(self, spec: CropSpec) -> None:
-        self._detector = dlib.get_frontal_face_detector()
+        self._detector: Detector | None = None  # dlib is loaded when it is asked first, if ever
         box_px = spec.iod_px * BOX_SIDE_IOD
         self._cell = int(min(spec.side_px, box_px * _MARGIN) / LOOK_PX)
         self._side = self._cell * LOOK_PX
@@ -70,16 +74,24 @@ class FaceCheck:
 
     def score(self, crop: NDArray[np.uint8]) -> float:
         """How much of a face the detector sees in the middle of a crop: -1.5 nothing, 0 just enough, 1.5 clear."""
+        if self._detector is None:
+            from livewarp.tracking.hog import HogDetector
+
+            self._detector = HogDetector()
         face = _gray(crop[self._top : self._top + self._side, self._left : self._left + self._side])
         # A face now and then falls between the steps of the detector's pyramid: it is given a second size.
         for small in (self._small, round(self._small * _SECOND)):
             middle, box_px = (small - 1) / 2, small * self._box_share
-            picture = cv2.resize(face, (small, small), interpolation=cv2.INTER_AREA)
-            for d in detect(self._detector, picture, least_score=_LEAST):  # type: ignore[arg-type]
+            picture: GrayFrame = cv2.resize(face, (small, small), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+            for d in self._detector.find(picture, Window(0, 0, small, small, 1.0), _LEAST):
                 off = max(abs((d.x0 + d.x1 - 1) / 2 - middle), abs((d.y0 + d.y1 - 1) / 2 - middle))
                 if off < _OFF * box_px and _SIZES[0] < (d.x1 - d.x0) / box_px < _SIZES[1]:
                     return d.score  # the best comes first
         return _NOTHING
+
+    def warm_up(self) -> None:
+        """Load the detector before the first score is needed."""
+        self.score(np.zeros((self._side, self._side), np.uint8))
 
     def look(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The face as a small picture of mean 0 and variance 1, (20, 20): what light and contrast leave alone."""
@@ -134,13 +146,16 @@ class Doubt:
         self._checked_s, self._look = now_s, look
         # Scores scatter by 0.1 from frame to frame; what is more is believed at once.
         self._score += (0.4 if abs(score - self._score) < 0.25 else 1.0) * (score - self._score)
+        self._note(score, now_s)
+        share = 0.3 if score > self._usual else 1.0 - math.exp(-dt_s / _USUAL_S)
+        if score > self._usual or self._turned == 0.0:
+            self._usual = min(max(self._usual + share * (score - self._usual), _USUAL[0]), _USUAL[1])
+
+    def _note(self, score: float, now_s: float) -> None:
         if score > ALIVE:
             self._failing_s = None
         elif self._failing_s is None:
             self._failing_s = now_s
-        share = 0.3 if score > self._usual else 1.0 - math.exp(-dt_s / _USUAL_S)
-        if score > self._usual or self._turned == 0.0:
-            self._usual = min(max(self._usual + share * (score - self._usual), _USUAL[0]), _USUAL[1])
 
     def is_gone(self, now_s: float) -> bool:
         """Whether there has been no sign of a face for too long."""
@@ -152,3 +167,49 @@ class Doubt:
         usual = max(_TURNED_LEAST, self._usual - self._turned)
         share = (self._score - _ZERO) / (_FULL * (usual - _ZERO))
         return min(1.0, max(0.0, share))
+
+
+def score_of(evidence: float) -> float:
+    """The score that says as much as this evidence of a model that tells faces itself."""
+    return _NOTHING + _SCORE_OF_EVIDENCE * evidence
+
+
+class Presence(Doubt):
+    """The same where the landmark model tells faces itself: with every answer, for nothing, turned heads included.
+
+    Notes
+    -----
+    Evidence differs from person to person (half of it in dim light), and is still half a person's own when a hand
+    already drags points along. So it is measured by what is usual, which follows a lower one slowly.
+    """
+
+    def __init__(self, score: float, look: NDArray[np.float32], now_s: float) -> None:
+        super().__init__(score, look, now_s)
+        self._evidence = _evidence_of(score)
+        self._usual = self._bounded(self._evidence)
+
+    def wants_check(self, look: NDArray[np.float32], now_s: float, suspicious: bool, slow: float = 1.0) -> bool:
+        """Always: the score is there."""
+        return True
+
+    def checked(self, score: float, look: NDArray[np.float32], now_s: float) -> None:
+        """Take note of the score of the model's evidence."""
+        dt_s, self._checked_s = now_s - self._checked_s, now_s
+        self._evidence = _evidence_of(score)
+        self._note(score, now_s)
+        share = 0.1 if self._evidence > self._usual else 1.0 - math.exp(-dt_s / _USUAL_S)
+        self._usual = self._bounded(self._usual + share * (self._evidence - self._usual))
+
+    @property
+    def belief(self) -> float:
+        """0 to 1."""
+        nothing, full = _EVIDENCE_SHARES
+        return min(1.0, max(0.0, (self._evidence / self._usual - nothing) / (full - nothing)))
+
+    @staticmethod
+    def _bounded(evidence: float) -> float:
+        return min(max(evidence, _USUAL_EVIDENCE[0]), _USUAL_EVIDENCE[1])
+
+
+def _evidence_of(score: float) -> float:
+    return (score - _NOTHING) / _SCORE_OF_EVIDENCE

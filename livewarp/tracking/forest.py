@@ -30,7 +30,7 @@ from livewarp.errors import ModelError
 from livewarp.face68 import N_LANDMARKS, Pose
 from livewarp.tracking import forest_kernels as kernels
 from livewarp.tracking.landmarks import CROP_BOX_PX, CROP_SIDE_PX, DLIB_CROP, Prediction, turn_of
-from livewarp.tracking.weights import REMEDY, SHA256
+from livewarp.tracking.weights import LANDMARKS_68
 
 FloatBox: TypeAlias = tuple[float, float, float, float]
 """(x0, y0, x1, y1), px, half-open, need not be whole."""
@@ -126,8 +126,9 @@ class ForestLandmarks:
     """
 
     crop = DLIB_CROP
+    tells_faces = False
 
-    def __init__(self, weights: Path, sha256: str = SHA256) -> None:
+    def __init__(self, weights: Path, sha256: str = LANDMARKS_68.sha256) -> None:
         self._forest = _shared(weights, sha256)
 
     def predict(self, crop: GrayFrame, pose: Pose) -> Prediction:
@@ -165,7 +166,7 @@ def _shared(weights: Path, sha256: str) -> Forest:
     return load_forest(weights, sha256)
 
 
-def load_forest(weights: Path, sha256: str = SHA256) -> Forest:
+def load_forest(weights: Path, sha256: str = LANDMARKS_68.sha256) -> Forest:
     """The model, from the cache (a few ms) or else from the weights file (0.5 s), which fills the cache.
 
     Raises
@@ -208,7 +209,7 @@ def read_weights(path: Path) -> Forest:
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
-        raise ModelError(f"landmark weights {path}: {error.strerror or error}; mend it: {REMEDY}") from error
+        raise ModelError(f"landmark weights {path}: {error.strerror or error}; {LANDMARKS_68.way_out}") from error
     return _Reader(path, data).forest()
 
 
@@ -276,7 +277,7 @@ class _Reader:
         self._at = at
 
     def _fail(self, problem: str) -> NoReturn:
-        raise ModelError(f"landmark weights {self._path}: {problem}; mend it: {REMEDY}")
+        raise ModelError(f"landmark weights {self._path}: {problem}; {LANDMARKS_68.way_out}")
 
 
 # ------------------------------------------------------------------------------------------------ the cache

@@ -30,6 +30,11 @@ class LandmarkSmoother:
         self._unit_px = 0.0
         self._seen = 0
 
+    def expect_noise(self) -> None:
+        """Measure the noise anew, and take it for loud until then: the points come from another model now."""
+        self._noise[:] = kernels.LOUDEST
+        self._seen = min(self._seen, 1)
+
     def update(self, landmarks: Landmarks, dt_s: float) -> Landmarks:
         """The filtered landmarks (68, 2), px, `dt_s` seconds after the last ones; the first pass as they are."""
         if self._seen == 0:

@@ -35,7 +35,7 @@ N_NOISES = N_POSE + len(_GROUPS)
 # Bounds of the noise that is believed, RMS a coordinate: IOD, ratio, radians, then IOD for each group. Raw
 # points of a face of 250 px under sensor noise of 4 levels: 0.002 (eyes) to 0.006 (jaw) after averaging boxes.
 _QUIETEST = np.array([3e-4, 3e-4, 3e-4, 1e-3, 1e-3, 1e-3, 1e-3, 8e-4, 8e-4, 1e-3])
-_LOUDEST = np.array([8e-3, 8e-3, 8e-3, 2e-2, 2e-2, 2e-2, 1e-2, 8e-3, 8e-3, 1e-2])
+LOUDEST = np.array([8e-3, 8e-3, 8e-3, 2e-2, 2e-2, 2e-2, 1e-2, 8e-3, 8e-3, 1e-2])
 
 _CALM_S = 0.12  # time constant of the filter on what is noise
 _NOISE_S = 0.8  # time constant of the noise's own measure
@@ -161,7 +161,7 @@ def steady(
             share = max(1.0 - math.exp(-dt_s / _NOISE_S), 1.0 / (seen - 1))
             square = noise[group] ** 2
             square += share * (second * second - square)
-            noise[group] = min(max(math.sqrt(square), _QUIETEST[group]), _LOUDEST[group])
+            noise[group] = min(max(math.sqrt(square), _QUIETEST[group]), LOUDEST[group])
         news = 0.0
         for k in range(start, stop):
             news += (now[k] - state[k]) ** 2

@@ -10,9 +10,11 @@ Guarantees: with `live=False` the result depends on the frames and timestamps al
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +23,16 @@ from livewarp.arrays import BgrFrame, Landmarks
 from livewarp.errors import FrameError
 from livewarp.face68 import MEAN_FACE, Face, Pose
 from livewarp.tracking.detector import Detection, FaceFinder, SyncFinder, ThreadedFinder, overlap
-from livewarp.tracking.doubt import START, Doubt, FaceCheck
-from livewarp.tracking.forest import ForestLandmarks
-from livewarp.tracking.landmarks import BOX_CENTRE_Y_IOD, BOX_SIDE_IOD, LandmarkModel, crop_face, pose_from_box
+from livewarp.tracking.doubt import START, Doubt, FaceCheck, Presence, score_of
+from livewarp.tracking.landmarks import LandmarkModel, Prediction, box_of, crop_face, pose_from_box
+from livewarp.tracking.mesh import MeshLandmarks
+from livewarp.tracking.models import AUTO, DETECTORS, detector_for, load_model
 from livewarp.tracking.picture_kernels import difference
 from livewarp.tracking.search import FloatBox, SearchPlan, Thumbnail, is_cut, thumbnail, window_around
 from livewarp.tracking.smoothing import LandmarkSmoother, fit
-from livewarp.tracking.weights import find_weights
+
+if TYPE_CHECKING:
+    from livewarp.settings import TrackingSettings
 
 FADE_IN_S = 0.3
 FADE_OUT_S = 0.15
@@ -51,8 +56,11 @@ _LOOK_SHARE = 0.05  # of what a face looks like now, in what it looks like usual
 _FOREIGN_LOOK = 1.0  # two looks of one face differ by less, of two people mostly by more
 _JUMP = 0.2  # IOD from frame to frame, 6 a second: faster than heads move
 _CERTAIN = 0.3  # confidence from which it is certain where a face is
+_EMERGE_S = 1.5  # in which a face has come out from behind another
 _TOUCHING = 0.1  # overlap from which two faces may be confused
 _DRIFT_S = 0.3  # the time over which the motion of a face is averaged that it is expected to go on with
+_TURN_S = 0.15  # the time over which is averaged how the head is turned otherwise than its 68 points look
+_SWITCH_S = 1.0  # in which the points go over from one model's to another's
 _VISIBLE = (0.55, 0.9)  # share of the landmarks inside the frame: no confidence, full confidence
 
 Velocity: TypeAlias = tuple[float, float, float, float]
@@ -85,7 +93,21 @@ class _Track:
     good: _Memory | None = None  # as it was when it last was believed and alone
     waiting_s: float = 0.0  # since the landmarks were last predicted
     target: float = 1.0  # what the confidence goes to
+    turn: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))  # roll, yaw, pitch beyond `fit`'s, radians
+    # From the points of this model to those of the one before, (68, 2), face axes, IOD; and how much of it is left.
+    offset: NDArray[np.float64] | None = None
+    offset_left: float = 0.0
     lost: bool = False
+
+
+class _Kit(NamedTuple):
+    """What goes with a landmark model."""
+
+    model: LandmarkModel
+    judge: LandmarkModel | None  # whom newcomers are shown to, where neither model nor detector can tell for sure
+    check: FaceCheck
+    finder: FaceFinder
+    plan: SearchPlan
 
 
 class FaceTracker:
@@ -104,7 +126,9 @@ class FaceTracker:
     weights
         The 68-point weights; None: those of the installed package.
     model
-        Finds the landmarks; None: the 68-point forest. `weights` then are its.
+        Finds the landmarks: "dlib", "mesh", or one of your own.
+    detector
+        Finds newcomers: "hog", "blaze", or "auto", the one that goes with the model.
 
     Attributes
     ----------
@@ -132,15 +156,18 @@ class FaceTracker:
         detect_scale: float | None = None,
         live: bool = False,
         weights: Path | None = None,
-        model: LandmarkModel | None = None,
+        model: str | LandmarkModel = "dlib",
+        detector: str = AUTO,
     ) -> None:
         self.economy = 0
         self._max_faces = max_faces
         self._live = live
-        self._model: LandmarkModel = ForestLandmarks(find_weights(weights)) if model is None else model
-        self._check = FaceCheck(self._model.crop)
-        self._finder: FaceFinder = ThreadedFinder() if live else SyncFinder()
-        self._plan = SearchPlan(detect_scale)
+        self._weights = weights
+        self._detector = detector
+        self._detect_scale = detect_scale
+        self._next_kit: _Kit | None = None  # filled by `use_model`, from any thread
+        kit = self._make_kit(model)
+        self._model, self._judge, self._check, self._finder, self._plan = kit
         self._next_id = 1
         self._tracks: list[_Track] = []
         self._memories: list[_Memory] = []
@@ -151,6 +178,19 @@ class FaceTracker:
         self._least_number = 0  # an older one is of another scene
         self._thumbnail: Thumbnail | None = None
         self._frames = 0
+
+    @classmethod
+    def from_settings(cls, tracking: TrackingSettings, live: bool = False) -> FaceTracker:
+        """A tracker as `[tracking]` wants it."""
+        weights = Path(tracking.weights).expanduser() if tracking.weights else None
+        return cls(
+            tracking.max_faces,
+            tracking.detect_scale,
+            live=live,
+            weights=weights,
+            model=tracking.model,
+            detector=tracking.detector,
+        )
 
     def update(self, frame: BgrFrame, timestamp_s: float) -> list[Face]:
         """The faces in the next frame, the longest followed first.
@@ -176,6 +216,8 @@ class FaceTracker:
         if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             got = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
             raise FrameError(f"frame: got {got}, allowed: uint8 (H, W, 3) BGR; convert it with cv2.cvtColor")
+        if self._next_kit is not None:
+            self._adopt(self._next_kit, frame, timestamp_s)
         first = self._last_s is None
         dt_s = 0.0 if self._last_s is None else timestamp_s - self._last_s
         if not first and not 0.0 < dt_s <= GAP_S:
@@ -199,10 +241,8 @@ class FaceTracker:
 
     def warm_up(self) -> None:
         """Load the compiled kernels before the first frame needs them."""
-        side = self._model.crop.side_px
-        frame = np.zeros((side, side, 3), np.uint8)
-        pose = pose_from_box(side / 4, side / 4, 3 * side / 4, 3 * side / 4)
-        self._model.predict(crop_face(frame, pose, self._model.crop), pose)
+        pose = Pose(100.0, 80.0, 50.0, 0.0, 0.0, 0.0)
+        _warm_up(self._model, self._judge, self._check)
         smoother = LandmarkSmoother()
         for _ in range(2):
             landmarks = smoother.update(pose.project(MEAN_FACE).astype(np.float32), 0.03)
@@ -211,6 +251,58 @@ class FaceTracker:
     def close(self) -> None:
         """End the search thread, if any; may be called more than once."""
         self._finder.close()
+
+    # ------------------------------------------------------------------------------------------------ models
+
+    def use_model(self, model: str | LandmarkModel) -> None:
+        """Follow the faces with another landmark model from one of the next frames on, without a jump.
+
+        For a thread other than that of `update`, which goes on meanwhile: loading takes up to a second.
+
+        Raises
+        ------
+        ModelError
+            Its weights are missing or damaged; the model stays what it was.
+        """
+        kit = self._make_kit(model)
+        _warm_up(kit.model, kit.judge, kit.check)
+        previous, self._next_kit = self._next_kit, kit
+        if previous is not None and previous.finder is not self._finder:
+            previous.finder.close()
+
+    def _make_kit(self, model: str | LandmarkModel) -> _Kit:
+        if isinstance(model, str):
+            name, loaded = model, load_model(model, self._weights)
+        else:
+            name, loaded = "", model
+        detector = detector_for(name, self._detector)
+        # BlazeFace proposes; who confirms is the model itself, or a mesh that is asked once a newcomer.
+        judge = MeshLandmarks() if detector == "blaze" and not loaded.tells_faces else None
+        finder = (ThreadedFinder if self._live else SyncFinder)(DETECTORS[detector]())
+        return _Kit(loaded, judge, FaceCheck(loaded.crop), finder, SearchPlan(self._detect_scale))
+
+    def _adopt(self, kit: _Kit, frame: BgrFrame, now_s: float) -> None:
+        """Go over to another model: each face keeps its place, and goes to the new one's within a second."""
+        self._next_kit = None
+        before, finder = self._model, self._finder
+        self._model, self._judge, self._check, self._finder, self._plan = kit
+        if self._live:  # it may be searching: nobody waits for that
+            threading.Thread(target=finder.close, name="closing", daemon=True).start()
+        self._number, self._least_number = 0, 0
+        for track in self._tracks:
+            if track.lost:
+                continue
+            pose = track.pose
+            old = before.predict(crop_face(frame, pose, before.crop), pose).landmarks
+            crop = crop_face(frame, pose, self._model.crop)
+            prediction = self._model.predict(crop, pose)
+            left = 0.0 if track.offset is None else track.offset_left**2 * (3.0 - 2.0 * track.offset_left)
+            offset = _in_face(old - prediction.landmarks, pose)
+            track.offset = offset if track.offset is None else offset + left * track.offset
+            track.offset_left = 1.0
+            track.smoother.expect_noise()
+            track.look = self._check.look(crop)
+            track.doubt = self._doubt(self._score(prediction, crop), track.look, now_s)
 
     # --------------------------------------------------------------------------------------------- following
 
@@ -226,23 +318,26 @@ class FaceTracker:
         spec = self._model.crop
         expected = track.pose if self.economy >= 2 else _moved(track.pose, track.velocity, dt_s)
         crop = crop_face(frame, expected, spec)
-        prediction = self._model.predict(crop, expected)
+        prediction = self._predict(track, crop, expected, dt_s)
         pose, residual = fit(prediction.landmarks)
         if _far(pose, expected) and _inside(prediction.landmarks, frame) > 0.0:
             expected = pose
             crop = crop_face(frame, expected, spec)
-            prediction = self._model.predict(crop, expected)
+            prediction = self._predict(track, crop, expected)
             pose, residual = fit(prediction.landmarks)
-        evidence = 1.0 if prediction.evidence is None else prediction.evidence
+        # What a model says that tells faces, `doubt` weighs.
+        evidence = 1.0 if prediction.evidence is None or self._model.tells_faces else prediction.evidence
         plausible = residual < IMPLAUSIBLE_RESIDUAL and 0.6 < pose.iod_px / track.pose.iod_px < 1.6 and evidence > 0.0
 
         visible = _inside(prediction.landmarks, frame)
         look = self._check.look(crop)
-        cut = track.doubt.seen(look, pose if plausible else track.pose) or cut
+        sudden = track.doubt.seen(look, pose if plausible else track.pose)
+        # What was in doubt before fades on.
+        cut = cut or (sudden and track.target > 1.0 - _CERTAIN)
         jump = math.hypot(pose.x - track.pose.x, pose.y - track.pose.y) > _JUMP * track.pose.iod_px
         slow = 3.0 if self.economy else 1.0
         if cut or track.doubt.wants_check(look, now_s, suspicious=jump or not plausible, slow=slow):
-            score = self._check.score(crop)
+            score = self._score(prediction, crop)
             track.doubt.checked(score, look, now_s)
             if cut and score < START:
                 # Another scene, and nobody in this place: nothing to fade.
@@ -258,17 +353,38 @@ class FaceTracker:
         if plausible:
             if cut:
                 track.smoother = LandmarkSmoother()  # at the same place, but not by a motion
-            self._move(track, prediction.landmarks, cut)
+            self._move(track, prediction, pose, cut)
         track.waiting_s = 0.0
         if track.confidence == 1.0 and track.target == 1.0:
             track.look += _LOOK_SHARE * (look - track.look)
 
-    def _move(self, track: _Track, landmarks: Landmarks, cut: bool) -> None:
-        """Take new landmarks over."""
+    def _predict(self, track: _Track, crop: NDArray[np.uint8], pose: Pose, dt_s: float = 0.0) -> Prediction:
+        """What the model says; after a change of the model at first what the one before would have said."""
+        prediction = self._model.predict(crop, pose)
+        if track.offset is None:
+            return prediction
+        track.offset_left -= dt_s / _SWITCH_S
+        if track.offset_left <= 0.0:
+            track.offset = None
+            return prediction
+        share = track.offset_left**2 * (3.0 - 2.0 * track.offset_left)
+        there = prediction.landmarks + share * _in_frame(track.offset, fit(prediction.landmarks)[0])
+        return prediction._replace(landmarks=there.astype(np.float32))
+
+    def _score(self, prediction: Prediction, crop: NDArray[np.uint8]) -> float:
+        """How much of a face there is, by the model itself where it can tell, else by the detector."""
+        if self._model.tells_faces and prediction.evidence is not None:
+            return score_of(prediction.evidence)
+        return self._check.score(crop)
+
+    def _move(self, track: _Track, prediction: Prediction, raw: Pose, cut: bool) -> None:
+        """Take new landmarks over, to which `raw` was fitted."""
         dt_s = max(track.waiting_s, 1e-3)
         before = track.pose
-        track.landmarks = _read_only(track.smoother.update(landmarks, dt_s))
-        track.pose, _ = fit(track.landmarks)
+        track.landmarks = _read_only(track.smoother.update(prediction.landmarks, dt_s))
+        over_s = _TURN_S if track.offset is None else _SWITCH_S / 2
+        track.turn += (1.0 if cut else 1.0 - math.exp(-dt_s / over_s)) * (_turn(prediction, raw) - track.turn)
+        track.pose = _turned(fit(track.landmarks)[0], track.turn)
         if self.economy >= 2:
             # The track has coasted here: what is left is what the velocity was off by.
             x, y, size, roll = _velocity(before, track.pose, dt_s)
@@ -284,8 +400,7 @@ class FaceTracker:
         for track in self._tracks:
             if track.lost or (track.good is not None and track.target < _CERTAIN):
                 continue
-            box = box_of(track.pose)
-            if any(o is not track and overlap(box, box_of(o.pose)) > _TOUCHING for o in self._tracks):
+            if _touches(track.pose, [other for other in self._tracks if other is not track]):
                 continue
             velocity = track.velocity
             if track.good is not None:
@@ -368,23 +483,32 @@ class FaceTracker:
         self, frame: BgrFrame, found: Detection, now_s: float, confidence: float, alive: list[_Track]
     ) -> _Track | None:
         spec = self._model.crop
-        pose = pose_from_box(*found[:4])
+        pose = pose_from_box(*found[:4], found.roll)
         # Once more from where the first answer lies: the box is some pixels off, the eyes are not.
         for _ in range(2):
             crop = crop_face(frame, pose, spec)
-            landmarks, evidence = self._model.predict(crop, pose)
+            prediction = self._model.predict(crop, pose)
+            landmarks = prediction.landmarks
             pose, residual = fit(landmarks)
-            if residual >= IMPLAUSIBLE_RESIDUAL or evidence == 0.0 or pose.iod_px < 4.0:
+            if residual >= IMPLAUSIBLE_RESIDUAL or prediction.evidence == 0.0 or pose.iod_px < 4.0:
                 return None
         if any(overlap(box_of(pose), box_of(t.pose)) > SAME_FACE_OVERLAP for t in alive):
             return None
         crop = crop_face(frame, pose, spec)
-        score = self._check.score(crop)
+        score = self._score(prediction, crop)
         if score < START or _inside(landmarks, frame) < _VISIBLE[0]:
             return None
+        if self._judge is not None:
+            # BlazeFace takes a skull on a shirt for a face, and so does dlib; the mesh does not.
+            evidence = self._judge.predict(crop_face(frame, pose, self._judge.crop), pose).evidence
+            if evidence is None or score_of(evidence) < START:
+                return None
         look = self._check.look(crop)
         memory = self._same(found, look, now_s)
         if memory is None:
+            hidden = self._recall(found, now_s)
+            if hidden is not None and now_s - hidden.seen_s < _EMERGE_S and _touches(pose, alive):
+                return None  # half behind another face, whoever was there just now looks like a stranger
             id, self._next_id = self._next_id, self._next_id + 1
         else:
             id = memory.id
@@ -397,7 +521,13 @@ class FaceTracker:
             self._tracks.remove(ghost)
         smoother = LandmarkSmoother()
         landmarks = _read_only(smoother.update(landmarks, 1e-3))
-        return _Track(id, fit(landmarks)[0], landmarks, look, Doubt(score, look, now_s), confidence, smoother=smoother)
+        turn = _turn(prediction, pose)
+        doubt = self._doubt(score, look, now_s)
+        pose = _turned(fit(landmarks)[0], turn)
+        return _Track(id, pose, landmarks, look, doubt, confidence, smoother=smoother, good=memory, turn=turn)
+
+    def _doubt(self, score: float, look: NDArray[np.float32], now_s: float) -> Doubt:
+        return (Presence if self._model.tells_faces else Doubt)(score, look, now_s)
 
     def _same(self, found: Detection, look: NDArray[np.float32], now_s: float) -> _Memory | None:
         """The remembered face that this one is, by place, size and looks."""
@@ -439,12 +569,45 @@ class FaceTracker:
         self._tracks = [t for t in self._tracks if not t.lost or t.confidence > 0.0]
 
 
-def box_of(pose: Pose) -> FloatBox:
-    """Where the detector would put its box around a face, px."""
-    x = pose.x - BOX_CENTRE_Y_IOD * pose.iod_px * math.sin(pose.roll)
-    y = pose.y + BOX_CENTRE_Y_IOD * pose.iod_px * math.cos(pose.roll)
-    half = BOX_SIDE_IOD * pose.iod_px / 2
-    return x - half, y - half, x + half, y + half
+def _warm_up(model: LandmarkModel, judge: LandmarkModel | None, check: FaceCheck) -> None:
+    """Let each do its work once on nothing."""
+    for each in (model, judge):
+        if each is not None:
+            side = each.crop.side_px
+            pose = pose_from_box(side / 4, side / 4, 3 * side / 4, 3 * side / 4)
+            each.predict(crop_face(np.zeros((side, side, 3), np.uint8), pose, each.crop), pose)
+    if not model.tells_faces:
+        check.warm_up()
+
+
+def _turn(prediction: Prediction, raw: Pose) -> NDArray[np.float64]:
+    """Roll, yaw and pitch that the model knows of the head, less those that are fitted to its 68 points."""
+    head = prediction.pose
+    if head is None:
+        return np.zeros(3)
+    return np.array([math.remainder(head.roll - raw.roll, math.tau), head.yaw - raw.yaw, head.pitch - raw.pitch])
+
+
+def _turned(pose: Pose, turn: NDArray[np.float64]) -> Pose:
+    roll, yaw, pitch = turn.tolist()
+    return replace(pose, roll=pose.roll + roll, yaw=pose.yaw + yaw, pitch=pose.pitch + pitch)
+
+
+def _in_frame(offset: NDArray[np.float64], pose: Pose) -> NDArray[np.float64]:
+    """Face axes (n, 2), IOD, as px of the frame, without the place."""
+    c, s = pose.iod_px * math.cos(pose.roll), pose.iod_px * math.sin(pose.roll)
+    return np.asarray(offset @ np.array([[c, s], [-s, c]]))
+
+
+def _in_face(offset: NDArray[np.floating], pose: Pose) -> NDArray[np.float64]:
+    """What `_in_frame` undoes."""
+    c, s = math.cos(pose.roll) / pose.iod_px, math.sin(pose.roll) / pose.iod_px
+    return np.asarray(offset @ np.array([[c, -s], [s, c]]))
+
+
+def _touches(pose: Pose, tracks: Sequence[_Track]) -> bool:
+    """Whether a face overlaps one of these."""
+    return any(overlap(box_of(pose), box_of(t.pose)) > _TOUCHING for t in tracks)
 
 
 def _velocity(before: Pose, now: Pose, dt_s: float) -> Velocity:

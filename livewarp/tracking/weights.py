@@ -1,14 +1,17 @@
-"""Finds the 68-point weights and makes sure that they are the right ones.
+"""Finds the files of weights and makes sure that they are the right ones.
 
-The file comes with the PyPI package `face_recognition_models`, which is found by path: importing
-it would need `pkg_resources`, which Python no longer has. See `models/README.md` for the licence.
+The 68-point weights come with the PyPI package `face_recognition_models`, which is found by path: importing
+it would need `pkg_resources`, which Python no longer has. The networks come with livewarp itself. See
+`models/README.md` for the licences.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.resources
 import json
 import logging
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,21 +19,91 @@ from platformdirs import user_cache_path
 
 from livewarp.errors import ModelError
 
-FILE_NAME = "shape_predictor_68_face_landmarks.dat"
-SIZE_BYTES = 99_693_937
-SHA256 = "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f"
-REMEDY = "pip install --force-reinstall --no-deps face_recognition_models==0.3.0"
+OTHER_MODEL = "livewarp run --model mesh"  # needs no weights but its own
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A file of weights.
+
+    Attributes
+    ----------
+    name
+        What a person calls them.
+    file
+        Its path in the package.
+    size, sha256
+        Of the file, bytes.
+    remedy
+        The command that brings it.
+    package
+        Whose installed files it is among.
+    hint
+        What helps as well.
+    """
+
+    name: str
+    file: str
+    size: int
+    sha256: str
+    remedy: str
+    package: str = "livewarp"
+    hint: str = ""
+
+    @property
+    def way_out(self) -> str:
+        """What to do where the file is missing or damaged."""
+        return f"mend it: {self.remedy}{self.hint}"
+
+
+_REINSTALL = "git checkout -- models && pip install --force-reinstall --no-deps ."  # in a clone of livewarp
+
+LANDMARKS_68 = Weights(
+    "landmark weights",
+    "models/shape_predictor_68_face_landmarks.dat",
+    99_693_937,
+    "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+    "pip install --force-reinstall --no-deps face_recognition_models==0.3.0",
+    "face_recognition_models",
+    f"; or use the model that needs none: {OTHER_MODEL}",
+)
+FACE_MESH = Weights(
+    "face mesh",
+    "models/face_landmark.tflite",
+    1_242_398,
+    "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+    _REINSTALL,
+)
+BLAZE_FACE = Weights(
+    "face detector",
+    "models/face_detection_short_range.tflite",
+    229_714,
+    "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+    _REINSTALL,
+)
+
+
+def needed(model: str, detector: str) -> tuple[Weights, ...]:
+    """The weights that a choice of `[tracking]` needs."""
+    own = FACE_MESH if model == "mesh" else LANDMARKS_68
+    if detector == "hog":
+        return (own,)
+    # What BlazeFace finds, the mesh confirms.
+    return tuple(dict.fromkeys((own, FACE_MESH, BLAZE_FACE)))
+
 
 _log = logging.getLogger(__name__)
 
 
-def find_weights(path: Path | None = None) -> Path:
-    """The checked weights file.
+def find_weights(path: Path | None = None, weights: Weights = LANDMARKS_68) -> Path:
+    """The checked file of some weights.
 
     Parameters
     ----------
     path
         Where it is; None: in the installed package.
+    weights
+        Which.
 
     Raises
     ------
@@ -38,31 +111,41 @@ def find_weights(path: Path | None = None) -> Path:
         It is missing, unreadable or not the file that it should be.
     """
     if path is None:
-        spec = find_spec("face_recognition_models")
-        if spec is None or spec.origin is None:
-            raise ModelError(f"landmark weights: package face_recognition_models is missing; mend it: {REMEDY}")
-        path = Path(spec.origin).parent / "models" / FILE_NAME
+        path = _packaged(weights)
     try:
         stat = path.stat()
-        if stat.st_size != SIZE_BYTES:
+        if stat.st_size != weights.size:
             raise ModelError(
-                f"landmark weights {path}: got {stat.st_size} bytes, allowed: {SIZE_BYTES}; mend it: {REMEDY}"
+                f"{weights.name} {path}: got {stat.st_size} bytes, allowed: {weights.size}; {weights.way_out}"
             )
-        key = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, SHA256]
-        stamp = user_cache_path("livewarp") / "weights.json"
+        key = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, weights.sha256]
+        stamp = user_cache_path("livewarp") / f"{Path(weights.file).stem}.json"
         if _read_stamp(stamp) != key:
-            _check_sha256(path)
+            check_sha256(path, weights)
             _write_stamp(stamp, key)
     except OSError as error:
-        raise ModelError(f"landmark weights {path}: {error.strerror or error}; mend it: {REMEDY}") from error
+        raise ModelError(f"{weights.name} {path}: {error.strerror or error}; {weights.way_out}") from error
     return path
 
 
-def _check_sha256(path: Path) -> None:
+def check_sha256(path: Path, weights: Weights) -> None:
+    """Read the whole file; `ModelError` if it is not what it should be."""
     with path.open("rb") as file:
         got = hashlib.file_digest(file, "sha256").hexdigest()
-    if got != SHA256:
-        raise ModelError(f"landmark weights {path}: sha256 is {got}, allowed: {SHA256}; mend it: {REMEDY}")
+    if got != weights.sha256:
+        raise ModelError(f"{weights.name} {path}: sha256 is {got}, allowed: {weights.sha256}; {weights.way_out}")
+
+
+def _packaged(weights: Weights) -> Path:
+    if weights.package == "livewarp":
+        # A wheel holds the files themselves; in a clone livewarp/models is a link, where the system knows links.
+        here = Path(str(importlib.resources.files("livewarp")))
+        folders = [folder for folder in (here, here.parent) if (folder / weights.file).is_file()]
+        return (folders or [here])[0] / weights.file
+    spec = find_spec(weights.package)
+    if spec is None or spec.origin is None:
+        raise ModelError(f"{weights.name}: package {weights.package} is missing; {weights.way_out}")
+    return Path(spec.origin).parent / weights.file
 
 
 def _read_stamp(stamp: Path) -> object:
