@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check vm bench soak docs format pins clean
+.PHONY: help run demo test check vm bench bench-quick soak docs format pins clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -18,7 +18,7 @@ SETUP := { $(SETUP) $$goal; }
 endif
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
 
 run:  ## start the daemon; options in ARGS, as in: make run ARGS="--source portrait"
 	@goal=run; $(SETUP)
@@ -28,9 +28,13 @@ demo:  ## start it on the built-in portrait; watch at the address that it prints
 	@goal=run; $(SETUP)
 	@exec $(BIN)/livewarp run --source portrait --fresh $(ARGS)
 
-bench:  ## measure fps, latency and stage times on this machine
+bench:  ## run all benchmarks, peers included, into benchmarks/results; ten minutes (`livewarp bench`: this machine alone)
 	@goal=run; $(SETUP)
-	@exec $(BIN)/livewarp bench $(ARGS)
+	@exec $(BIN)/python benchmarks/suite.py $(ARGS)
+
+bench-quick:  ## the same, tiny, to see that all run; one minute
+	@goal=run; $(SETUP)
+	@exec $(BIN)/python benchmarks/suite.py --quick $(ARGS)
 
 soak:  ## run for a long time and see that memory, threads, files and lateness stay flat; 25 minutes
 	@goal=run; $(SETUP)

@@ -128,6 +128,34 @@ def seed_recipe(frame: BgrFrame, landmarks: Landmarks) -> BgrFrame:
     return out
 
 
+def seed_eyes(frame: BgrFrame, landmarks: Landmarks, strength: float) -> BgrFrame:
+    """Eye enlargement as tutorials have it: one circle an eye, loops in plain Python, one pixel at a time.
+
+    Radius: 1.5 times the distance between the corners of the eye. Source: interactive image warping,
+    A. Gustafsson 1993, the local scaling.
+    """
+    out = frame.copy()
+    height, width = frame.shape[:2]
+    for inner, outer in ((36, 39), (42, 45)):
+        cx, cy = (float(v) for v in (landmarks[inner] + landmarks[outer]) / 2)
+        radius = 0.75 * math.dist(landmarks[inner].tolist(), landmarks[outer].tolist())
+        for y in range(max(0, math.ceil(cy - radius)), min(height, math.floor(cy + radius) + 1)):
+            for x in range(max(0, math.ceil(cx - radius)), min(width, math.floor(cx + radius) + 1)):
+                distance = math.hypot(x - cx, y - cy)
+                if distance >= radius:
+                    continue
+                factor = 1 - (distance / radius - 1) ** 2 * strength
+                u = min(max(cx + (x - cx) * factor, 0.0), width - 1.001)
+                v = min(max(cy + (y - cy) * factor, 0.0), height - 1.001)
+                i, j = int(u), int(v)
+                fx, fy = u - i, v - j
+                for c in range(3):
+                    upper = frame[j, i, c] * (1 - fx) + frame[j, i + 1, c] * fx
+                    lower = frame[j + 1, i, c] * (1 - fx) + frame[j + 1, i + 1, c] * fx
+                    out[y, x, c] = int(upper * (1 - fy) + lower * fy + 0.5)
+    return out
+
+
 def facetweak_adjustments(value: float, names: tuple[str, ...] = ()) -> Any:
     """Parameters of facetweak: those of `names` or else all of them at `value`."""
     return effects.Adjustments.from_dict(dict.fromkeys(names or effects.PARAMS, value))
@@ -184,4 +212,20 @@ def gpupixel_thin(x: NDArray[Any], y: NDArray[Any], landmarks: Landmarks, streng
         way = p[target] - origin
         ratio = np.clip(1 - np.hypot(x - origin[0], y - origin[1]) / math.hypot(*way), 0, 1)
         x, y = x - strength * way[0] * ratio, y - strength * way[1] * ratio
+    return x, y
+
+
+def gpupixel_eyes(x: NDArray[Any], y: NDArray[Any], landmarks: Landmarks, strength: float) -> Map:
+    """The map of gpupixel's big eyes: both eyes, one after the other.
+
+    Source: gpupixel, face_reshape_filter.cc, enlargeEye and bigEye: the radius is five times the way from the
+    middle of the eye to its upper lid; that has one point there, dlib two, whose mean it is here.
+    """
+    p = landmarks.astype(np.float64)
+    for eye, lid in ((slice(36, 42), slice(37, 39)), (slice(42, 48), slice(43, 45))):
+        centre = p[eye].mean(0)
+        radius = 5 * math.dist(centre, p[lid].mean(0))
+        away = np.hypot(x - centre[0], y - centre[1]) / radius
+        weight = np.clip(1 - (1 - away * away) * strength, 0, 1)
+        x, y = centre[0] + (x - centre[0]) * weight, centre[1] + (y - centre[1]) * weight
     return x, y

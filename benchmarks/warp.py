@@ -9,7 +9,7 @@ The rows: `in place` is what the live loop calls (what it changed is put back be
 copies the frame, as facetweak does; `two` is thin and eyes (facetweak: face_slim and eye_size), `all` every
 adjustment there is; each at half its maximum. `remap` and `sampling` start from ready maps or a ready field.
 
-Run: python benchmarks/warp.py [--quick] [--json FILE] [--plot FILE]
+Run: python benchmarks/warp.py [--quick] [--main] [--json FILE] [--plot FILE]
 """
 
 from __future__ import annotations
@@ -546,6 +546,7 @@ def main() -> None:
     """Verify, measure, print tables, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few samples: does it run at all?")
+    parser.add_argument("--main", action="store_true", help="the main table alone")
     parser.add_argument("--json", type=Path, help="where results go")
     parser.add_argument("--plot", type=Path, help="where a picture of the main table goes; needs matplotlib")
     args = parser.parse_args()
@@ -561,12 +562,13 @@ def main() -> None:
     }
     print(f"{results['machine']}; OpenCV {cv2.__version__}; {peers.FACETWEAK}{'' if peers.effects else ' is missing'}")
     results["main"] = main_table(scene, plans, effort)
-    with ThreadPoolExecutor(1) as pool:
-        taken = measure(
-            [c for p in plans.values() for c in halves(p, scene, pool)][-2:], effort.samples, effort.seconds
-        )
-    results["threads"] = report("a second thread, all on", taken, dict.fromkeys(taken, "sampling, one thread"))
-    results["growth"] = growth(scene, effort)
+    if not args.main:
+        with ThreadPoolExecutor(1) as pool:
+            taken = measure(
+                [c for p in plans.values() for c in halves(p, scene, pool)][-2:], effort.samples, effort.seconds
+            )
+        results["threads"] = report("a second thread, all on", taken, dict.fromkeys(taken, "sampling, one thread"))
+        results["growth"] = growth(scene, effort)
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n")
     if args.plot:

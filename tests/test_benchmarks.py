@@ -17,11 +17,14 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
         (["sampling.py", "--samples", "3"], "remap fixed"),
         (["warp.py", "--quick"], "livewarp all, in place"),
         (["landmarks.py", "--samples", "5"], "dlib"),
+        (["control.py", "--quick"], "get: p99"),
         (["soak.py", "--video", "0.1", "--real", "0.1", "--width", "320", "--height", "180", "--tell"], "real time"),
         (["tracking.py", "--quick", *(f"--only={s}" for s in ("jitter", "lag", "blink", "calm"))], "overshoot"),
         (["tracking.py", "--quick", "--only=hold"], "switches of the id"),
         (["tracking.py", "--quick", "--only=occlusion", "--only=cost"], "naive / ours"),
         (["tracking.py", "--quick", "--only=accuracy"], "targets"),
+        (["tracking.py", "--quick", "--only=jitter", "--model=mesh", "--detector=blaze"], "jitter of the jaw"),
+        (["detectors.py", "--quick"], "blaze found"),
     ],
 )
 def test_a_benchmark_verifies_and_prints_its_table(arguments: list[str], shows: str) -> None:
