@@ -23,7 +23,7 @@ PATIENCE_S = 3.0  # until the first frame; some cameras take two seconds to wake
 OPEN_LIMIT_S = 10.0  # for opening; then it hangs
 LEAVE_S = 2.5  # for a read under way to return; OpenCV waits two seconds for a frame
 SAME_S = 5.0  # without a pixel that changes: a shutter, a still picture or a driver that repeats itself
-RETRY_S = (0.25, 0.5, 1.0, 2.0)  # from the end of one attempt to the next: back within 3 s
+RETRY_S = (0.25, 0.5, 1.0)  # between attempts, of which each takes up to a second: back within 3 s
 HEALTHY_S = 5.0  # of frames: the next failure is a new one
 MAX_ABANDONED = 3  # each holds a frame and a thread; beyond, wait for one to return ...
 PATIENT_RETRY_S = 30.0  # ... but not for ever
@@ -222,7 +222,7 @@ class Capture:
 
     def _silence(self, reader: Reader) -> tuple[str, str]:
         if reader.stale_s:
-            return f"frames from {self.name} are {reader.stale_s:.0f} s old", "its pictures are old"
+            return f"frames from {self.name} are old, from before a sleep or a jam", "its pictures are old"
         return f"no frame from {self.name}", "it sends no picture"
 
     def _look_for_change(self, reader: Reader, now: float) -> None:

@@ -58,13 +58,6 @@ class State:
     since: float
     conditions: tuple[Condition, ...]
 
-    def explain(self, now: float) -> str:
-        """The reason, and for how long the other conditions have held."""
-        first, *others = self.conditions
-        return "; ".join(
-            [first.reason, *(f"also {c.state} for {max(now - c.since, 0.0):.0f} s ({c.reason})" for c in others)]
-        )
-
 
 class Conditions:
     """The conditions that hold.

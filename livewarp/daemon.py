@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -29,7 +28,7 @@ from livewarp.control.unix import AUTO, socket_path
 from livewarp.engine import Engine
 from livewarp.errors import SettingsError, SourceError
 from livewarp.filter import FaceFilter
-from livewarp.parameters import KNOBS, Parameters, Switches, Value
+from livewarp.parameters import KNOBS, Parameters, Switches, Value, Wanted
 from livewarp.report import differences, face_of, sources_of, state_of
 from livewarp.settings import Settings
 from livewarp.sinks import Sink, open_sink
@@ -37,6 +36,7 @@ from livewarp.sinks.preview import Preview
 from livewarp.sources import plan_source
 from livewarp.stats import ProcessMeter
 from livewarp.tracking import FaceTracker
+from livewarp.tracking.models import MODELS
 
 # How long a thread that computes may keep the GIL from one that wants it: Python's 5 ms would show
 # in the frame loop whenever a control message is parsed.
@@ -141,6 +141,7 @@ class Daemon:
             self._preview,
             switches=switches,
             recordings=recordings,
+            model=self.settings.tracking.model,
             on_demand=video.on_demand,
             grace_s=video.grace,
             max_frames=max_frames,
@@ -150,9 +151,7 @@ class Daemon:
 
     def _make_filter(self) -> FaceFilter:
         """The filter with its model; takes a second. Called in a thread of the engine."""
-        tracking = self.settings.tracking
-        weights = Path(tracking.weights).expanduser() if tracking.weights else None
-        tracker = FaceTracker(tracking.max_faces, tracking.detect_scale, live=True, weights=weights)
+        tracker = FaceTracker.from_settings(self.settings.tracking, live=True)
         return FaceFilter(self._start, tracker, self.settings.warping.glide)
 
     @property
@@ -170,20 +169,14 @@ class Daemon:
         """The parameters that the next frame uses."""
         return self._engine.parameters
 
-    def change(self, parameters: Parameters) -> int:
-        """Use these from the next frame on; the number of the first that certainly does."""
-        self._engine.parameters = parameters
-        self._changed.set()
-        return self._engine.begun
-
     @property
     def switches(self) -> Switches:
         """What the sinks get instead of the filtered frame."""
         return self._engine.switches
 
-    def switch(self, switches: Switches) -> int:
+    def change(self, wanted: Wanted) -> int:
         """Use these from the next frame on; the number of the first that certainly does."""
-        self._engine.switches = switches
+        self._engine.wanted = wanted
         self._changed.set()
         return self._engine.begun
 
@@ -207,6 +200,18 @@ class Daemon:
         self._engine.switch_source(self._plan)
         return self._engine.begun
 
+    def use_model(self, model: str) -> None:
+        """Find landmarks with another model, once it is loaded; returns at once.
+
+        Raises
+        ------
+        SettingsError
+            There is no model of that name. One that cannot be loaded is a problem of the state.
+        """
+        if model not in MODELS:
+            raise SettingsError(f"model: got {model!r}, allowed: {', '.join(MODELS)}")
+        self._engine.use_model(model)
+
     def reload(self) -> dict[str, Any]:
         """Read the settings anew; what changed among the parameters is applied, the rest is named.
 
@@ -225,7 +230,7 @@ class Daemon:
         settings, initial = self._reread()
         changed = {name: value for name, value in initial.items() if value != self.initial[name]}
         if changed:
-            self.change(self.parameters.replace(**changed))
+            self.change(Wanted(self.parameters.replace(**changed), self.switches))
         restart = differences(self.settings, settings)
         self.initial = initial
         if self._kept is not None:

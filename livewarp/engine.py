@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from livewarp.arrays import BgrFrame
 from livewarp.capture import Capture
@@ -26,16 +27,17 @@ from livewarp.loading import Loading
 from livewarp.mailbox import Mailbox, Parcel
 from livewarp.outputs import Outputs
 from livewarp.pace import Attendance, Governor, Pace
-from livewarp.parameters import Parameters, Switches
+from livewarp.parameters import Parameters, Switches, Wanted
 from livewarp.placeholder import Placeholders
 from livewarp.reader import Reader
 from livewarp.sinks import Sink
 from livewarp.sinks.preview import Preview
 from livewarp.sources import Plan
 from livewarp.stats import Meter, Stats
+from livewarp.switching import ModelSwitch
 
 IDLE_PERIOD_S = 0.2  # between placeholders that nobody watches
-LOOK_S = 0.1  # at most between two looks at who watches, at switches, at the source
+LOOK_S = 0.05  # at most between two looks at who watches, at switches, at the source
 JOIN_S = 20.0  # for kernels that are being compiled and a source that hangs
 NEITHER = Switches()
 
@@ -58,10 +60,12 @@ class Engine:
     recordings
         Those of the sinks that keep what they get: they get nothing before the first frame, and of a
         film no frame twice.
+    model
+        The name of the landmark model with which the filter begins.
     on_demand
         Open a webcam only while somebody watches, and for `grace_s` afterwards.
     max_frames, max_duration_s
-        Stop after so many frames of the source sent, or seconds; None: run until stopped.
+        Stop after so many frames of the source, sent or held back by a switch, or seconds; None: run until stopped.
     on_end
         Called once, in the engine thread, when the loop has ended for whatever reason.
 
@@ -86,6 +90,7 @@ class Engine:
         *,
         switches: Switches = NEITHER,
         recordings: Collection[Sink] = (),
+        model: str = "dlib",
         on_demand: bool = False,
         grace_s: float = 10.0,
         max_frames: int | None = None,
@@ -101,6 +106,7 @@ class Engine:
         self._on_end = on_end
         self._clock = clock
         self._loading = Loading(make_filter, (plan.height, plan.width), self.crash)
+        self._model_switch = ModelSwitch(self._loading, model)
         period_s = 1.0 / plan.fps
         self._mailbox = Mailbox((plan.height, plan.width, 3), kept=1)
         self._capture = Capture(plan.name, plan.open, plan.live, self._mailbox, clock, start_reader)
@@ -112,36 +118,46 @@ class Engine:
         self._meter = Meter(period_s, clock)
         self._kept: BgrFrame | None = None  # the last frame sent, to send again
         self._shown: BgrFrame | None = None  # the last placeholder sent
-        self._pictures = 0  # frames of the source sent
+        self._pictures = 0  # frames of the source that were sent, or held back by a switch
+        self._sent = 0  # frames of all kinds
         self._early = 0  # frames of the source for which there was no slot
         self._told = ""  # the state that was logged last
         self._stopping = threading.Event()
         self._engine_thread = threading.Thread(target=self._run, name="engine", daemon=True)
-        self._parameters = parameters
-        self._switches = switches
+        self._wanted = Wanted(parameters, switches)
         self.begun = 0
         self.faces: tuple[Face, ...] = ()
         self.error: BaseException | None = None
         self.turned_s = clock()
 
     @property
+    def wanted(self) -> Wanted:
+        """What frames are made with from the next one on; replace it whole, from any thread."""
+        return self._wanted
+
+    @wanted.setter
+    def wanted(self, wanted: Wanted) -> None:
+        before, self._wanted = self._wanted, wanted
+        if wanted.switches != before.switches:
+            self._mailbox.ring()
+
+    @property
     def parameters(self) -> Parameters:
-        """Used from the next frame on; replace it whole, from any thread."""
-        return self._parameters
+        """Those of `wanted`; replaced by one thread at a time."""
+        return self._wanted.parameters
 
     @parameters.setter
     def parameters(self, parameters: Parameters) -> None:
-        self._parameters = parameters
+        self.wanted = replace(self._wanted, parameters=parameters)
 
     @property
     def switches(self) -> Switches:
-        """What is sent instead of frames; holds from the next frame on. Replace it whole, from any thread."""
-        return self._switches
+        """Those of `wanted`: what is sent instead of frames; replaced by one thread at a time."""
+        return self._wanted.switches
 
     @switches.setter
     def switches(self, switches: Switches) -> None:
-        self._switches = switches
-        self._mailbox.ring()
+        self.wanted = replace(self._wanted, switches=switches)
 
     @property
     def stats(self) -> Stats:
@@ -171,6 +187,8 @@ class Engine:
     def problems(self) -> list[Problem]:
         """All that is wrong for now; any thread may ask."""
         found = [*self._outputs.problems(), *self._capture.problems()]
+        if self._model_switch.problem is not None:
+            found.append(self._model_switch.problem)
         if self._governor.economy:
             what = "frames take longer than there is time; faces are looked for less often"
             found.append(Problem(what, "choose a smaller --width and --height, or --fps"))
@@ -185,6 +203,15 @@ class Engine:
     def economy(self) -> int:
         """By how many steps the tracker's cost is lowered for now."""
         return self._governor.economy
+
+    @property
+    def model(self) -> str:
+        """The name of the landmark model."""
+        return self._model_switch.model
+
+    def use_model(self, model: str) -> None:
+        """Use another landmark model once it is loaded; returns at once, from any thread. `problems` tell why not."""
+        self._model_switch.request(model)
 
     def switch_source(self, plan: Plan) -> None:
         """Read from another source from the next frame on, at the same size and rate; from any thread."""
@@ -256,31 +283,38 @@ class Engine:
             self._capture.switch(plan.name, plan.open, plan.live)
         self._look(now)
         self._capture.step(now)
-        self._judge(parcel)
-        switches = self._switches
+        wanted = self._begin()
+        self._judge(parcel, wanted.switches)
         if parcel is not None:
-            self._take(parcel, switches, now)
-        if now >= self._due_s(switches):
-            self._fill(now)
-        return min(self._due_s(switches), now + LOOK_S)
+            self._take(parcel, wanted, now)
+        if now >= self._due_s(wanted.switches):
+            wanted = self._begin()  # another frame
+            self._fill(wanted.switches, now)
+        self.begun = self._sent  # whatever is wanted from here on, the next frame sees
+        return min(self._due_s(wanted.switches), now + LOOK_S)
+
+    def _begin(self) -> Wanted:
+        """What the next frame is made with, read at once; whoever swaps it from now on is told the one after it."""
+        self.begun = self._sent + 1
+        return self._wanted
 
     def _look(self, now: float) -> None:
         """Who watches, and so whether the source is to be open."""
         idle = self._attendance.deserted(now, self._outputs.watched) and self._capture.live
         if idle and self._conditions.hold("idle", "nobody watches: the webcam is closed until somebody does"):
-            self._forget()
+            self._forget(self._wanted.switches)
         elif not idle and self._conditions.release("idle"):
             self._conditions.hold("starting", f"opening {self._capture.name}")
             self._pace.hurry(now)
         # A film must not run before it can be filtered; a webcam wakes up meanwhile.
         self._capture.wanted = not idle and (self._loading.filter is not None or self._capture.live)
 
-    def _judge(self, parcel: Parcel | None) -> None:
+    def _judge(self, parcel: Parcel | None, switches: Switches) -> None:
         """Bring the conditions up to date."""
         capture, conditions = self._capture, self._conditions
-        if self._switches.blank:
+        if switches.blank:
             if conditions.hold("blanked", "asked to"):
-                self._forget()
+                self._forget(switches)
         else:
             conditions.release("blanked")
         if capture.trouble is not None:
@@ -303,48 +337,51 @@ class Engine:
         held = switches.freeze or switches.blank or self._conditions.holds("stalled")
         return self._pace.slot_s if self._kept is None or held else self._pace.patience_s
 
-    def _take(self, parcel: Parcel, switches: Switches, now: float) -> None:
+    def _take(self, parcel: Parcel, wanted: Wanted, now: float) -> None:
         """A frame came: send it, unless it must not be seen or there is no slot for it."""
         face_filter = self._loading.filter
-        if face_filter is None or switches.blank or self._conditions.holds("idle"):
+        if face_filter is None or self._conditions.holds("idle"):
             self._mailbox.give(parcel.pixels)
-        elif switches.freeze and self._kept is not None:
+        elif wanted.switches.blank:
+            self._pictures += 1
+            self._mailbox.give(parcel.pixels)
+        elif wanted.switches.freeze and self._kept is not None:
+            self._pictures += 1
             # The faces are followed, so that afterwards they are warped from the first frame on.
             self.faces = tuple(face_filter.track(parcel.pixels, parcel.timestamp_s))
             self._mailbox.give(parcel.pixels)
-        elif self._capture.live and self._pace.early(now):
+        elif self._capture.live and self._kept is not None and self._pace.early(now):
             self._early += 1
             self._mailbox.give(parcel.pixels)
         else:
-            self._process(face_filter, parcel)
+            self._process(face_filter, parcel, wanted.parameters)
             self._pace.filled(now, fresh=True)
 
-    def _process(self, face_filter: FaceFilter, parcel: Parcel) -> None:
+    def _process(self, face_filter: FaceFilter, parcel: Parcel, parameters: Parameters) -> None:
         """One frame through track, warp and send."""
         clock = time.perf_counter
         pixels = parcel.pixels
-        self.begun += 1  # before the parameters are read: whoever swaps them now is told the next number
-        face_filter.parameters = self._parameters
+        self._pictures += 1
+        face_filter.parameters = parameters
         t0 = clock()
         faces = face_filter.track(pixels, parcel.timestamp_s)
         t1 = clock()
         self._outputs.announce(pixels)
         face_filter.warp(pixels, faces, pixels)
         t2 = clock()
-        if self._switches.blank:  # since the frame was begun
+        if (switches := self._wanted.switches).blank:  # since the frame was begun
             self._mailbox.give(pixels)
             self._outputs.retract()
-            picture = self._stand_in()
-            self._outputs.send(picture, camera=picture is not self._shown)
+            picture = self._stand_in(switches)
+            self._send(picture, camera=picture is not self._shown)
             self._meter.repeat(0, self._dropped())
             return
-        self._outputs.send(pixels)
+        self._send(pixels)
         t3 = clock()
         if self._kept is not None:
             self._mailbox.give(self._kept)
         self._kept = pixels
         self.faces = tuple(faces)
-        self._pictures += 1
         now = self._clock()
         self._meter.record(
             parcel.read_s, t1 - t0, t2 - t1, t3 - t2, now - parcel.timestamp_s, len(faces), self._dropped()
@@ -356,22 +393,26 @@ class Engine:
             elif face_filter.economy == 0:
                 _log.info("frames take less than there is time again")
 
-    def _fill(self, now: float) -> None:
+    def _fill(self, switches: Switches, now: float) -> None:
         """The time has come and no frame: send the last one again, or a placeholder."""
-        self.begun += 1
-        picture = self._stand_in()
+        picture = self._stand_in(switches)
         film = not self._capture.live
-        begun = self._pictures > 0 and not (film and picture is self._kept and not self._switches.freeze)
-        self._outputs.send(picture, recordings=begun, camera=picture is not self._shown)
+        begun = self._pictures > 0 and not (film and picture is self._kept and not switches.freeze)
+        self._send(picture, recordings=begun, camera=picture is not self._shown)
         self._meter.repeat(len(self.faces), self._dropped())
         self._pace.filled(now, IDLE_PERIOD_S if self._conditions.holds("idle") else None)
 
-    def _stand_in(self) -> BgrFrame:
+    def _send(self, pixels: BgrFrame, recordings: bool = True, camera: bool = True) -> None:
+        """Send one frame, as `Outputs.send` does, and count it."""
+        self._outputs.send(pixels, recordings, camera)
+        self._sent += 1
+
+    def _stand_in(self, switches: Switches) -> BgrFrame:
         """What is sent in place of a new frame."""
         conditions, placeholders = self._conditions, self._placeholders
-        if self._switches.blank:
+        if switches.blank:
             self._shown = placeholders.picture("private")
-        elif self._kept is not None and (self._switches.freeze or not conditions.holds("stalled")):
+        elif self._kept is not None and (switches.freeze or not conditions.holds("stalled")):
             return self._kept
         elif conditions.holds("stalled"):
             self._shown = placeholders.picture("unavailable", self._capture.hint)
@@ -380,9 +421,9 @@ class Engine:
             self._shown = placeholders.picture("starting")
         return self._shown  # what was shown before, until the next frame comes
 
-    def _forget(self) -> None:
+    def _forget(self, switches: Switches) -> None:
         """Nothing that the camera saw is to be sent any more."""
-        if self._kept is not None and not (self._switches.freeze and not self._switches.blank):
+        if self._kept is not None and not (switches.freeze and not switches.blank):
             self._mailbox.give(self._kept)
             self._kept = None
         self.faces = ()

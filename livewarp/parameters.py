@@ -101,7 +101,7 @@ def knob_of(adjustment: Adjustment) -> Knob:
 KNOBS: dict[str, Knob] = {
     knob.name: knob
     for knob in (
-        Knob("enabled", "bool", True, None, None, "", "Filter the picture; off sends it as it came."),
+        Knob("enabled", "bool", True, None, None, "", "Reshape faces; off leaves them as they are."),
         Knob("strength", "float", 1.0, 0.0, 1.0, "", "Master strength, times every adjustment."),
         Knob("mirror", "bool", False, None, None, "", "Mirror the picture, left for right.", "picture"),
         Knob("overlay", "bool", False, None, None, "", "Draw landmarks, ids and confidence.", "picture"),
@@ -188,6 +188,14 @@ class Parameters(Mapping[str, Value]):
 
     def __repr__(self) -> str:
         return f"Parameters({', '.join(f'{k}={v!r}' for k, v in self._values.items())})"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """All that a frame is made with: one object, so that no frame can see half of a change."""
+
+    parameters: Parameters
+    switches: Switches = Switches()
 
 
 def check(values: Mapping[str, object], knobs: Mapping[str, Knob] = KNOBS) -> dict[str, Value]:

@@ -20,7 +20,7 @@ from livewarp.control.methods import Methods
 from livewarp.control.presets import Presets
 from livewarp.control.server import ControlServer
 from livewarp.errors import SettingsError
-from livewarp.parameters import Parameters, Switches
+from livewarp.parameters import Parameters, Switches, Wanted
 from livewarp.settings import Settings
 
 TIMEOUT_S = 10.0  # a test that waits so long has failed
@@ -58,22 +58,20 @@ class FakeDaemon:
         }
         self.stats: Callable[[], dict[str, Any]] = lambda: self.speed
         self.outputs = [{"name": "null", "problem": None, "watched": True, "dropped": 0}]
+        self.model = "dlib"
         self.wrong: list[dict[str, str]] = []
         self.seen: list[dict[str, Any]] = [
             {"id": 3, "confidence": 0.97, "box": [512.0, 180.0, 760.5, 470.0]}
             | {"yaw_deg": 4.0, "pitch_deg": -2.5, "roll_deg": 0.5}
         ]
 
-    def change(self, parameters: Parameters) -> int:
-        """Remember them."""
-        self.parameters = parameters
-        self.changes.append(parameters)
-        return self._next_frame()
-
-    def switch(self, switches: Switches) -> int:
-        """Remember them."""
-        self.switches = switches
-        self.switched.append(switches)
+    def change(self, wanted: Wanted) -> int:
+        """Remember what of it is new."""
+        if wanted.parameters is not self.parameters:
+            self.changes.append(wanted.parameters)
+        if wanted.switches is not self.switches:
+            self.switched.append(wanted.switches)
+        self.parameters, self.switches = wanted.parameters, wanted.switches
         return self._next_frame()
 
     def _next_frame(self) -> int:
@@ -94,6 +92,12 @@ class FakeDaemon:
         self.source = wanted
         return self._next_frame()
 
+    def use_model(self, model: str) -> None:
+        """Remember it, if it is one of the two."""
+        if model not in ("dlib", "mesh"):
+            raise SettingsError(f"model: got {model!r}, allowed: dlib, mesh")
+        self.model = model
+
     def reload(self) -> dict[str, Any]:
         """As if config.toml had another value of thin, and another width."""
         self.on_reload()
@@ -111,6 +115,7 @@ class FakeDaemon:
             "conditions": [{"state": state, "reason": "", "since_s": 12.25}],
             "source": self.source,
             "sinks": ["null"],
+            "model": self.model,
             "outputs": self.outputs,
             "switches": {"blank": self.switches.blank, "freeze": self.switches.freeze},
             "problems": self.wrong,

@@ -155,7 +155,7 @@ def test_a_camera_that_blocks_never_holds_up_the_loop(monkeypatch: pytest.Monkey
     until(lambda: sink._writing_since < float("inf"))
     assert sink.problem is None
     now[0] += 7.0
-    assert sink.problem == "virtual camera scripted0: has taken no frame for 7 s; close the programs that use it"
+    assert sink.problem == "virtual camera scripted0: takes no frames; close the programs that use it"
     ScriptedCamera.go.set()
     until(lambda: ScriptedCamera.sent[-1:] == [99])
     assert sink.problem is None
@@ -199,17 +199,17 @@ def test_a_camera_that_fails_when_it_is_opened_raises() -> None:
         VirtualCameraSink(W, H, 25.0, backend="scripted")
 
 
-def test_an_error_of_ours_is_a_problem_too(sink: VirtualCameraSink, caplog: pytest.LogCaptureFixture) -> None:
-    """What nobody foresaw ends the camera's thread, logged with its traceback, and not the loop."""
+def test_what_nobody_foresaw_surfaces(sink: VirtualCameraSink, caplog: pytest.LogCaptureFixture) -> None:
+    """An error of ours ends the camera's thread, logged with its traceback, and the loop by the next `send`."""
     with caplog.at_level(logging.ERROR, "livewarp"):
         ScriptedCamera.fault = ZeroDivisionError("oops")
         sink.send(frame(1))
-        until(lambda: sink.problem)
-    assert sink.problem == "virtual camera scripted0: has failed: oops; restart livewarp"
+        until(lambda: not sink._thread.is_alive())
     assert "Traceback" in caplog.text
-    before = sink.dropped
-    sink.send(frame(2))
-    assert sink.dropped == before + 1
+    for _ in range(2):
+        with pytest.raises(SinkError, match=r"scripted0: has failed: ZeroDivisionError\('oops'\)") as caught:
+            sink.send(frame(2))
+        assert caught.value.__cause__ is ScriptedCamera.fault
     assert ScriptedCamera.closed == 1
 
 

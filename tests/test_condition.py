@@ -103,13 +103,14 @@ def test_nothing_changes_by_saying_it_again(clock: Clock) -> None:
     assert conditions.published is published
 
 
-def test_the_explanation_tells_how_long(clock: Clock) -> None:
-    """For a person each of the others has its duration."""
+def test_the_reason_stays_while_time_passes(clock: Clock) -> None:
+    """The reason names the other conditions without durations, which are fields of their own: no change, no event."""
     conditions = running(clock)
     conditions.hold("stalled", "no frame")
     clock.now += 12.0
     conditions.hold("blanked", "asked to")
-    assert conditions.published.explain(clock.now) == "asked to; also stalled for 12 s (no frame)"
+    assert conditions.published.reason == "asked to; also stalled: no frame"
+    assert [c.since for c in conditions.published.conditions] == [clock.now, clock.now - 12.0]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from(HELD)), max_size=40))

@@ -20,7 +20,7 @@ from livewarp.control.jsonrpc import MAX_MESSAGE_BYTES
 from livewarp.control.methods import METHODS, Methods
 from livewarp.control.server import ControlServer
 from livewarp.errors import ControlError, SettingsError
-from livewarp.parameters import KNOBS, Parameters
+from livewarp.parameters import KNOBS, Parameters, Wanted
 
 
 @pytest.fixture
@@ -369,7 +369,7 @@ def test_a_client_that_never_pauses_starves_nobody(line, server, daemon):
         flooded += 1
         return {}
 
-    def change(parameters: Parameters) -> None:
+    def change(wanted: Wanted) -> None:
         at_change.append(flooded)
 
     daemon.stats, daemon.change = stats, change

@@ -140,10 +140,10 @@ def test_a_batch_is_answered_in_order_and_applied_at_once(line, daemon):
         request("freeze", {"on": True}),
     ]
     assert line.tell(json.dumps(batch)) == [
-        {"jsonrpc": "2.0", "id": 1, "result": {"thin": 0.5}, "frame": 102},
-        {"jsonrpc": "2.0", "id": "two", "result": {"thin": 0.6}, "frame": 102},
+        {"jsonrpc": "2.0", "id": 1, "result": {"thin": 0.5}, "frame": 101},
+        {"jsonrpc": "2.0", "id": "two", "result": {"thin": 0.6}, "frame": 101},
         {"jsonrpc": "2.0", "id": 3, "result": {"thin": 0.6}},
-        {"jsonrpc": "2.0", "id": 4, "result": {"blank": True}, "frame": 102},
+        {"jsonrpc": "2.0", "id": 4, "result": {"blank": True}, "frame": 101},
     ]
     assert daemon.changes == [daemon.initial.replace(thin=0.6)]
     assert daemon.switched == [Switches(blank=True, freeze=True)]
@@ -176,7 +176,7 @@ def test_a_batch_has_1_to_100_calls(line, daemon):
 
 def test_a_change_that_the_daemon_cannot_make_is_an_error(daemon, caplog):
     """Where the daemon itself fails, every changing call of the batch says so, and the others are answered."""
-    daemon.change = lambda parameters: 1 // 0
+    daemon.change = lambda wanted: 1 // 0
     outcomes = Methods(daemon).batch([("set", {"thin": 0.5}), ("get", {"names": []}), ("mirror", {})])
     assert [getattr(outcome, "code", None) for outcome in outcomes] == [-32603, None, -32603]
     assert "ZeroDivisionError" in caplog.text
@@ -287,6 +287,7 @@ EXAMPLES = {
     "presets.delete": {"name": "yours"},
     "blank": {"on": True},
     "source.switch": {"source": "portrait"},
+    "model": {"name": "mesh"},
     "subscribe": {"topics": ["parameters", "switches", "presets", "state", "stats", "faces"], "rate_hz": 5},
     "unsubscribe": {"topics": ["stats"]},
 }

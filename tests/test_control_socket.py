@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import tempfile
+import warnings
 from pathlib import Path
 
 import pytest
 
 from control_fixture import ANY_PORT, FakeDaemon, control, served
+from livewarp.control import unix
 from livewarp.control.client import Client
 from livewarp.control.methods import Methods
 from livewarp.control.server import ControlServer
@@ -139,6 +142,34 @@ def test_what_the_setting_means(monkeypatch, tmp_path):
     assert socket_path("auto") is None
     with pytest.raises(SettingsError, match=r"control\.socket.*allowed here: auto or none"):
         socket_path("/x")
+
+
+@pytest.mark.skipif(Path(f"/run/user/{os.geteuid()}").exists(), reason="there is a runtime folder without the variable")
+def test_without_a_runtime_folder_there_is_a_private_one(daemon, monkeypatch, tmp_path):
+    """Without XDG_RUNTIME_DIR the socket is in a folder that only this user enters, and nothing is warned of."""
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        path = socket_path("auto")
+    assert told == []
+    with control(daemon, path=path), Client(f"unix:{path}") as client:
+        assert client.call("version")["socket"] == str(path)
+        folder = path.parent.stat()
+        assert (folder.st_uid, folder.st_mode & 0o777) == (os.getuid(), 0o700)
+
+
+def test_a_runtime_folder_that_is_anothers_is_not_used(monkeypatch, caplog):
+    """Where the usual folder belongs to somebody else, there is no socket, and one line says so."""
+
+    def refuse(name):
+        raise PermissionError("/tmp/runtime-1000 is another user's")
+
+    monkeypatch.setattr(unix, "user_runtime_path", refuse)
+    assert socket_path("auto") is None
+    assert [r.getMessage() for r in caplog.records] == [
+        "no Unix socket: /tmp/runtime-1000 is another user's; choose one with control.socket"
+    ]
 
 
 def test_a_client_at_no_socket(path, tmp_path):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 
 from livewarp.engine import Engine
 from livewarp.errors import ModelError, SinkError, SourceError
-from livewarp.parameters import Switches
+from livewarp.parameters import Switches, Wanted
 from scripted import RecordingSink, ScriptedFilter, ScriptedSource, engine_of, run_to_end, wait_for
 
 
@@ -103,6 +104,40 @@ def test_begun_names_the_first_frame_of_a_change() -> None:
     at_change = marks[begun - 1][0]
     assert all(mark == 0 for i, (_, mark) in marks.items() if i < begun)
     assert all(mark == 50 for i, (number, mark) in marks.items() if i >= begun and number != at_change)
+
+
+def test_parameters_and_switches_change_as_one() -> None:
+    """A frame that has the parameters of a change has its switches, too: frozen from there on, none has the mark."""
+    sink = RecordingSink()
+    engine, ended = engine_of(ScriptedSource(live=True, fps=400.0), sink)
+    look = engine._judge
+    armed: list[int] = []
+
+    def change_amid(parcel: Any, switches: Switches) -> None:
+        look(parcel, switches)
+        if len(sink.numbers) > 10 and parcel is not None and not armed:  # the frame has been begun
+            engine.wanted = Wanted(engine.parameters.replace(thin=0.5), Switches(freeze=True))
+            armed.append(engine.begun)
+
+    engine._judge = change_amid  # type: ignore[method-assign]
+    engine.start()
+    wait_for(lambda: armed and len(sink.kinds) > armed[0] + 20)
+    engine.stop()
+    assert ended.wait(30)
+    assert set(sink.marks) == {0}
+    assert len({sink.last.tobytes(), *sink.numbers[armed[0] :]}) <= 2  # the same picture from that frame on
+
+
+@pytest.mark.parametrize("switches", [Switches(blank=True), Switches(freeze=True)])
+@pytest.mark.parametrize("live", [True, False])
+def test_max_frames_ends_it_while_the_picture_is_held_back(switches: Switches, live: bool) -> None:
+    """--frames N counts frames of the source, also those that blank or freeze holds back: it ends."""
+    source, sink = ScriptedSource(live=live), RecordingSink()
+    engine, ended = engine_of(source, sink, max_frames=7, switches=switches)
+    run_to_end(engine, ended)
+    assert engine.error is None
+    assert source.count >= 7
+    assert len(set(sink.numbers)) == (0 if switches.blank else 1)
 
 
 @pytest.mark.parametrize("part", ["source", "sink"])
@@ -304,7 +339,7 @@ def test_a_webcam_is_opened_only_while_someone_watches() -> None:
     left_s = time.monotonic()
     sink.watched = False
     wait_for(lambda: engine.state.state == "idle")
-    assert time.monotonic() - left_s >= 0.2
+    assert time.monotonic() - left_s >= 0.15  # the loop's last look may have been a little before
     wait_for(lambda: source.closed == 1)
     wait_for(lambda: sink.kinds[-1] == "placeholder")
     sink.watched = True

@@ -45,6 +45,19 @@ def test_what_was_left_is_found_again(path):
     assert Kept(path).load(CONFIG) == (CONFIG.replace(thin=0.5, enabled=False, jaw=-0.25), True)
 
 
+def test_the_overlay_is_never_kept(path):
+    """Drawing is off at the next start unless the settings ask for it, even where a file says otherwise."""
+    left(path, CONFIG, {"thin": 0.5, "overlay": True})
+    assert Kept(path).load(CONFIG)[0] == CONFIG.replace(thin=0.5)
+    document = json.loads(path.read_text())
+    assert list(document["parameters"]) == ["thin"]
+    document["parameters"]["overlay"] = {"value": True, "over": False}
+    path.write_text(json.dumps(document))
+    assert Kept(path).load(CONFIG)[0] == CONFIG.replace(thin=0.5)
+    asked = CONFIG.replace(overlay=True)
+    assert Kept(path).load(asked)[0]["overlay"] is True
+
+
 def test_without_a_file_the_settings_hold(path):
     """Before anything was kept the values of the settings hold, nothing is blank, and no file is made."""
     assert left(path, CONFIG) == CONFIG

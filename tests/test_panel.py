@@ -275,7 +275,7 @@ def test_a_snapshot_is_the_newest_frame(browse, preview):
 
 def test_a_snapshot_without_frames_says_so(browse, preview, monkeypatch):
     """When no frame comes, a snapshot ends with 503 and where to look."""
-    monkeypatch.setattr("livewarp.control.panel._SNAPSHOT_S", 0.05)
+    monkeypatch.setattr("livewarp.control.streams._SNAPSHOT_S", 0.05)
     reply = browse("GET", "/snapshot.jpg")
     assert (reply.status, "livewarp state" in reply.json["error"]["message"]) == (503, True)
     assert preview.viewers == 0
@@ -305,7 +305,7 @@ def test_a_viewer_that_leaves_is_noticed(panel, preview):
 
 def test_a_viewer_that_leaves_is_noticed_without_frames(panel, preview, monkeypatch):
     """A viewer that leaves while no frame comes is noticed, too."""
-    monkeypatch.setattr("livewarp.control.panel._LOOK_S", 0.05)
+    monkeypatch.setattr("livewarp.control.streams._LOOK_S", 0.05)
     watched = threading.Event()
     monkeypatch.setattr(preview, "watch", lambda split: (Preview.watch(preview, split), watched.set()))
     with Viewer(panel.address):

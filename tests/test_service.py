@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from livewarp.cli import _LineFormatter, cli
+from livewarp.cli import cli
 from livewarp.errors import LivewarpError
+from livewarp.logs import LineFormatter
 from livewarp.machine import Machine
 from livewarp.service import command_line, unit, unit_path
 from machine_fixture import FakeMachine
@@ -282,9 +283,9 @@ def test_journal_lines(monkeypatch, tmp_path, level, said):
         stat = os.fstat(journal.fileno())
         monkeypatch.setattr(sys, "stderr", journal)
         monkeypatch.setenv("JOURNAL_STREAM", f"{stat.st_dev}:{stat.st_ino}")
-        assert _LineFormatter().format(record) == said
+        assert LineFormatter().format(record) == said
         monkeypatch.setenv("JOURNAL_STREAM", "8:1")  # inherited: this output goes elsewhere
-        assert "<" not in _LineFormatter().format(record)
+        assert "<" not in LineFormatter().format(record)
 
 
 def test_machine_runs_real_programs():

@@ -11,12 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
-from livewarp import sheet as sheets
 from livewarp.adjustments import ADJUSTMENTS
 from livewarp.arrays import BgrFrame
 from livewarp.errors import LivewarpError, ParameterError, SettingsError, SinkError, SourceError
 from livewarp.face68 import Face
-from livewarp.sheet import Cell, contact_sheet, find_face, lay_out, neutral, sheet_file
+from livewarp.sheet import Cell, _write_image, contact_sheet, drawing, find_face, lay_out, neutral, sheet_file
 from livewarp.sources.portrait import PortraitSource
 from livewarp.warping import warp
 from samples import face_at, write_video
@@ -115,14 +114,14 @@ def test_the_base_is_in_every_picture(noise: BgrFrame) -> None:
 
 def grid(frame: BgrFrame, face: Face, **values: float) -> BgrFrame:
     """The grid's picture in the crop of `crop_of`, (216, 216, 3)."""
-    placed, field = sheets._field(face, (132, 74, 348, 290), neutral(**values), 216)
-    return sheets._with_grid(crop_of(frame, 216), placed, field)
+    placed, field = drawing._field(face, (132, 74, 348, 290), neutral(**values), 216)
+    return drawing._with_grid(crop_of(frame, 216), placed, field)
 
 
 def test_the_grid_goes_through_the_same_map_as_the_picture(noise: BgrFrame) -> None:
     """OpenCV, sampling through the grid's field, draws what the filter delivers, but for rounding."""
     values = neutral(jaw=1.0, eyes=1.0, smile=-1.0)
-    field = sheets._field(FACE, (132, 74, 348, 290), values, 216)[1]
+    field = drawing._field(FACE, (132, 74, 348, 290), values, 216)[1]
     y, x = np.mgrid[74:290, 132:348].astype(np.float32)
     expected = cv2.remap(noise, x + field[..., 0], y + field[..., 1], cv2.INTER_LINEAR)
     delivered = warp(noise, [FACE], values)[74:290, 132:348]
@@ -141,10 +140,10 @@ def test_grid_lines_lie_where_the_field_puts_them() -> None:
     narrower[..., 0] += 0.5 * np.arange(216)  # half as wide in the picture as before
     still = np.zeros_like(shift)
     straight, moved, squeezed = (
-        sheets._with_grid(paper, face, field)[80, :, 2].astype(float) for field in (still, shift, narrower)
+        drawing._with_grid(paper, face, field)[80, :, 2].astype(float) for field in (still, shift, narrower)
     )
     lines = np.flatnonzero((straight[1:-1] < straight[:-2]) & (straight[1:-1] <= straight[2:])) + 1
-    assert len(lines) == pytest.approx(216 / (sheets.GRID_STEP_IOD * 80), abs=1)
+    assert len(lines) == pytest.approx(216 / (drawing.GRID_STEP_IOD * 80), abs=1)
     for x in lines[lines >= 5]:
         assert moved[x - 3] == moved[x - 5 : x].min()
     # 1.5 times as many lines, each with the same ink.
@@ -154,7 +153,7 @@ def test_grid_lines_lie_where_the_field_puts_them() -> None:
 def test_the_grid_is_dark_where_something_moves(noise: BgrFrame) -> None:
     """Straight and pale where nothing moves, and everywhere while the filter is off."""
     still, moved = grid(noise, FACE), grid(noise, FACE, eyes=1.0)
-    off = sheets._field(FACE, (132, 74, 348, 290), neutral(eyes=1.0, enabled=False), 216)[1]
+    off = drawing._field(FACE, (132, 74, 348, 290), neutral(eyes=1.0, enabled=False), 216)[1]
     changed = (still != moved).any(axis=2)
     assert changed[60:95, 50:170].mean() > 0.2  # around the eyes
     assert not changed[150:].any()  # below the nose
@@ -232,7 +231,7 @@ def test_problems_with_files_are_errors_of_ours(portrait: BgrFrame, tmp_path: Pa
 def test_a_sheet_too_large_for_its_format_is_refused(tmp_path: Path) -> None:
     """WebP ends at 16383 px."""
     with pytest.raises(SinkError, match=r"20x16400 cannot be encoded as \.webp"):
-        sheets._write_image(tmp_path / "out.webp", np.zeros((16400, 20, 3), np.uint8))
+        _write_image(tmp_path / "out.webp", np.zeros((16400, 20, 3), np.uint8))
 
 
 def test_the_command_draws_into_a_file(portrait: BgrFrame, tmp_path: Path) -> None:

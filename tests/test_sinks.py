@@ -53,6 +53,18 @@ def test_a_video_file_holds_what_was_sent(tmp_path: Path, suffix: str) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_without_a_frame_is_not_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Stopped before the first frame, nothing is left, what was there before stays, and it is said."""
+    path = tmp_path / "out.mp4"
+    path.write_bytes(b"earlier")
+    sink = open_sink(f"file:{path}", 64, 48, 25)
+    assert sink is not None
+    sink.close()
+    sink.close()
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("out.mp4", b"earlier")]
+    assert caplog.text.count("no frame came, so nothing is written") == 1
+
+
 def test_a_discarded_file_leaves_nothing(tmp_path: Path) -> None:
     """An interrupted run leaves the folder as it was, an older result included."""
     path = tmp_path / "out.mp4"

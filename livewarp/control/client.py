@@ -83,6 +83,8 @@ def parse_endpoint(text: str) -> Address | Path:
         return Path(text)
     if text.startswith("unix:") and text != "unix:":
         return Path(text.removeprefix("unix:")).expanduser()
+    if ":" not in text:
+        raise SettingsError(f"address: got {text!r}, allowed: HOST:PORT such as {DEFAULT_CONTROL}, or unix:PATH")
     return parse_address(text)
 
 

@@ -14,7 +14,7 @@ import click
 from livewarp.control.client import Client
 from livewarp.control.completion import complete_assignments, complete_names, completion
 from livewarp.control.looks import SWITCHES, preset
-from livewarp.control.running import reload, source, state, stats, stop
+from livewarp.control.running import model, reload, source, state, stats, stop
 from livewarp.control.terminal import Failure, changes, dim, named, over_control, shown, table, values_table
 from livewarp.control.watch import watch
 from livewarp.errors import EXIT_USAGE, ControlError, ParameterError
@@ -31,7 +31,13 @@ def _names(names: tuple[str, ...]) -> dict[str, Any]:
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_names)
 @over_control
 def get_(client: Client, names: tuple[str, ...]) -> tuple[Any, str]:
-    """Print live parameters; all of them without a NAME."""
+    """Print live parameters; all of them without a NAME.
+
+    \b
+    livewarp get
+    livewarp get thin eyes
+    livewarp get --json thin
+    """
     values = client.call("get", _names(names))
     return values, values_table(values)
 
@@ -40,7 +46,14 @@ def get_(client: Client, names: tuple[str, ...]) -> tuple[Any, str]:
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_names)
 @over_control
 def reset(client: Client, names: tuple[str, ...]) -> tuple[Any, str]:
-    """Set live parameters back to the values of the settings; all of them without a NAME."""
+    """Set parameters back to the settings; all without a NAME.
+
+    That is to config.toml and the options that the daemon was started with.
+
+    \b
+    livewarp reset
+    livewarp reset thin eyes
+    """
     values = client.call("reset", _names(names))
     return values, values_table(values)
 
@@ -49,10 +62,15 @@ def reset(client: Client, names: tuple[str, ...]) -> tuple[Any, str]:
 @click.argument("assignments", nargs=-1, required=True, metavar="NAME=VALUE...", shell_complete=complete_assignments)
 @over_control
 def set_(client: Client, assignments: tuple[str, ...]) -> tuple[Any, str]:
-    """Change live parameters from the next frame on; all of them or none.
+    """Change live parameters: NAME=VALUE, NAME+=D, NAME-=D.
 
-    NAME=VALUE sets a value, NAME+=D and NAME-=D change it by D and stop at the bound. Switches take
-    on and off.
+    From the next frame on, and all of them or none. += and -= stop at the bound. Those that are no
+    numbers take on and off. `livewarp describe` lists them all.
+
+    \b
+    livewarp set thin=0.6 eyes=0.4
+    livewarp set thin+=0.1
+    livewarp set mirror=on
     """
     parsed = [_parse_assignment(text) for text in assignments]
     knobs = _knobs(client)
@@ -85,7 +103,9 @@ def _parse_assignment(text: str) -> tuple[str, str, str]:
 @click.option("--strict", is_flag=True, help="Refuse to go beyond a bound, instead of stopping there.")
 @over_control
 def adjust(client: Client, steps: tuple[str, ...], strict: bool) -> tuple[Any, str]:
-    """Change live parameters by D from the next frame on; all of them or none.
+    """Add D to live parameters; they stop at their bounds.
+
+    Read and changed in one message, so that two keys pressed at once both count.
 
     \b
     livewarp adjust thin=0.1 eyes=-0.05
@@ -134,7 +154,12 @@ def _moved(knob: Knob, value: Value, how: str, text: str) -> tuple[Value, bool]:
 @click.command("describe")
 @over_control
 def describe(client: Client) -> tuple[Any, str]:
-    """Print what live parameters there are: value, default, bounds and what each does."""
+    """List live parameters: value, default, range, what each does.
+
+    \b
+    livewarp describe
+    livewarp describe --json
+    """
     knobs, values = client.call("describe"), client.call("get")
     rows = [[dim(title) for title in ("NAME", "VALUE", "DEFAULT", "RANGE", "WHAT IT DOES")]]
     for name, d in knobs.items():
@@ -145,7 +170,11 @@ def describe(client: Client) -> tuple[Any, str]:
     return knobs, table(rows, right=(1, 2))
 
 
-COMMANDS: tuple[click.Command, ...] = (
-    get_, set_, adjust, reset, describe, preset, *SWITCHES, source, stats, state, watch, reload, stop, completion
-)  # fmt: skip
-"""The client commands, for the command line to register."""
+RUNNING: tuple[click.Command, ...] = (state, stats, watch, source, model, reload, stop)
+"""The client commands about the daemon, for the command line to register."""
+
+ADJUSTING: tuple[click.Command, ...] = (set_, get_, adjust, reset, describe, preset, *SWITCHES)
+"""Those about the picture."""
+
+COMMANDS: tuple[click.Command, ...] = (*ADJUSTING, *RUNNING, completion)
+"""All of them."""

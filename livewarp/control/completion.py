@@ -69,7 +69,9 @@ def complete_sources(context: click.Context, param: click.Parameter, begun: str)
 @click.command("completion")
 @click.argument("shell", type=click.Choice(list(_RC)))
 def completion(shell: str) -> None:
-    """Print what makes a SHELL complete commands, options, parameters, presets and sources.
+    """Print what makes a SHELL complete commands and their words.
+
+    Options, parameters, presets and sources, too; the running daemon is asked for them.
 
     \b
     eval "$(livewarp completion bash)"        in ~/.bashrc

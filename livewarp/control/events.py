@@ -28,7 +28,8 @@ SAMPLED = ("state", "stats", "faces")
 
 MIN_RATE_HZ, DEFAULT_RATE_HZ, MAX_RATE_HZ = 0.1, 10.0, 60.0
 SLOW_S = 5.0  # an event that has been ready for so long tells that its subscriber does not read
-_VOLATILE = frozenset({"since_s"})  # members that change while nothing does; their clock runs at the reader's, too
+# Members of the state that change while it does not: a clock, which runs at the reader's, too, and a counter.
+_VOLATILE = frozenset({"since_s", "dropped"})
 
 log = logging.getLogger(__name__)
 

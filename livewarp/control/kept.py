@@ -25,6 +25,7 @@ from livewarp.parameters import Parameters, Value, knob
 
 _VERSION = 1
 _MAX_BYTES = 65_536
+_NEVER = frozenset({"overlay"})  # is never drawn without being asked for
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Kept:
         """Take over what has been changed since the last time."""
         entries = dict(self._entries)
         for name, value in parameters.items():
-            if value == self._last[name]:
+            if value == self._last[name] or name in _NEVER:
                 continue
             if value == self._initial[name]:
                 entries.pop(name, None)
@@ -132,7 +133,7 @@ def _read(path: Path, config: Mapping[str, Value]) -> tuple[dict[str, _Entry], b
         for name, entry in given.items():
             value, over = entry["value"], entry["over"]
             with contextlib.suppress(ParameterError):  # its bounds are others by now
-                if config.get(name) == over:
+                if config.get(name) == over and name not in _NEVER:
                     entries[name] = _Entry(knob(name).check(value), over)
     except (FileNotFoundError, NotADirectoryError):
         return {}, False

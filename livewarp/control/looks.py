@@ -70,13 +70,14 @@ def _switch_command(name: str, help_: str) -> click.Command:
         return {name: on}, f"{named(name)}: {click.style(shown(on), bold=True)}"
 
     argument = click.argument("how", type=click.Choice(["on", "off", "toggle"]), default="toggle")
-    return click.command(name, help=help_)(argument(over_control(run)))
+    examples = f"Without a word, the other way round.\n\n\b\nlivewarp {name}\nlivewarp {name} on"
+    return click.command(name, help=f"{help_}\n\n{examples}")(argument(over_control(run)))
 
 
 SWITCHES = (
-    _switch_command("freeze", "Hold the last picture; without a word, the other way round."),
-    _switch_command("blank", "Show the privacy picture, nothing of the camera; without a word, the other way round."),
-    _switch_command("bypass", "Send the picture unfiltered (enabled=off); without a word, the other way round."),
-    _switch_command("mirror", "Mirror the picture; without a word, the other way round."),
+    _switch_command("freeze", "Hold the last picture."),
+    _switch_command("blank", "Show the privacy picture, and nothing of the camera."),
+    _switch_command("bypass", "Send the picture unfiltered (enabled=off)."),
+    _switch_command("mirror", "Mirror the picture."),
 )
 """freeze, blank, bypass and mirror."""

@@ -8,9 +8,7 @@ Any web page that a browser shows can send requests to a loopback port, so each 
 `Host` (against DNS rebinding), who sent it (`Sec-Fetch-Site`, `Origin`), and changes come only by
 POST with a JSON content type, which other origins cannot send without a permission that is never given.
 
-Guarantees: everything but `_Newest.put` runs in greenlets of the hub that started it; a viewer that
-reads slowly misses frames, and delays nobody; from the moment that the picture is blanked, nothing of
-the camera is sent, not even what was under way.
+Guarantees: everything runs in greenlets of the hub that started it; nobody waits for a slow client.
 """
 
 from __future__ import annotations
@@ -18,16 +16,11 @@ from __future__ import annotations
 import importlib.resources
 import json
 import logging
-import math
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gevent
-import gevent.select
 import gevent.socket
-from gevent import get_hub
-from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import LoggingLogAdapter, WSGIHandler, WSGIServer
 from werkzeug.exceptions import Forbidden, HTTPException, ServiceUnavailable, UnsupportedMediaType
@@ -35,26 +28,17 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from livewarp.control.client import Address
-from livewarp.control.events import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ, SAMPLED, Subscription
 from livewarp.control.jsonrpc import INTERNAL_ERROR, MAX_MESSAGE_BYTES, METHOD_NOT_FOUND, invalid_params, read_json
 from livewarp.control.methods import METHODS, Methods
 from livewarp.control.server import listen
+from livewarp.control.streams import EVENTS_TYPE, PICTURES_TYPE, Streams, close_all
 from livewarp.errors import ControlError, ParameterError
-from livewarp.sinks.preview import Picture, Preview
+from livewarp.sinks.preview import Preview
 
 MAX_CONNECTIONS = 300
 _REFUSALS = 50  # connections over the limit that are told so at a time; beyond, they wait for their refusal
 _REFUSAL_S = 1.0  # how long one that is refused may take to read why
 _SILENCE_S = 60.0  # how long a kept connection may be idle, or a viewer may read nothing
-_SNAPSHOT_S = 2.0  # how long a snapshot waits for a frame
-_LOOK_S = 1.0  # how often a viewer that waits for a frame is checked for having left
-_STREAM_BUFFER_BYTES = 262_144  # about three frames: more would be delay for a slow viewer
-_BOUNDARY = b"--frame\r\n"
-_SAMPLED_HZ = 4.0  # figures are published so often
-_EVENTS_TURN_S = 0.2  # how long an event that is sampled may wait for its turn
-_EVENTS_SILENCE_S = 10.0  # how long a reader of events may read nothing
-_EVENTS_BUFFER_BYTES = 65_536
-_HEARTBEAT_S = 15.0  # of a stream of events without events: shows both ends that the other is there
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -82,46 +66,6 @@ _STATIC = {  # the only files there are: path, file, type
 _HTTP_STATUS = {METHOD_NOT_FOUND: 404, INTERNAL_ERROR: 500}  # other errors are the caller's: 400
 
 log = logging.getLogger(__name__)
-
-
-class _Newest:
-    """The newest picture: put by the preview thread, awaited by greenlets. Made in the hub thread."""
-
-    def __init__(self) -> None:
-        self.picture = Picture(b"")
-        self.number = 0  # counts the pictures that greenlets could see
-        self._put = self.picture  # written by the preview thread alone
-        self._arrived = Event()
-        self._doorbell = get_hub().loop.async_()
-        self._doorbell.start(self._ring)
-
-    def put(self, picture: Picture) -> None:
-        """Called in the preview thread; nothing else may be touched from there."""
-        self._put = picture
-        self._doorbell.send()
-
-    def _ring(self) -> None:
-        """Show the newest to the greenlets; several bells in a row may ring as one, or one too many."""
-        if self.picture is not self._put:
-            self.picture = self._put
-            self.number += 1
-            self._wake()
-
-    def _wake(self) -> None:
-        arrived, self._arrived = self._arrived, Event()
-        arrived.set()
-
-    def wait(self, seen: int, timeout_s: float) -> bool:
-        """Whether there is a newer one than number `seen`, waiting for it if need be."""
-        if self.number == seen:
-            self._arrived.wait(timeout_s)
-        return self.number != seen
-
-    def close(self) -> None:
-        """Wake whoever waits, and wait for no more. The preview must have ended: nobody may ring any more."""
-        self._doorbell.stop()
-        self._doorbell.close()
-        self._wake()
 
 
 class _Handler(WSGIHandler):  # type: ignore[misc]  # gevent comes without types
@@ -187,8 +131,7 @@ class Panel:
         self.address = Address(*sock.getsockname()[:2])
         names = {str(self.address), f"localhost:{self.address.port}"}
         self._hosts = names | {name.removesuffix(":80") for name in names}  # browsers leave out the default
-        self._newest, self._split = _Newest(), _Newest()
-        self._preview.on_picture, self._preview.on_split = self._newest.put, self._split.put
+        self._streams = Streams(self._methods, self._preview)
         self._server = WSGIServer(
             sock,
             self._serve,
@@ -206,8 +149,7 @@ class Panel:
         if self._server is None:
             return
         server, self._server = self._server, None
-        self._newest.close()
-        self._split.close()
+        self._streams.close()
         server.stop(timeout=0.2)  # kept connections never end by themselves
 
     def _map(self) -> Map:
@@ -281,115 +223,25 @@ class Panel:
     def _events(self, request: _Request) -> Response:
         """Server-sent events: `topics` separated by commas, at most `rate_hz` of each a second."""
         try:
-            topics, rate_hz = _read_events_query(request)
-            # Figures are sampled, which costs; what somebody changes is told at the rate that was asked for.
-            quick = [topic for topic in topics if topic not in SAMPLED]
-            sampled = [topic for topic in topics if topic in SAMPLED]
-            events = self._methods.events
-            subscriptions = [events.subscribe(quick, rate_hz)] if quick or not sampled else []
-            try:
-                if sampled:
-                    subscriptions.append(events.subscribe(sampled, min(rate_hz, _SAMPLED_HZ)))
-            except ParameterError:
-                _close(subscriptions)
-                raise
+            subscriptions = self._streams.subscribe(request.args)
         except ParameterError as error:
             return _control_error(invalid_params(error))
-        sock = request.environ["livewarp.socket"]
-        sock.settimeout(_EVENTS_SILENCE_S)
-        sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
-        sock.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_SNDBUF, _EVENTS_BUFFER_BYTES)
-        response = Response(self._tell(sock, subscriptions), content_type="text/event-stream")
-        response.call_on_close(lambda: _close(subscriptions))  # also where nothing was ever sent
+        events = self._streams.events(request.environ["livewarp.socket"], subscriptions)
+        response = Response(events, content_type=EVENTS_TYPE)
+        response.call_on_close(lambda: close_all(subscriptions))  # also where nothing was ever sent
         return response
 
-    def _tell(self, sock: gevent.socket.socket, subscriptions: list[Subscription]) -> Iterator[bytes]:
-        """The events of a stream, until its reader leaves or is dropped, or the panel stops."""
-        told_s = time.monotonic()
-        while self._server is not None and not any(s.ended for s in subscriptions):
-            events = [subscriptions[0].get(_EVENTS_TURN_S)]
-            for subscription in subscriptions:
-                events += iter(lambda s=subscription: s.get(0.0), None)  # type: ignore[misc]  # mypy: a default
-            text = "".join(f"event: {event.topic}\ndata: {event.text}\n\n" for event in events if event is not None)
-            now = time.monotonic()
-            if text or now - told_s > _HEARTBEAT_S:
-                yield text.encode() or b":\n\n"
-                told_s = now
-            elif _has_hung_up(sock):
-                return
-
-    def _may_show(self, picture: Picture) -> bool:
-        """Whether a picture may be sent now: nothing of the camera while it is blanked."""
-        return not (picture.camera and self._methods.daemon.switches.blank)
-
     def _snapshot(self, request: _Request) -> Response:
-        self._preview.watch()
-        try:
-            give_up_s = time.monotonic() + _SNAPSHOT_S
-            while self._newest.wait(self._newest.number, give_up_s - time.monotonic()):
-                if self._may_show(self._newest.picture):
-                    return Response(self._newest.picture.jpeg, mimetype="image/jpeg")
-        finally:
-            self._preview.unwatch()
-        raise ServiceUnavailable("no frame came; `livewarp state` says why")
+        jpeg = self._streams.snapshot()
+        if jpeg is None:
+            raise ServiceUnavailable("no frame came; `livewarp state` says why")
+        return Response(jpeg, mimetype="image/jpeg")
 
     def _stream(self, request: _Request) -> Response:
         if request.method == "HEAD":
-            return Response(mimetype="multipart/x-mixed-replace; boundary=frame")
-        sock = request.environ["livewarp.socket"]
-        sock.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_SNDBUF, _STREAM_BUFFER_BYTES)
-        frames = self._frames(sock, split=request.path == "/split.mjpeg")
-        return Response(frames, content_type="multipart/x-mixed-replace; boundary=frame")
-
-    def _frames(self, sock: gevent.socket.socket, split: bool) -> Iterator[bytes]:
-        """The parts of a stream, until the viewer leaves or the panel stops.
-
-        Each part brings the boundary that ends it, as browsers show a part only then.
-        """
-        newest = self._split if split else self._newest
-        self._preview.watch(split)
-        try:
-            seen = newest.number  # an older one is from when somebody watched last
-            boundary = _BOUNDARY
-            while self._server is not None:
-                if not newest.wait(seen, _LOOK_S):
-                    if _has_hung_up(sock):
-                        return
-                    continue
-                seen, picture = newest.number, newest.picture
-                if self._may_show(picture):
-                    yield boundary + _part(picture) + _BOUNDARY
-                    boundary = b""
-        finally:
-            self._preview.unwatch(split)
-
-
-def _part(picture: Picture) -> bytes:
-    head = (
-        f"Content-Type: image/jpeg\r\nContent-Length: {len(picture.jpeg)}\r\nLivewarp-Halves: {picture.halves}\r\n\r\n"
-    )
-    return head.encode() + picture.jpeg + b"\r\n"
-
-
-def _read_events_query(request: _Request) -> tuple[list[str], float]:
-    """Topics and rate that a request for events names; `ParameterError` for what it may not."""
-    query = request.args
-    for name in query:
-        if name not in {"topics", "rate_hz"}:
-            raise ParameterError(name, query[name], "topics, rate_hz", f"unknown param {name[:80]!r}")
-    text = query.get("rate_hz", str(DEFAULT_RATE_HZ))
-    try:
-        rate_hz = float(text)
-    except ValueError:
-        rate_hz = math.nan
-    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
-        raise ParameterError("rate_hz", text, f"a number from {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g}")
-    return [topic for topic in query.get("topics", "").split(",") if topic], rate_hz
-
-
-def _close(subscriptions: Iterable[Subscription]) -> None:
-    for subscription in subscriptions:
-        subscription.close()
+            return Response(content_type=PICTURES_TYPE)
+        pictures = self._streams.pictures(request.environ["livewarp.socket"], split=request.path == "/split.mjpeg")
+        return Response(pictures, content_type=PICTURES_TYPE)
 
 
 def _refuse_connection(sock: gevent.socket.socket) -> None:
@@ -413,14 +265,6 @@ def _refuse_connection(sock: gevent.socket.socket) -> None:
 def _read_static() -> Mapping[str, tuple[bytes, str]]:
     folder = importlib.resources.files("livewarp.control") / "static"
     return {path: ((folder / file).read_bytes(), kind) for path, (file, kind) in _STATIC.items()}
-
-
-def _has_hung_up(sock: gevent.socket.socket) -> bool:
-    try:
-        readable, _, _ = gevent.select.select([sock], [], [], 0)
-        return bool(readable) and sock.recv(1, gevent.socket.MSG_PEEK) == b""
-    except OSError:
-        return True
 
 
 def _json(text: str, status: int = 200) -> Response:

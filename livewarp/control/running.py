@@ -10,6 +10,7 @@ import click
 from livewarp.control.client import Address, Client
 from livewarp.control.completion import complete_sources
 from livewarp.control.terminal import dim, named, over_control, shown, table, values_table
+from livewarp.errors import SourceError
 
 _STAGES = ("read", "track", "warp", "send")
 _QUANTILES = ("p50_ms", "p95_ms", "p99_ms")
@@ -19,7 +20,12 @@ _UNITS = {"cpu_percent": "%", "memory_mb": "MB"}
 @click.command("stats")
 @over_control
 def stats(client: Client) -> tuple[Any, str]:
-    """Print how fast the daemon goes: frame rate, latency, time of each stage, load."""
+    """Print how fast it goes: frame rate, latency, stages, load.
+
+    \b
+    livewarp stats
+    livewarp stats --json
+    """
     result = client.call("stats")
     facts = [
         (named(name), _fixed(value), _UNITS.get(name, ""))
@@ -40,18 +46,32 @@ def _fixed(value: object, digits: int = 1) -> str:
 @click.command("state")
 @over_control
 def state(client: Client) -> tuple[Any, str]:
-    """Print what the daemon is doing and why, its source and its sinks, and what is wrong."""
+    """Print what the daemon is doing and why, and what is wrong.
+
+    A line with a `!` says what is wrong and how to mend it.
+
+    \b
+    livewarp state
+    livewarp state --json
+    """
     result = client.call("state")
     plain = {name: value for name, value in result.items() if value not in (None, "") and not _is_deep(value)}
     cells = {name: shown(value) for name, value in plain.items()}
     if isinstance(result.get("since_s"), (int, float)):
         cells["since_s"] = f"{result['since_s']:.1f}"
+    first, *others = result.get("conditions") or [{}]
+    if others:
+        cells["reason"] = "; ".join([first["reason"], *(_told(condition) for condition in others)])
     cells["state"] = click.style(cells.get("state", "-"), bold=True)
     for name, on in (result.get("switches") or {}).items():
         cells[name] = shown(on)
     lines = [table([(named(name), value) for name, value in cells.items()])]
     lines += [f"{click.style('!', fg='yellow')} {p['what']}; {p['remedy']}" for p in result.get("problems") or []]
     return result, "\n".join(lines)
+
+
+def _told(condition: dict[str, Any]) -> str:
+    return f"also {condition['state']} for {condition['since_s']:.0f} s ({condition['reason']})"
 
 
 def _is_deep(value: object) -> bool:
@@ -80,6 +100,8 @@ def _switch(client: Client, wanted: str) -> Any:
     """Switch; where it is a file here, by its whole path, and over the socket that is this user's alone."""
     path = Path(wanted).expanduser()
     if not path.is_file():
+        if not wanted.startswith("webcam:") and (path.suffix or path.name != wanted):
+            raise SourceError(f"source: no file {wanted}; allowed: a video or image, or what `livewarp source` lists")
         return client.call("source.switch", {"source": wanted})
     params = {"source": str(path.resolve())}
     private = client.call("version").get("socket")
@@ -89,10 +111,34 @@ def _switch(client: Client, wanted: str) -> Any:
         return own.call("source.switch", params)
 
 
+@click.command("model")
+@click.argument("name", metavar="[dlib|mesh]", required=False, type=click.Choice(["dlib", "mesh"]))
+@over_control
+def model(client: Client, name: str | None) -> tuple[Any, str]:
+    """Find landmarks with another model; without one, print which.
+
+    The picture goes on: the other model is loaded meanwhile.
+
+    \b
+    livewarp model
+    livewarp model mesh
+    """
+    if name is None:
+        used = {"model": client.call("state").get("model")}
+        return used, f"{named('model')}: {shown(used['model'])}"
+    return client.call("model", {"name": name}), f"{named('model')}: {name}; `livewarp state` tells when it is used"
+
+
 @click.command("reload")
 @over_control
 def reload(client: Client) -> tuple[Any, str]:
-    """Read config.toml anew: parameters that changed in it are applied, the rest is named."""
+    """Read config.toml anew.
+
+    Parameters that changed in it are applied; settings that need a restart are named.
+
+    \b
+    livewarp reload
+    """
     result = client.call("reload")
     lines = [values_table(result["parameters"]) if result["parameters"] else "no parameter has changed"]
     if result["restart"]:
@@ -103,6 +149,10 @@ def reload(client: Client) -> tuple[Any, str]:
 @click.command("stop")
 @over_control
 def stop(client: Client) -> tuple[Any, str]:
-    """Ask the daemon to end; returns at once."""
+    """Ask the daemon to end; returns at once.
+
+    \b
+    livewarp stop
+    """
     result = client.call("stop")
     return result, f"livewarp (pid {result['pid']}) is stopping"

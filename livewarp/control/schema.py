@@ -98,6 +98,7 @@ _DEFS: Mapping[str, Schema] = {
                 )
             ),
             "switches": reference("switches"),
+            "model": TEXT,
             "problems": listing(PROBLEM),
         },
         more=True,

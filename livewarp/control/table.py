@@ -164,6 +164,14 @@ def _is_device(turn: Turn, wanted: str) -> bool:
     return any(source["source"] == wanted for source in turn.daemon.sources())
 
 
+def _use_model(turn: Turn, params: dict[str, Any]) -> Any:
+    try:
+        turn.daemon.use_model(params["name"])
+    except SettingsError as error:
+        raise ParameterError("name", params["name"], "dlib or mesh", str(error)) from error
+    return {"model": params["name"]}
+
+
 def _subscribe(turn: Turn, params: dict[str, Any]) -> Any:
     session = _session(turn)
     subscription = turn.events.subscribe(params["topics"], params.get("rate_hz", DEFAULT_RATE_HZ))
@@ -287,6 +295,15 @@ METHODS: Mapping[str, Method] = {
             "Take frames from another source; `state` tells whether they come.",
             record({"source": TEXT}),
             record({"source": TEXT}),
+            True,
+            ("state",),
+        ),
+        Method(
+            "model",
+            _use_model,
+            "Find landmarks with another model, once it is loaded; `state` tells which one is used.",
+            record({"name": {**TEXT, "description": "dlib or mesh"}}),
+            record({"model": TEXT}),
             True,
             ("state",),
         ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from livewarp.control.events import Events, Subscription
 from livewarp.control.presets import Presets
-from livewarp.parameters import Parameters, Switches
+from livewarp.parameters import Parameters, Switches, Wanted
 
 if TYPE_CHECKING:
     from livewarp.settings import Settings
@@ -32,14 +32,11 @@ class Daemon(Protocol):
     def parameters(self) -> Parameters:
         """The parameters that the next frame uses."""
 
-    def change(self, parameters: Parameters) -> int:
-        """Use these from the next frame on, swapped whole; the index of the first that certainly does."""
-
     @property
     def switches(self) -> Switches:
         """What the sinks get instead of the filtered frame."""
 
-    def switch(self, switches: Switches) -> int:
+    def change(self, wanted: Wanted) -> int:
         """Use these from the next frame on, swapped whole; the index of the first that certainly does."""
 
     def sources(self) -> list[dict[str, Any]]:
@@ -47,6 +44,9 @@ class Daemon(Protocol):
 
     def switch_source(self, wanted: str) -> int:
         """Take frames from there; returns at once. Raises `SettingsError` for what names no source."""
+
+    def use_model(self, model: str) -> None:
+        """Find landmarks with another model; returns at once. Raises `SettingsError` for what names none."""
 
     def reload(self) -> dict[str, Any]:
         """Read config.toml anew: {parameters: applied ones, restart: settings that need a restart}."""
@@ -115,27 +115,25 @@ class Turn:
     def _take_over(self) -> None:
         self.parameters = self.daemon.parameters
         self.switches = self.daemon.switches
-        self._change_parameters = self._change_switches = False
+        self._changed = False
 
     def change(self, parameters: Parameters) -> None:
         """Use these parameters when the message is through."""
         self.parameters = parameters
-        self._change_parameters = True
+        self._changed = True
         self.changes += 1
 
     def switch(self, switches: Switches) -> None:
         """Use these switches when the message is through."""
         self.switches = switches
-        self._change_switches = True
+        self._changed = True
         self.changes += 1
 
     def apply(self) -> None:
         """Hand what has changed to the daemon."""
-        if self._change_parameters:
-            self._seen(self.daemon.change(self.parameters))
-        if self._change_switches:
-            self._seen(self.daemon.switch(self.switches))
-        self._change_parameters = self._change_switches = False
+        if self._changed:
+            self._seen(self.daemon.change(Wanted(self.parameters, self.switches)))
+        self._changed = False
 
     def switch_source(self, wanted: str) -> None:
         """Take frames from elsewhere, at once."""

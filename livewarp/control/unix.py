@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import socket
 import stat
+import warnings
 from pathlib import Path
 
 import gevent.socket
-from platformdirs import user_runtime_path
+from platformdirs import RuntimeDirWarning, user_runtime_path
 
 from livewarp.errors import ControlError, SettingsError
 
 AUTO, NONE = "auto", "none"
 _LOOK_S = 1.0  # how long whoever listens at a file may take to accept
+
+log = logging.getLogger(__name__)
 
 
 def has_unix_sockets() -> bool:
@@ -32,10 +36,21 @@ def socket_path(setting: str) -> Path | None:
     if setting == NONE or (setting == AUTO and not has_unix_sockets()):
         return None
     if setting == AUTO:
-        return user_runtime_path("livewarp") / "control.sock"
+        return _usual_path()
     if not has_unix_sockets():
         raise SettingsError(f"control.socket: got {setting!r}, allowed here: auto or none; this system has no such")
     return Path(setting).expanduser()
+
+
+def _usual_path() -> Path | None:
+    """In this user's runtime folder, or where there is none in a private one in the temporary folder."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeDirWarning)  # of the latter; clients are told the path by `version`
+            return user_runtime_path("livewarp") / "control.sock"
+    except OSError as error:  # somebody else has made that folder
+        log.warning("no Unix socket: %s; choose one with control.socket", error)
+        return None
 
 
 def listen_unix(path: Path) -> gevent.socket.socket:

@@ -103,10 +103,14 @@ def _cut(line: str, width: int) -> str:
 )
 @control_option
 def watch(rate: float, control: str) -> None:
-    """Show live what the daemon does: state, frame rate, latency, parameters. Ctrl-C ends it.
+    """Show state, figures and values live; Ctrl-C ends it.
 
     On a terminal it is drawn in place; elsewhere each event is a line of JSON:
     {"topic": "stats", "data": {...}}
+
+    \b
+    livewarp watch
+    livewarp watch --rate 1 > log.jsonl
     """
     with failures(), Client(control) as client, client.subscribe(*_TOPICS, rate_hz=rate) as events:
         if sys.stdout.isatty():

@@ -2,7 +2,8 @@
 
 Guarantees: `send` converts the frame and returns, whatever the camera does; the newest frame wins; a camera
 that fails, vanishes or is taken away is opened again with back-off, said once, and told by `problem`
-while it lasts. The thread owns the camera: it alone writes to it and closes it.
+while it lasts. What nobody foresaw ends the thread, and the next `send` raises it. The thread owns the
+camera: it alone writes to it and closes it.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class CameraSink:
         self._proven = True  # whether it has worked since it was opened
         self._lost_frames = 0
         self._problem: str | None = None
+        self._failure: BaseException | None = None
         self._writing_since = float("inf")
         self._retry_s = FIRST_RETRY_S
         self._retry_at = 0.0
@@ -109,8 +111,8 @@ class CameraSink:
     @property
     def problem(self) -> str | None:
         """What is wrong and the remedy, while it lasts."""
-        if self._problem is None and (waited_s := self._clock() - self._writing_since) > BLOCKED_S:
-            return f"{self.name}: has taken no frame for {waited_s:.0f} s; close the programs that use it"
+        if self._problem is None and self._clock() - self._writing_since > BLOCKED_S:
+            return f"{self.name}: takes no frames; close the programs that use it"
         return self._problem
 
     @property
@@ -120,6 +122,8 @@ class CameraSink:
 
     def send(self, pixels: BgrFrame) -> None:
         """Hand one frame over; the array may be changed after the call."""
+        if self._failure is not None:
+            raise SinkError(f"{self.name}: has failed: {self._failure!r}; restart livewarp") from self._failure
         if pixels.shape[:2] != self._known.size_hw:
             raise SinkError(f"{self.name}: got a frame of {pixels.shape[:2]}, allowed: {self._known.size_hw} (h, w)")
         if self._lost:
@@ -149,8 +153,7 @@ class CameraSink:
                     self._serve()
         except BaseException as error:  # the top of this thread
             _log.exception("%s: its thread has failed", self.name)
-            self._problem = f"{self.name}: has failed: {error}; restart livewarp"
-            self._lost = True
+            self._failure = error
         finally:
             self._output.close()
 
@@ -165,14 +168,14 @@ class CameraSink:
                 self._output.check()
                 self._check_at = self._clock() + CHECK_S
                 self._prove()
-        except SinkError as error:
+        except (SinkError, OSError) as error:
             self._lose(str(error))
 
     def _write(self, buffer: BgrFrame) -> None:
         self._writing_since = self._clock()
         try:
             self._output.write(buffer)
-        except SinkError:
+        except (SinkError, OSError):
             self._lost_frames += 1
             raise
         finally:
@@ -209,7 +212,7 @@ class CameraSink:
             return
         try:
             self._output = self._known = self._open(self._known)
-        except SinkError as error:
+        except (SinkError, OSError) as error:
             self._problem = str(error)
             self._put_off()
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -22,6 +23,8 @@ CODECS = {
 
 SPACE_CHECK_FRAMES = 100
 SPACE_NEEDED_BYTES = 50_000_000  # some seconds of any video, and room for the file's index
+
+_log = logging.getLogger(__name__)
 
 
 class VideoFileSink:
@@ -93,8 +96,12 @@ class VideoFileSink:
         return self._partial
 
     def close(self) -> None:
-        """Finish the file and give it its name; may be called more than once."""
+        """Finish the file and give it its name; may be called more than once. Without a frame there is none."""
         if self._closed:
+            return
+        if self._count == 0:  # such a file cannot be played
+            _log.warning("%s: no frame came, so nothing is written", self.name)
+            self.discard()
             return
         self._closed = True
         try:

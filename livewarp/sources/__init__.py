@@ -173,9 +173,9 @@ def plan_source(
 
 def check_source(wanted: str) -> None:
     """Raise `SettingsError` where the text names no source, `SourceError` where it names a file that is missing."""
-    kind, _, _ = wanted.partition(":")
-    if not wanted:
-        raise SettingsError(f"source: got '', allowed: {ALLOWED}")
+    kind, colon, which = wanted.partition(":")
+    if not wanted or (kind == "webcam" and colon and not (which.startswith("/") or which.isdecimal())):
+        raise SettingsError(f"source: got {wanted!r}, allowed: {ALLOWED}")
     if kind != "webcam" and wanted not in {"auto", "portrait"} and not Path(wanted).expanduser().is_file():
         raise SourceError(f"source: got {wanted!r}, which is no file; allowed: {ALLOWED}")
 

@@ -36,7 +36,8 @@ class VideoSource:
 
     def __init__(self, path: Path, fps: float | None = None, loop: bool = False) -> None:
         if not path.is_file():
-            raise SourceError(f"video {path}: no such file; allowed: a video or image file")
+            what = "is no file" if path.exists() else "no such file"
+            raise SourceError(f"video {path}: {what}; allowed: a video or image file")
         self._path = path
         self._loop = loop
         self._capture = _open(path)

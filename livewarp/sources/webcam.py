@@ -132,13 +132,20 @@ def _open(device: int | str, asked: tuple[int, int, float]) -> cv2.VideoCapture:
             f"webcam {device}: cannot be opened; is another program using it, and may you read it "
             "(on Linux: group 'video')?"
         )
-    # The format comes before the size: many cameras do 720p at 30 fps in MJPG alone.
-    capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-    capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
-    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
-    capture.set(cv2.CAP_PROP_FPS, fps)
-    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    # The format comes before the size: many cameras do 720p at 30 fps in MJPG alone. Each setting makes OpenCV
+    # negotiate with the camera anew, so what is so already is not set, nor the length of the driver's queue,
+    # which is empty as long as somebody reads.
+    _ask_for(capture, {cv2.CAP_PROP_FOURCC: cv2.VideoWriter.fourcc(*"MJPG")})
+    _ask_for(capture, {cv2.CAP_PROP_FRAME_WIDTH: width, cv2.CAP_PROP_FRAME_HEIGHT: height})  # act together
+    _ask_for(capture, {cv2.CAP_PROP_FPS: fps})
     return capture
+
+
+def _ask_for(capture: cv2.VideoCapture, wanted: dict[int, float]) -> None:
+    """Set these properties of an open camera unless all are so already."""
+    if any(capture.get(name) != value for name, value in wanted.items()):
+        for name, value in wanted.items():
+            capture.set(name, value)
 
 
 def _first_frame(capture: cv2.VideoCapture) -> BgrFrame | None:

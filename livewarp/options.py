@@ -1,0 +1,102 @@
+"""Options that several commands have, and what they come to together with config.toml."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from livewarp.errors import SettingsError
+from livewarp.parameters import KNOBS, Parameters, define, knob
+
+if TYPE_CHECKING:
+    from livewarp.settings import Settings
+
+_log = logging.getLogger("livewarp")
+
+set_option = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter, such as thin=0.7; may be repeated. `livewarp parameters` lists them.",
+)
+overlay_option = click.option(
+    "--overlay", is_flag=True, help="Draw landmarks, ids and confidence on the picture; live: set overlay=on."
+)
+source_option = click.option(
+    "--source",
+    metavar="SOURCE",
+    help="auto (a webcam, else the portrait), webcam, webcam:INDEX, webcam:/dev/..., portrait, "
+    "or the path of a video or image.",
+)
+sink_option = click.option(
+    "--sink",
+    "sinks",
+    multiple=True,
+    metavar="SINK",
+    help="auto, virtualcam, virtualcam:DEVICE, pipewire, file:PATH or null; may be repeated.",
+)
+size_options = (
+    click.option("--width", type=click.IntRange(16, 7680), help="Width, px [1280, or the file's own]."),
+    click.option("--height", type=click.IntRange(16, 4320), help="Height, px [720, or the file's own]."),
+    click.option("--fps", type=click.FloatRange(1, 240), help="Frames a second [30, or the file's own]."),
+    click.option("--loop/--no-loop", default=None, help="Start a video file again when it ends."),
+)
+model_options = (
+    click.option("--model", type=click.Choice(["dlib", "mesh"]), help="What finds the landmarks of a face [dlib]."),
+    click.option("--detector", type=click.Choice(["auto", "hog", "blaze"]), help="What finds newcomers [auto]."),
+)
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Settings file [config.toml here, else in your config folder].",
+)
+
+
+def load(config: Path | None, assignments: tuple[str, ...], **tables: dict[str, Any]) -> tuple[Settings, Parameters]:
+    """Settings of the file and the options, and the parameters to start with; own adjustments are defined."""
+    from livewarp.settings import find_config, load_settings
+
+    path = find_config(config)
+    settings = load_settings(path, tables)
+    for adjustment in settings.own_adjustments():
+        define(adjustment)
+    values = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"--set: got {text!r}, allowed: NAME=VALUE")
+        values[name] = knob(name).parse(value)
+    if path is not None:
+        _log.info("settings: %s", path)
+    return settings, settings.start_parameters().replace(**values)
+
+
+def reread(
+    config: Path | None, assignments: tuple[str, ...], tables: dict[str, dict[str, Any]]
+) -> tuple[Settings, Parameters]:
+    """The same from the file as it is now; own adjustments that are new in it need a restart."""
+    from livewarp.settings import find_config, load_settings
+
+    settings = load_settings(find_config(config), tables)
+    known = {name: value for name, value in settings.parameters.items() if name in KNOBS}
+    values = {name: knob(name).parse(value) for name, _, value in (text.partition("=") for text in assignments)}
+    return settings, Parameters(**known).replace(**values)
+
+
+def with_model(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --model and --detector."""
+    for option in reversed(model_options):
+        command = option(command)
+    return command
+
+
+def with_size(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --width, --height, --fps and --loop."""
+    for option in reversed(size_options):
+        command = option(command)
+    return command
