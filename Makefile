@@ -63,6 +63,7 @@ docs:  ## draw the pictures of the docs anew, and their list of adjustments
 	@goal=run; $(SETUP)
 	@$(BIN)/python tools/make_pictures.py
 	@$(BIN)/python tools/picture_panel.py
+	@$(BIN)/python tools/picture_models.py
 
 pins:  ## renew the pinned versions in requirements*.txt (Python 3.11)
 	@goal=test; $(SETUP)

@@ -250,7 +250,7 @@ def row(name: str, found: dict[str, Any]) -> str:
 
 def latency_section(quick: bool) -> tuple[dict[str, Any], list[Target]]:
     """All outputs, with the filter and without."""
-    seconds = 5.0 if quick else 18.0
+    seconds = 5.0 if quick else 12.0
     cases = [Case(sink, through=through) for sink in ("null", "camera") for through in (False, True)]
     if not quick:
         cases.append(Case("camera", fps=60.0))

@@ -301,6 +301,16 @@ def draw(found: dict[str, Result]) -> str:
     return f"drawn: {', '.join(path.name for path in drawn)}"
 
 
+def text_of(found: dict[str, Result]) -> str:
+    """The page."""
+    lines = head(found) + lost(found)
+    for name, section in SECTIONS.items():
+        if name in found:
+            lines += section(found[name])
+    lines += ["## All targets", "", *table(("suite", "what", "got (wanted)", ""), list(targets(found)))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def main() -> None:
     """Write the page."""
     found = results()
@@ -309,13 +319,8 @@ def main() -> None:
     quick = [name for name, result in found.items() if result.get("quick")]
     if quick:
         raise SystemExit(f"results of a quick run: {', '.join(quick)}; run `make bench`")
-    lines = head(found) + lost(found)
-    for name, section in SECTIONS.items():
-        if name in found:
-            lines += section(found[name])
+    PAGE.write_text(text_of(found))
     every = list(targets(found))
-    lines += ["## All targets", "", *table(("suite", "what", "got (wanted)", ""), every)]
-    PAGE.write_text("\n".join(lines).rstrip() + "\n")
     missed = sum(verdict != "met" for *_, verdict in every)
     print(f"{PAGE.relative_to(ROOT)}: {len(found)} suites, {missed} of {len(every)} targets not met")
     print(draw(found))

@@ -364,7 +364,7 @@ def live_section(quick: bool) -> tuple[dict[str, Any], list[Target]]:
             return clip
 
         plan = Plan(clip.name, True, width, height, fps, reopen)
-        run = bench_live(plan, PARAMETERS, lambda: FaceTracker(live=True), 2.0 if quick else 25.0, faces=1)
+        run = bench_live(plan, PARAMETERS, lambda: FaceTracker(live=True), 2.0 if quick else 15.0, faces=1)
         for line in of_run(run):
             print(line)
         told[name] = {key: value for key, value in run.as_dict().items() if key != "samples_us"}

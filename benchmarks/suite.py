@@ -45,7 +45,7 @@ SUITES = (
     Suite("warp", "warp.py", ("--main",), None),
     Suite("sampling", "sampling.py", (), ("--samples", "20")),
     Suite("landmarks", "landmarks.py", (), ("--samples", "20"), has_json=False),
-    Suite("tracking", "tracking.py", tuple(f"--only={s}" for s in ("jitter", "lag", "blink", "calm", "cost")), None),
+    Suite("tracking", "tracking.py", tuple(f"--only={s}" for s in ("jitter", "lag", "blink", "calm")), None),
 )
 
 

@@ -6,19 +6,18 @@ run leaves nothing half-written behind.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from livewarp.errors import SettingsError, SinkError
+from livewarp.errors import SettingsError
 from livewarp.filter import FaceFilter
 from livewarp.parameters import Parameters
+from livewarp.sinks.files import check_output, write_image
 from livewarp.sinks.videofile import VideoFileSink
 from livewarp.sources.image import is_image, read_image
 from livewarp.sources.video import VideoSource
@@ -75,11 +74,7 @@ def apply_file(
     SourceError, SinkError
         The one cannot be read or the other written.
     """
-    if path_out.exists():
-        if path_in.exists() and path_out.samefile(path_in):
-            raise SettingsError(f"output {path_out}: is the input itself; allowed: another name")
-        if not force:
-            raise SettingsError(f"output {path_out}: exists; allowed: a new name, or --force to overwrite it")
+    check_output(path_in, path_out, force)
     if path_in.is_file() and is_image(path_in) != is_image(path_out):
         kind = "an image" if is_image(path_in) else "a video"
         raise SettingsError(f"output {path_out}: got suffix {path_out.suffix!r}, allowed: one of {kind}, as the input")
@@ -95,17 +90,7 @@ def _apply_image(path_in: Path, path_out: Path, face_filter: FaceFilter, progres
     frame = read_image(path_in)
     faces = face_filter.track(frame, 0.0)
     face_filter.warp(frame, faces, frame)
-    done, data = cv2.imencode(path_out.suffix, frame, [cv2.IMWRITE_JPEG_QUALITY, 95])
-    if not done:
-        raise SinkError(f"image {path_out}: cannot be encoded as {path_out.suffix}; allowed: .png, .jpg, ...")
-    partial = path_out.with_name(f".{path_out.stem}.{os.getpid()}.partial{path_out.suffix}")
-    try:
-        partial.write_bytes(data.tobytes())
-        partial.replace(path_out)
-    except OSError as error:
-        raise SinkError(f"image {path_out}: cannot be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    write_image(path_out, frame)
     progress(1, 1)
     return Applied(1, int(bool(faces)))
 

@@ -114,8 +114,7 @@ def virtual_cameras(machine: Machine) -> tuple[VirtualCamera, ...]:
 
 def nodes(machine: Machine) -> list[Path]:
     """The video device nodes, by number, as absolute names."""
-    found = [node.name for node in machine.path("/dev").glob("video*") if node.name[5:].isdecimal()]
-    return [Path("/dev") / name for name in sorted(found, key=lambda name: int(name[5:]))]
+    return [v4l2.DEV / Path(node).name for node in v4l2.nodes(machine.path(v4l2.DEV))]
 
 
 def pipewire_socket(machine: Machine) -> Path | None:
@@ -207,9 +206,8 @@ def _loopback(machine: Machine, node: Path) -> VirtualCamera | None:
 
 
 def _is_loopback(machine: Machine, node: Path) -> bool:
-    """Whether the node is v4l2loopback's, as far as can be told without opening it: it has no parent device."""
-    entry = machine.path(f"/sys/class/video4linux/{node.name}")
-    return entry.exists() and "/devices/virtual/" in str(entry.resolve())
+    """Whether the node is v4l2loopback's, as far as can be told without opening it."""
+    return v4l2.is_virtual(node, machine.path(v4l2.SYS))
 
 
 def _why(error: OSError) -> str:

@@ -184,7 +184,8 @@ class Face:
     landmarks
         (68, 2) float32, px of the full frame, read-only.
     pose
-        Fitted to the landmarks: the origin, unit and axes of every stroke.
+        The origin, unit and axes of every stroke: fitted to the landmarks, turned as the model knows the head to be
+        if it knows more of it.
     id
         Stays the same for as long as the face is followed; starts at 1.
     confidence

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from livewarp.arrays import BgrFrame
-from livewarp.face68 import MEAN_FACE, Face, Pose
+from livewarp.compiling import Helper, warm_up_warp
+from livewarp.face68 import Face
 from livewarp.glide import DEFAULT_GLIDE_S, Glide
 from livewarp.overlay import draw_overlay, mirror
 from livewarp.parameters import Parameters
@@ -19,7 +20,6 @@ from livewarp.tracking.warmup import warm_up_kernels
 from livewarp.warping import Warp
 
 DEFAULT_FPS = 30.0
-WARM_UP_IODS_PX = (40.0, 100.0)  # a small and a larger face take different kernels
 
 
 class FaceFilter:
@@ -115,15 +115,11 @@ class FaceFilter:
 
     def warm_up(self, height: int, width: int) -> None:
         """Compile or load the kernels and touch the buffers for frames of this size, before the first one."""
+        helper = Helper()  # the first time, for the warp
         self._tracker.warm_up()
-        frame = np.zeros((height, width, 3), np.uint8)
-        warm_up_kernels(frame)
-        ones = {n: n == "enabled" if isinstance(value, bool) else 1.0 for n, value in self.parameters.items()}
-        for iod_px in WARM_UP_IODS_PX:
-            pose = Pose(0.0, height / 2, iod_px, 0.0, 0.0, 0.0)  # at the border, which has a kernel of its own
-            face = Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32))
-            self._warp.apply(frame, [face], ones, frame)
-            self._warp.apply(frame, [face], ones)
+        warm_up_kernels(np.zeros((height, width, 3), np.uint8))
+        helper.wait()
+        warm_up_warp(self._warp, height, width, self.parameters)
 
     def use_model(self, model: str) -> None:
         """Load another landmark model, and take it over between two frames; see `FaceTracker.use_model`."""

@@ -108,13 +108,16 @@ class Reader:
             source = self._opener()
             self.source, self.opened_s = source, self._clock()
             return not self._left.is_set()
-        self._buffer = self._mailbox.take()
+        with self._lock:  # whoever leaves it sees either no buffer, or one to make up for
+            if self._left.is_set():
+                return False
+            self._buffer = buffer = self._mailbox.take()
         before_s = self._clock()
-        timestamp_s = self.source.read(self._buffer)
+        timestamp_s = self.source.read(buffer)
         if timestamp_s is not None and self.source.live:
             self.stale_s = age_s if (age_s := self._clock() - timestamp_s) > STALE_S else 0.0
             if not self.stale_s:
-                self._compare(self._buffer)
+                self._compare(buffer)
         if timestamp_s is None or self.stale_s:
             self._hand_back()
             return not (self._left.is_set() or self.source.ended)

@@ -101,10 +101,19 @@ def opened(node: str | Path, flags: int = os.O_RDWR) -> Iterator[int]:
         os.close(fd)
 
 
-def nodes() -> list[str]:
+DEV, SYS = Path("/dev"), Path("/sys/class/video4linux")
+
+
+def nodes(folder: Path = DEV) -> list[str]:
     """The video nodes of this machine, by number."""
-    found = [path for path in Path("/dev").glob("video*") if path.name[5:].isdigit()]
+    found = [path for path in folder.glob("video*") if path.name[5:].isdigit()]
     return [str(path) for path in sorted(found, key=lambda path: int(path.name[5:]))]
+
+
+def is_virtual(node: Path, folder: Path = SYS) -> bool:
+    """Whether a node has no parent device, as v4l2loopback's; told without opening it."""
+    entry = folder / node.name
+    return entry.exists() and "/devices/virtual/" in str(entry.resolve())
 
 
 def capabilities(node: str | Path | int) -> Capabilities:

@@ -40,19 +40,22 @@ class Engine:
     """Offers frames that count upwards, from a thread, until it is closed."""
 
     def __init__(self, preview, shape=(48, 64, 3)):
-        self._preview = preview
-        self._shape = shape
+        self.preview = preview
+        self._pixels = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def _run(self):
-        noise = np.random.default_rng(0).integers(0, 255, self._shape, np.uint8)
-        pixels = noise.copy()
         i = 0
         while not self._ended.wait(0.002):
             i += 1
-            pixels[:16, :16], pixels[:16, 16:32] = i % 250, i // 250  # flat blocks: JPEG keeps each of their levels
-            self._preview.offer(pixels)
+            self.offer(i)
+
+    def offer(self, i):
+        """Offer frame i."""
+        # Flat blocks: JPEG keeps each of their levels.
+        self._pixels[:16, :16], self._pixels[:16, 16:32] = i % 250, i // 250
+        self.preview.offer(self._pixels)
 
     def __enter__(self):
         self._thread.start()

@@ -25,6 +25,12 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
         (["tracking.py", "--quick", "--only=accuracy"], "targets"),
         (["tracking.py", "--quick", "--only=jitter", "--model=mesh", "--detector=blaze"], "jitter of the jaw"),
         (["detectors.py", "--quick"], "blaze found"),
+        (["startup.py", "--quick"], "first frame, warm"),
+        (["matrix.py", "--quick"], "720p30, 2 faces: "),
+        (["pipeline.py", "--quick", "--only=peers"], "OpenCV, half size"),
+        (["pipeline.py", "--quick", "--only=live"], "CPU added at 720p30"),
+        (["latency.py", "--quick"], "camera, 720p30, no filter"),
+        (["suite.py", "--quick", "--only=matrix"], "all in "),
     ],
 )
 def test_a_benchmark_verifies_and_prints_its_table(arguments: list[str], shows: str) -> None:

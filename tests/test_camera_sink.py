@@ -199,6 +199,25 @@ def test_a_camera_that_fails_when_it_is_opened_raises() -> None:
         VirtualCameraSink(W, H, 25.0, backend="scripted")
 
 
+def test_a_lost_camera_that_cannot_be_closed_heals(sink: VirtualCameraSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That closing what is gone fails, too, is no reason to end."""
+
+    def refuse(self: ScriptedCamera) -> None:
+        ScriptedCamera.closed += 1
+        if ScriptedCamera.closed == 1:
+            raise OSError("no such device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ScriptedCamera, "close", refuse)
+        ScriptedCamera.fault = OSError("gone")
+        sink.send(frame(1))
+        until(lambda: len(ScriptedCamera.opened) > 1)
+        ScriptedCamera.fault = None
+        until(lambda: sink.problem is None)
+    sink.send(frame(2))
+    until(lambda: 2 in ScriptedCamera.sent)
+
+
 def test_what_nobody_foresaw_surfaces(sink: VirtualCameraSink, caplog: pytest.LogCaptureFixture) -> None:
     """An error of ours ends the camera's thread, logged with its traceback, and the loop by the next `send`."""
     with caplog.at_level(logging.ERROR, "livewarp"):

@@ -462,6 +462,8 @@ def test_source(livewarp, daemon, tmp_path):
     assert livewarp("source", "webcam:/dev/video7").exit_code == 0
     assert daemon.source == "webcam:/dev/video7"
     assert livewarp("source", "mantelpiece").exit_code == 2
+    lost = livewarp("source", "lost.mp4")
+    assert (lost.exit_code, "no file lost.mp4" in lost.stderr) == (1, True)
     film = tmp_path / "talk.mp4"
     film.touch()
     refused = livewarp("source", str(film))

@@ -355,3 +355,13 @@ def test_a_preset_that_cannot_be_written_is_not_done(daemon, tmp_path):
     with pytest.raises(ControlError, match="cannot save a preset") as caught:
         methods.call("presets.save", {"name": "mine"})
     assert caught.value.code == -32000
+
+
+def test_another_model_is_asked_for_by_name(line, daemon):
+    """It returns at once, `state` tells which one is used, and a name that there is not changes nothing."""
+    assert line.ask("model", {"name": "mesh"})["result"] == {"model": "mesh"}
+    assert line.ask("state")["result"]["model"] == "mesh"
+    error = line.ask("model", {"name": "haar"})["error"]
+    assert error["code"] == -32602
+    assert error["data"] == {"name": "name", "got": "haar", "allowed": "dlib or mesh"}
+    assert daemon.model == "mesh"

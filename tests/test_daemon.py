@@ -206,7 +206,7 @@ def test_every_transition_is_logged_once(start: Callable[..., Running]) -> None:
 @pytest.mark.parametrize(
     ("what", "patch"),
     [
-        ("a thread of ours", "livewarp.tracking.detector.detect"),
+        ("a thread of ours", "livewarp.tracking.blaze.BlazeDetector.find"),
         ("a thread of anybody's", None),
         ("the capture thread", "livewarp.sources.portrait.PortraitSource.read"),
     ],

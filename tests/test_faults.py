@@ -23,6 +23,7 @@ from livewarp import capture
 from livewarp.condition import STATES
 from livewarp.engine import Engine
 from livewarp.errors import SourceError
+from livewarp.mailbox import Mailbox
 from livewarp.parameters import Switches
 from livewarp.reader import Reader
 from livewarp.sinks.virtualcam import VirtualCameraSink
@@ -296,7 +297,7 @@ def test_stale_frames_after_a_suspend_are_not_shown() -> None:
 
 @pytest.mark.parametrize("phase", range(4))
 def test_who_begins_to_watch_sees_the_camera_at_once(phase: int) -> None:
-    """From idle, the camera's very first frame is sent, whenever the last placeholder was, and nothing old before it."""
+    """From idle, the camera's very first frame is sent, whenever that is, and nothing old before it."""
     rig = Rig()
     rig.wait(rig.shows_the_camera, 2.0)
     rig.sink.watched = False
@@ -310,6 +311,45 @@ def test_who_begins_to_watch_sees_the_camera_at_once(phase: int) -> None:
     shown = rig.sink.kinds[kinds:]
     assert shown == sorted(shown, reverse=True)  # placeholders, then the camera
     assert rig.sink.numbers[numbers] == frames + 1
+
+
+def test_a_reader_that_is_left_while_it_takes_a_buffer_loses_none() -> None:
+    """Whenever a reader is left, the mailbox has as many buffers afterwards as before."""
+    world = World()
+    mailbox = Mailbox(SHAPE, kept=1)
+    buffers = len(mailbox._free)
+    reader = Reader(world.open, mailbox, world.clock)
+    assert reader.advance()
+    take, threads = mailbox.take, []
+
+    def leave_and_take() -> np.ndarray:
+        threads.append(threading.Thread(target=reader.leave))
+        threads[0].start()
+        threads[0].join(0.05)  # it may have to wait until the buffer is where it looks for it
+        return take()
+
+    mailbox.take = leave_and_take  # type: ignore[method-assign]
+    while reader.advance():
+        pass
+    threads[0].join()
+    assert len(mailbox._free) + mailbox.waiting == buffers
+    assert reader.done
+
+
+def test_the_first_frame_waits_for_no_slot() -> None:
+    """A placeholder that has just been sent does not hold back the camera's first frame; later ones have to wait."""
+    rig = Rig()
+    engine, world = rig.engine, rig.world
+    engine.step(None, world.now)  # opens it
+    sent = []
+    while len(sent) < 2:
+        world.pass_time()
+        parcel = engine._mailbox.receive(0.0)
+        if parcel is not None:
+            engine._pace.slot_s = world.now + 1 / FPS  # as if something had gone out this moment
+            engine.step(parcel, world.now)
+            sent.append(list(rig.sink.numbers))
+    assert sent == [[1], [1]]
 
 
 def test_a_burst_does_not_speed_up_the_output() -> None:

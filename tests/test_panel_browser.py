@@ -221,6 +221,32 @@ def test_two_tabs_show_the_same(open_page: Callable[..., Page]) -> None:
         page.until("document.querySelector('#parameter-jaw').value === '-1'")
 
 
+def test_a_third_window_leaves_room_for_changes(
+    open_page: Callable[..., Page], browser: Browser, daemon: Running
+) -> None:
+    """Two windows have the preview; a third works without, says so, and has it when one of them is closed."""
+    # A tab that is covered is hidden, so the two windows are played by one: what holds the previews' locks.
+    other = open_page()
+    for number in (1, 2):
+        hold = "() => new Promise((done) => { window.leave = done })"
+        other.run(f"void navigator.locks.request('livewarp preview {number}', {hold})")
+    third = browser.page()
+    try:
+        third.open(f"{daemon.url}/")
+        third.until("document.querySelector('#veil').textContent.includes('two other windows')")
+        third.until("document.querySelector('#parameter-thin') !== null")
+        third.run("document.querySelector('[data-switch=mirror]').click()")
+        third.until("document.querySelector('[data-switch=mirror]').ariaPressed === 'true'")
+        values = daemon.call("get")
+        assert isinstance(values, dict)
+        assert values["mirror"] is True
+        assert third.run("document.querySelector('#screen').dataset.picture") != "live"
+        other.run("window.leave()")
+        third.until(LIVE)
+    finally:
+        third.close()
+
+
 def test_a_double_click_or_a_key_resets(page: Page, daemon: Running) -> None:
     """A double-click resets a slider, as Delete does on the one with the focus, to what the settings say."""
     daemon.call("set", thin=0.9, jaw=0.5)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+import panel_fixture
 from control_fixture import TIMEOUT_S, FakeDaemon
 from livewarp.parameters import Switches
 from livewarp.sinks.preview import MAX_WIDTH_PX, Preview
@@ -30,31 +31,21 @@ def levels(jpeg):
     return round(pixels[:half].mean()), round(pixels[half:].mean()), pixels.shape
 
 
-class Engine:
+class Engine(panel_fixture.Engine):
     """Offers one and the same frame from a thread, before and after the filter, until it is closed."""
 
     def __init__(self, preview, before=40, after=200, shape=SHAPE):
+        super().__init__(preview, shape)
         self.before = before
         self.after = after
         self.camera = True
-        self._preview = preview
         self._shape = shape
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
-    def _run(self):
-        while not self._ended.wait(0.002):
-            if self.before is not None:
-                self._preview.offer_before(gray(self.before, self._shape))
-            self._preview.offer(gray(self.after, self._shape), camera=self.camera)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error):
-        self._ended.set()
-        self._thread.join(TIMEOUT_S)
+    def offer(self, i):
+        """Offer both."""
+        if self.before is not None:
+            self.preview.offer_before(gray(self.before, self._shape))
+        self.preview.offer(gray(self.after, self._shape), camera=self.camera)
 
 
 @pytest.fixture

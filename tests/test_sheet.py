@@ -15,7 +15,8 @@ from livewarp.adjustments import ADJUSTMENTS
 from livewarp.arrays import BgrFrame
 from livewarp.errors import LivewarpError, ParameterError, SettingsError, SinkError, SourceError
 from livewarp.face68 import Face
-from livewarp.sheet import Cell, _write_image, contact_sheet, drawing, find_face, lay_out, neutral, sheet_file
+from livewarp.sheet import Cell, contact_sheet, drawing, find_face, lay_out, neutral, sheet_file
+from livewarp.sinks.files import write_image
 from livewarp.sources.portrait import PortraitSource
 from livewarp.warping import warp
 from samples import face_at, write_video
@@ -231,7 +232,7 @@ def test_problems_with_files_are_errors_of_ours(portrait: BgrFrame, tmp_path: Pa
 def test_a_sheet_too_large_for_its_format_is_refused(tmp_path: Path) -> None:
     """WebP ends at 16383 px."""
     with pytest.raises(SinkError, match=r"20x16400 cannot be encoded as \.webp"):
-        _write_image(tmp_path / "out.webp", np.zeros((16400, 20, 3), np.uint8))
+        write_image(tmp_path / "out.webp", np.zeros((16400, 20, 3), np.uint8))
 
 
 def test_the_command_draws_into_a_file(portrait: BgrFrame, tmp_path: Path) -> None:

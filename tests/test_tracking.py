@@ -295,7 +295,9 @@ def test_economy_predicts_every_second_frame_and_moves_on_in_between() -> None:
     calls, errors = [], []
     predict = tracker._model.predict
     tracker._model = SimpleNamespace(  # type: ignore[assignment]
-        crop=tracker._model.crop, tells_faces=False, predict=lambda crop, pose: (calls.append(1), predict(crop, pose))[1]
+        crop=tracker._model.crop,
+        tells_faces=False,
+        predict=lambda crop, pose: (calls.append(1), predict(crop, pose))[1],
     )
     for index in range(60):
         tracker.economy = 0 if index < 20 else 2
@@ -372,7 +374,7 @@ def test_damaged_weights_are_refused_and_good_ones_checked_once(
     assert weights.find_weights(path, wanted) == path
     assert len(calls) == 1
     path.write_bytes(data[::-1])
-    with pytest.raises(ModelError, match="sha256.*mend it: fetch it"):
+    with pytest.raises(ModelError, match=r"sha256.*mend it: fetch it"):
         weights.find_weights(path, wanted)
     assert len(calls) == 2
 

@@ -98,7 +98,8 @@ def kernels(case: Case) -> Finding:
         from livewarp.tracking import forest_kernels, mesh_kernels
         from livewarp.warping import field, kernels
 
-        compiled = [f for module in (field, kernels, forest_kernels, mesh_kernels) for f in vars(module).values() if _is_cached(f)]
+        modules = (field, kernels, forest_kernels, mesh_kernels)
+        compiled = [f for module in modules for f in vars(module).values() if _is_cached(f)]
         folders = sorted({str(f.stats.cache_path) for f in compiled})
     except RuntimeError as error:  # numba found no folder that it may write to
         remedy = "export NUMBA_CACHE_DIR=$HOME/.cache/livewarp/numba"

@@ -8,18 +8,15 @@ Guarantees: `layout` and `drawing` are pure; the pictures are what the filter de
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
-from livewarp.arrays import BgrFrame
-from livewarp.errors import SettingsError, SinkError
+from livewarp.errors import SettingsError
 from livewarp.parameters import Parameters
 from livewarp.sheet.drawing import contact_sheet, neutral
 from livewarp.sheet.finding import find_face
 from livewarp.sheet.layout import DEFAULT_CELL_PX, DEFAULT_COLUMNS, Cell, Layout, chosen, lay_out
+from livewarp.sinks.files import check_output, write_image
 from livewarp.sources.image import is_image
 from livewarp.tracking import FaceTracker
 
@@ -62,31 +59,8 @@ def sheet_file(
     """
     if not is_image(path_out):
         raise SettingsError(f"output {path_out}: got suffix {path_out.suffix!r}, allowed: .png, .jpg, ...")
-    if path_out.exists():
-        if Path(path_in).exists() and path_out.samefile(path_in):
-            raise SettingsError(f"output {path_out}: is the input itself; allowed: another name")
-        if not force:
-            raise SettingsError(f"output {path_out}: exists; allowed: a new name, or --force to overwrite it")
+    check_output(Path(path_in), path_out, force)
     shown = chosen(names)
     frame, face = find_face(path_in, at_s, tracker)
-    _write_image(path_out, contact_sheet(frame, face, names, strength, base, columns, cell_px))
+    write_image(path_out, contact_sheet(frame, face, names, strength, base, columns, cell_px))
     return len(shown)
-
-
-def _write_image(path: Path, pixels: BgrFrame) -> None:
-    """Encode by the suffix; under another name, and renamed when it is complete."""
-    try:
-        done, data = cv2.imencode(path.suffix, pixels)
-    except cv2.error:  # WebP, for one, ends at 16383 px
-        done = False
-    if not done:
-        size = f"{pixels.shape[1]}x{pixels.shape[0]}"
-        raise SinkError(f"image {path}: {size} cannot be encoded as {path.suffix}; allowed: .png, .jpg, ...")
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    try:
-        partial.write_bytes(data.tobytes())
-        partial.replace(path)
-    except OSError as error:
-        raise SinkError(f"image {path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -191,7 +191,10 @@ class CameraSink:
     def _lose(self, why: str) -> None:
         self._lost = True
         self._problem = why
-        self._output.close()
+        try:
+            self._output.close()
+        except (SinkError, OSError, RuntimeError) as error:  # of what is lost, nothing more can be had
+            _log.debug("closing %s: %s", self.name, error)
         if self._proven:  # once an episode
             _log.warning("%s", why)
             self._retry_s = FIRST_RETRY_S

@@ -6,8 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-DEV = Path("/dev")
-SYS = Path("/sys/class/video4linux")
+from livewarp.v4l2 import DEV, SYS, is_virtual, nodes
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,8 @@ def webcams() -> list[int | str]:
     """The webcams that there may be, best first; virtual cameras on Linux left out."""
     if not sys.platform.startswith("linux"):
         return [0, 1, 2, 3]
-    return [str(node) for node in _nodes() if not _is_virtual(node)]
+    # Reading a virtual one would feed livewarp its own output.
+    return [str(node) for node in _nodes() if not is_virtual(node, SYS)]
 
 
 def identify(device: int | str) -> Webcam | None:
@@ -68,13 +68,7 @@ def find(webcam: Webcam) -> Path | None:
 
 
 def _nodes() -> list[Path]:
-    return sorted(DEV.glob("video*"), key=lambda p: (len(p.name), p.name))
-
-
-def _is_virtual(node: Path) -> bool:
-    # v4l2loopback has no parent device; reading it would feed livewarp its own output.
-    entry = SYS / node.name
-    return entry.exists() and "/devices/virtual/" in str(entry.resolve())
+    return [Path(node) for node in nodes(DEV)]
 
 
 def _read(node: Path, attribute: str) -> str:

@@ -286,7 +286,8 @@ def evaluate(
     n = boxes.shape[0]
     shapes = np.empty((n, mean.size), np.float32)
     for k in range(n):
-        shapes[k] = mean
+        for i in range(mean.size):  # a row at once would have numba compile how shapes that differ are told
+            shapes[k, i] = mean[i]
     features = np.zeros(MAX_FEATURES, np.uint8)
     starts = np.empty((n, nodes.shape[1]), np.intp)
     for cascade in range(nodes.shape[0]):

@@ -145,7 +145,7 @@ def crop_face(frame: BgrFrame, pose: Pose, spec: CropSpec = DLIB_CROP) -> NDArra
     crop = cv2.warpAffine(region, matrix, side, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if spec.blur_px > 0.0:
         crop = cv2.GaussianBlur(crop, (3, 3) if spec.blur_px < 1.0 else (0, 0), spec.blur_px)
-    return cast(NDArray[np.uint8], crop)
+    return cast("NDArray[np.uint8]", crop)  # as text: to build the type takes 6 µs a frame
 
 
 def _gray(region: BgrFrame) -> GrayFrame:

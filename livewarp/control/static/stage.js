@@ -7,6 +7,24 @@ import { element } from "/dom.js";
 
 const RETRY_MS = 1000;
 const STALE_MS = 2000; // a picture that stands still so long is no live one
+// A browser has six connections to a server for all its windows, and each that is seen takes one for
+// events: with two previews, three windows leave one for changes.
+const SEATS = ["livewarp preview 1", "livewarp preview 2"];
+const NO_SEAT = "The preview runs in two other windows";
+
+// Takes one of the seats for a preview; what gives it back, or null where none is free.
+async function takeSeat() {
+  if (!navigator.locks) return () => {};
+  for (const seat of SEATS) {
+    const leave = await new Promise((resolve, reject) => {
+      navigator.locks.request(seat, { ifAvailable: true }, (lock) =>
+        lock ? new Promise((done) => resolve(done)) : resolve(null),
+      ).catch(reject);
+    });
+    if (leave) return leave;
+  }
+  return null;
+}
 
 // The parts of a multipart stream: {jpeg, halves} each.
 async function* parts(reader) {
@@ -42,6 +60,8 @@ function headEnd(bytes) {
 
 export class Stage {
   #controller = null;
+  #seat = null; // a promise of what gives it back, for as long as the page shows the preview
+  #crowded = false; // whether other windows have all the seats
   #retry = 0;
   #stale = 0;
   #newest = null; // has yet to be drawn
@@ -54,7 +74,10 @@ export class Stage {
 
   constructor() {
     document.addEventListener("visibilitychange", () => this.#restart());
-    addEventListener("pagehide", () => this.#stop());
+    addEventListener("pagehide", () => {
+      this.#stop();
+      this.#leave();
+    });
     this.#makeDivider();
   }
 
@@ -71,7 +94,7 @@ export class Stage {
   // What is said while no picture comes.
   explain(text) {
     this.#veil = text;
-    if (element("screen").dataset.picture !== "live") element("veil").textContent = text;
+    if (element("screen").dataset.picture !== "live" && !this.#crowded) element("veil").textContent = text;
   }
 
   split(on) {
@@ -94,6 +117,13 @@ export class Stage {
   #restart() {
     this.#stop();
     if (this.#wanted && !document.hidden) this.#play();
+    else this.#leave();
+  }
+
+  #leave() {
+    this.#seat?.then((leave) => leave?.());
+    this.#seat = null;
+    this.#crowded = false;
   }
 
   #stop() {
@@ -108,6 +138,18 @@ export class Stage {
     const controller = new AbortController();
     this.#controller = controller;
     this.#watchOver();
+    this.#seat ??= takeSeat().catch(() => () => {}); // without locks, windows are the person's to count
+    if (!(await this.#seat)) {
+      if (controller !== this.#controller) return;
+      this.#seat = null;
+      this.#crowded = true;
+      clearTimeout(this.#stale);
+      this.#cover(NO_SEAT);
+      this.#retry = setTimeout(() => this.#restart(), RETRY_MS);
+      return;
+    }
+    if (controller !== this.#controller) return;
+    this.#crowded = false;
     try {
       const path = this.#split ? "/split.mjpeg" : "/preview.mjpeg";
       const response = await fetch(path, { signal: controller.signal });

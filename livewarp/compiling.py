@@ -1,0 +1,72 @@
+"""Compiles the kernels of the warp in a process of their own while this one compiles others, the first time.
+
+numba compiles one kernel at a time in a process, and a first start compiles for fifteen seconds of one core. What
+the helper leaves in the cache on disk is loaded here in a tenth of a second. It is only help: where it fails,
+whoever needs a kernel compiles it.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from livewarp.face68 import MEAN_FACE, Face, Pose
+from livewarp.parameters import Parameters, Value
+from livewarp.warping import Warp
+from livewarp.warping.kernels import sample
+
+WARM_UP_IODS_PX = (40.0, 100.0)  # a small and a larger face take different kernels
+HELP_S = 60.0  # after which this process does it itself
+
+_log = logging.getLogger(__name__)
+
+
+def warm_up_warp(warp: Warp, height: int, width: int, values: Mapping[str, Value]) -> None:
+    """Compile or load all that a warp of these parameters may call, and touch its buffers for such frames."""
+    frame = np.zeros((height, width, 3), np.uint8)
+    ones = {n: n == "enabled" if isinstance(value, bool) else 1.0 for n, value in values.items()}
+    for iod_px in WARM_UP_IODS_PX:
+        pose = Pose(0.0, height / 2, iod_px, 0.0, 0.0, 0.0)  # at the border, which has a kernel of its own
+        face = Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32))
+        warp.apply(frame, [face], ones, frame)
+        warp.apply(frame, [face], ones)
+
+
+def is_cold() -> bool:
+    """Whether no warp has ever been compiled here, and one that is would be kept."""
+    stats = getattr(sample, "stats", None)  # None: numba is told not to compile
+    folder = None if stats is None else stats.cache_path
+    return folder is not None and not any(Path(folder).glob("kernels.sample-*.nbi"))
+
+
+class Helper:
+    """Another process that compiles the warp's kernels, if that is of use."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        if is_cold():
+            _log.info("compiling; the next start will be quick")
+            quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            try:
+                self._process = subprocess.Popen([sys.executable, "-m", __name__], **quiet)  # type: ignore[call-overload]
+            except OSError as error:
+                _log.debug("nobody helps to compile: %s", error)
+
+    def wait(self) -> None:
+        """Until it has done its part, or cannot."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(HELP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+if __name__ == "__main__":
+    warm_up_warp(Warp(), 90, 160, Parameters())
