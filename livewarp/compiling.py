@@ -69,4 +69,4 @@ class Helper:
 
 
 if __name__ == "__main__":
-    warm_up_warp(Warp(), 90, 160, Parameters())
+    warm_up_warp(Warp(), 720, 1280, Parameters())

@@ -22,7 +22,7 @@ from livewarp.warping.kernels import sample
 
 cold = compiling.is_cold()
 compiling.Helper().wait()
-compiling.warm_up_warp(Warp(), 90, 160, Parameters())
+compiling.warm_up_warp(Warp(), 720, 1280, Parameters())
 print(json.dumps([cold, compiling.is_cold(), len(sample.stats.cache_hits), len(sample.stats.cache_misses)]))
 """
 

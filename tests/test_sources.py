@@ -390,6 +390,7 @@ def test_a_webcam_is_not_asked_for_what_it_does_already(camera: type[FakeCapture
         (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
         (cv2.CAP_PROP_FRAME_WIDTH, 1280),
         (cv2.CAP_PROP_FRAME_HEIGHT, 480),
+        (cv2.CAP_PROP_BUFFERSIZE, 1),
     ]
 
 

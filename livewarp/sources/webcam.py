@@ -133,11 +133,11 @@ def _open(device: int | str, asked: tuple[int, int, float]) -> cv2.VideoCapture:
             "(on Linux: group 'video')?"
         )
     # The format comes before the size: many cameras do 720p at 30 fps in MJPG alone. Each setting makes OpenCV
-    # negotiate with the camera anew, so what is so already is not set, nor the length of the driver's queue,
-    # which is empty as long as somebody reads.
+    # negotiate with the camera anew, so what is so already is not set.
     _ask_for(capture, {cv2.CAP_PROP_FOURCC: cv2.VideoWriter.fourcc(*"MJPG")})
     _ask_for(capture, {cv2.CAP_PROP_FRAME_WIDTH: width, cv2.CAP_PROP_FRAME_HEIGHT: height})  # act together
     _ask_for(capture, {cv2.CAP_PROP_FPS: fps})
+    _ask_for(capture, {cv2.CAP_PROP_BUFFERSIZE: 1})  # a longer queue would hold old frames after a pause
     return capture
 
 
