@@ -347,16 +347,6 @@ def test_a_folder_without_rights_is_told(tmp_path: Path) -> None:
     assert "cannot be written" in done.stderr
 
 
-def test_help_teaches() -> None:
-    """Every command has a help text, and the top shows what to type first."""
-    top = livewarp("--help")
-    assert "livewarp run " in top.stdout
-    for name in re.findall(r"^  (\w+) ", top.stdout.split("Commands:")[1], re.MULTILINE):
-        page = livewarp(name, "--help")
-        assert page.returncode == 0
-        assert len(page.stdout.splitlines()) > 4, name
-
-
 def test_the_version_is_told() -> None:
     """--version names the program and the version of the package."""
     import livewarp as package
