@@ -112,6 +112,7 @@ export class Values {
   #known = new Map();
   #wanted = new Map(); // has yet to be sent
   #sent = new Set(); // is under way
+  #heard = new Set(); // under way, and an event has told of it since
   #grabbed = new Set();
   #settling = new Map(); // name -> timer
   #show;
@@ -129,6 +130,7 @@ export class Values {
   receive(values) {
     for (const [name, value] of Object.entries(values)) {
       this.#known.set(name, value);
+      if (this.#sent.has(name)) this.#heard.add(name);
       if (!this.#held(name)) this.#show(name, value);
     }
   }
@@ -153,7 +155,7 @@ export class Values {
   // After a lost connection nothing is held, and nothing sent that was meant for another daemon.
   forget() {
     for (const timer of this.#settling.values()) clearTimeout(timer);
-    for (const held of [this.#settling, this.#wanted, this.#sent, this.#grabbed]) held.clear();
+    for (const held of [this.#settling, this.#wanted, this.#sent, this.#heard, this.#grabbed]) held.clear();
   }
 
   async #send() {
@@ -163,12 +165,15 @@ export class Values {
     if (!names.length) return;
     for (const name of names) this.#sent.add(name);
     try {
-      for (const [name, value] of Object.entries(await call("set", values))) this.#known.set(name, value);
+      const answer = await call("set", values);
+      // Events come in order, and answers beside them: one that came meanwhile may be newer than this answer.
+      for (const name of names) if (!this.#heard.has(name)) this.#known.set(name, answer[name]);
     } catch (error) {
       this.#complain(error);
     } finally {
       for (const name of names) {
         this.#sent.delete(name);
+        this.#heard.delete(name);
         this.#settle(name, SETTLE_MS);
       }
     }
