@@ -42,6 +42,8 @@ def targets(found: dict[str, Result]) -> Iterator[tuple[str, str, str, str]]:
     """What was to be reached, of all suites: suite, what, value against wanted, verdict."""
     for suite, result in found.items():
         told = result.get("targets", [])
+        if suite == "tracking":  # by section
+            told = [t for section in result.values() if isinstance(section, dict) for t in section.get("targets", [])]
         if isinstance(told, dict):  # of warp.py
             for what, t in told.items():
                 relation, wanted = t["wanted"].split()
@@ -60,7 +62,8 @@ def targets(found: dict[str, Result]) -> Iterator[tuple[str, str, str, str]]:
 
 def head(found: dict[str, Result]) -> list[str]:
     """Title, machine, how to do it again."""
-    hosts = {host.headline(result["host"]): result["host"] for result in found.values()}
+    # A result that was written while others still ran does not make it another machine.
+    hosts = {host.headline(result["host"]).replace("+)", ")"): result["host"] for result in found.values()}
     taken = sorted(result["host"]["taken"] for result in found.values())
     lines = [
         "# Benchmarks",
@@ -244,7 +247,16 @@ def startup(result: Result) -> list[str]:
 
 def text(title: str, result: Result) -> list[str]:
     """A suite whose table is shown as it was printed."""
-    return [f"## {title}", "", f"`{result['command']}`", "", "```", *(line for line in result["table"]), "```", ""]
+    return [
+        f"## {title}",
+        "",
+        f"`{result['command']}`",
+        "",
+        "```",
+        *"\n".join(result["table"]).strip("\n").splitlines(),
+        "```",
+        "",
+    ]
 
 
 SECTIONS = {
@@ -281,19 +293,24 @@ def draw(found: dict[str, Result]) -> str:
         names = sorted(rows, key=lambda name: rows[name]["cpu_ms"])
         colours = [OURS if n == "livewarp" else FLOOR if n in FLOORS else THEIRS for n in names]
         bars = axes.barh(names, [rows[n]["cpu_ms"] for n in names], color=colours)
-        axes.bar_label(bars, [f" {rows[n]['ratio']:.2g}×" for n in names], fontsize=8)
+        axes.bar_label(
+            bars, [f" {r:.0f}×" if (r := rows[n]["ratio"]) >= 10 else f" {r:.2g}×" for n in names], fontsize=8
+        )
         axes.invert_yaxis()
         axes.set(xscale="log", xlabel="CPU ms a frame; 720p, one face")
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.margins(x=0.15)
         drawn.append(PICTURES / "bench-peers.png")
         figure.savefig(drawn[-1], dpi=100)
     if rows := found.get("latency", {}).get("latency"):
         figure = Figure(figsize=(8, 4), layout="constrained")
         axes = figure.subplots()
-        for n, (name, row) in enumerate(rows.items()):
-            style = "--" if "no filter" in name else "-"
-            axes.plot(row["curve"], np.linspace(0, 100, len(row["curve"])), style, color=f"C{n // 2}", label=name)
+        kinds = list(dict.fromkeys(name.removesuffix(", no filter") for name in rows))
+        for name, row in rows.items():
+            style, colour = "--" if "no filter" in name else "-", f"C{kinds.index(name.removesuffix(', no filter'))}"
+            axes.plot(row["curve"], np.linspace(0, 100, len(row["curve"])), style, color=colour, label=name)
         axes.set(xscale="log", xlabel="age of a frame at the output, ms", ylabel="frames, %", ylim=(0, 100.5))
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.grid(alpha=0.25, which="both")
         axes.legend(fontsize=8)
         drawn.append(PICTURES / "bench-latency.png")

@@ -52,7 +52,7 @@ def test_the_page_says_whose_figures_it_shows_and_what_was_missed(page: Any, tmp
     rows = {"livewarp": 1.0, "OpenCV, full size": 20.0, "a wonder": 0.5, "pass-through (I420)": 0.1}
     told = {name: {"cpu_ms": 2 * r, "frames_per_cpu_s": 500 / r, "ratio": r} for name, r in rows.items()}
     write(tmp_path, "pipeline", peers=told, targets=[])
-    write(tmp_path, "tracking", targets=[])
+    write(tmp_path, "tracking", jitter={"targets": []})
     page.main()
     text = (tmp_path / "benchmarks.md").read_text()
     assert host.processor() in text
@@ -80,11 +80,8 @@ def test_all_kinds_of_targets_are_read(page: Any, tmp_path: Path) -> None:
     """Suites tell them in three ways."""
     write(tmp_path, "warp", targets={"x / y": {"got": 21.0, "wanted": ">= 20"}, "y": {"got": 3.0, "wanted": "<= 2"}})
     write(tmp_path, "control", targets=[{"target": "p99", "found": "3 ms", "met": True}])
-    write(
-        tmp_path,
-        "tracking",
-        targets=[{"what": "z", "value": 1.0, "limit": 2.0, "unit": "", "at_least": True, "is_met": False}],
-    )
+    missed = {"what": "z", "value": 1.0, "limit": 2.0, "unit": "", "at_least": True, "is_met": False}
+    write(tmp_path, "tracking", jitter={"targets": [missed]}, skipped={})
     verdicts = {what: verdict for _, what, _, verdict in page.targets(page.results())}
     assert verdicts == {"x / y": "met", "y": "MISSED", "p99": "met", "z": "MISSED"}
 

@@ -64,7 +64,7 @@ def commit() -> str | None:
     try:
         told = [
             subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10.0)
-            for arguments in (("rev-parse", "--short=10", "HEAD"), ("status", "--porcelain", "-uno"))
+            for arguments in (("rev-parse", "--short=10", "HEAD"), ("status", "--porcelain", "-uno", "--", "livewarp"))
         ]
     except (OSError, subprocess.TimeoutExpired):
         return None
