@@ -29,7 +29,7 @@ import numpy as np
 import psutil
 
 from livewarp.control import Client
-from livewarp.stats import WINDOW
+from livewarp.live.stats import WINDOW
 
 SIZE = (1280, 720)
 FPS = 30

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common import Target, quantiles, save
 
-from livewarp.bench import report
+from livewarp.bench import text as report
 from livewarp.bench.crowd import CrowdSource
 from livewarp.bench.record import LATENCY, MATRIX_FACES, SIZES
 from livewarp.bench.throughput import bench

@@ -40,9 +40,9 @@ from common import Clip, Target, save
 
 from livewarp.arrays import BgrFrame, GrayFrame, Landmarks
 from livewarp.bench.live import bench_live
-from livewarp.bench.report import of_run
+from livewarp.bench.text import of_run
 from livewarp.face68 import Face
-from livewarp.filter import FaceFilter
+from livewarp.filtering.filter import FaceFilter
 from livewarp.sources import Plan
 from livewarp.tracking import FaceTracker
 from livewarp.tracking.weights import find_weights

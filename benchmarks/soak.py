@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from livewarp.engine import Engine
-from livewarp.filter import FaceFilter
+from livewarp.filtering.filter import FaceFilter
+from livewarp.live.engine import Engine
 from livewarp.parameters import Parameters, Switches
 from livewarp.sinks.null import NullSink
 from livewarp.sinks.preview import Preview

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from livewarp.arrays import BgrFrame
 from livewarp.face68 import Face
-from livewarp.filter import FaceFilter
+from livewarp.filtering.filter import FaceFilter
 from livewarp.sources import Plan
 
 BITS = 56  # of a clock in microseconds: two thousand years
@@ -134,7 +134,7 @@ class Through(FaceFilter):
 
 def serve(sink: str, fps: float, width: int, height: int, out: Path, through: bool) -> None:
     """Run the daemon, with this webcam and this output."""
-    import livewarp.daemon
+    import livewarp.daemon.daemon
     from livewarp.sinks import open_sink, virtualcam
     from livewarp.sinks.null import NullSink
 
@@ -160,11 +160,11 @@ def serve(sink: str, fps: float, width: int, height: int, out: Path, through: bo
             return virtualcam.VirtualCameraSink(w, h, rate, None, backend="clock")
         return open_sink(wanted, w, h, rate, watch_at)
 
-    livewarp.daemon.plan_source = plan
-    livewarp.daemon.open_sink = open_it
+    livewarp.daemon.daemon.plan_source = plan
+    livewarp.daemon.daemon.open_sink = open_it
     if through:
-        livewarp.daemon.FaceFilter = Through  # type: ignore[misc]
-    from livewarp.cli import main
+        livewarp.daemon.daemon.FaceFilter = Through  # type: ignore[misc]
+    from livewarp.cli.main import main
 
     wanted = {"camera": "virtualcam:clock"}.get(sink, sink)
     sys.argv = [

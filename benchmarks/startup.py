@@ -17,8 +17,8 @@ from typing import Any
 
 from common import Target, save
 
-from livewarp.bench.report import of_starts
 from livewarp.bench.startup import starts, summary
+from livewarp.bench.text import of_starts
 
 WARM, COLD = 7, 1
 SHOWN = 12  # imports
@@ -29,7 +29,7 @@ def imports() -> list[dict[str, Any]]:
     """What importing the daemon is spent on, by package: ms of its own modules; the median of three processes."""
     runs: list[dict[str, float]] = []
     for _ in range(3):
-        command = [sys.executable, "-X", "importtime", "-c", "import livewarp.daemon"]
+        command = [sys.executable, "-X", "importtime", "-c", "import livewarp.daemon.daemon"]
         told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
         spent: dict[str, float] = {}
         for own_us, _, _, name in _LINE.findall(told):

@@ -42,7 +42,7 @@ from numpy.typing import NDArray
 
 from livewarp.arrays import BgrFrame, Landmarks
 from livewarp.face68 import JAW, Face
-from livewarp.filter import FaceFilter
+from livewarp.filtering.filter import FaceFilter
 from livewarp.parameters import Parameters
 from livewarp.sources.headmotion import HeadPose, Motion, natural, sine, still
 from livewarp.sources.portrait import PortraitSource

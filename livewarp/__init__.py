@@ -11,12 +11,12 @@ __version__ = "0.1.0"
 __all__ = ["FaceFilter", "FaceTracker", "Parameters", "__version__"]
 
 if TYPE_CHECKING:
-    from livewarp.filter import FaceFilter
+    from livewarp.filtering.filter import FaceFilter
     from livewarp.parameters import Parameters
     from livewarp.tracking import FaceTracker
 
 _HOMES = {
-    "FaceFilter": "livewarp.filter",
+    "FaceFilter": "livewarp.filtering.filter",
     "FaceTracker": "livewarp.tracking",
     "Parameters": "livewarp.parameters",
 }

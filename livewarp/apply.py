@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from livewarp.errors import SettingsError
-from livewarp.filter import FaceFilter
+from livewarp.filtering.filter import FaceFilter
 from livewarp.parameters import Parameters
-from livewarp.sinks.files import check_output, write_image
+from livewarp.sinks.imagefile import check_output, write_image
 from livewarp.sinks.videofile import VideoFileSink
 from livewarp.sources.image import is_image, read_image
 from livewarp.sources.video import VideoSource

@@ -15,10 +15,10 @@ import gevent
 import gevent.event
 
 from livewarp.control.client import Address, parse_address
-from livewarp.control.connection import Limits
-from livewarp.control.methods import Methods
-from livewarp.control.presets import Presets
-from livewarp.control.server import ControlServer
+from livewarp.control.line.connection import Limits
+from livewarp.control.line.server import ControlServer
+from livewarp.control.protocol.dispatch import Methods
+from livewarp.control.protocol.presets import Presets
 from livewarp.errors import SettingsError
 from livewarp.parameters import Parameters, Switches, Wanted
 from livewarp.settings import Settings

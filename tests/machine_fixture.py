@@ -1,7 +1,7 @@
 """A machine that is a folder: its own /dev, /proc, /sys and /etc, and programs that are functions.
 
 Its video nodes are files; what the kernel would say of them stands in `kernel`, which answers the ioctls that
-`livewarp.v4l2` asks.
+`livewarp.system.v4l2` asks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from livewarp.machine import Machine, Output
+from livewarp.system.machine import Machine, Output
 
 CAPTURE, OUTPUT = 0x1, 0x2
 KERNEL = "6.1.0-18-amd64"
@@ -106,7 +106,7 @@ class FakeMachine:
         return listening
 
     def ioctl(self, fd: int, request: int, argument: bytearray) -> int:
-        """The kernel's side of `livewarp.v4l2`."""
+        """The kernel's side of `livewarp.system.v4l2`."""
         node = self.nodes[Path(os.readlink(f"/proc/self/fd/{fd}")).name]
         fill = {
             0x80685600: _capabilities,

@@ -14,9 +14,9 @@ import numpy as np
 
 from control_fixture import ANY_PORT, TIMEOUT_S, FakeDaemon, served
 from livewarp.control.client import Address
-from livewarp.control.methods import Methods
-from livewarp.control.panel import Panel
-from livewarp.control.presets import Presets
+from livewarp.control.protocol.dispatch import Methods
+from livewarp.control.protocol.presets import Presets
+from livewarp.control.web.panel import Panel
 from livewarp.sinks.preview import Preview
 
 STREAM = "/preview.mjpeg"

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from livewarp.engine import Engine
 from livewarp.errors import SourceError
+from livewarp.live.engine import Engine
 from livewarp.parameters import Parameters
 from livewarp.sources import Plan
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from livewarp.bench import host, plots, profiling, report, startup
+from livewarp.bench import host, plots, profiling, startup
+from livewarp.bench import text as report
 from livewarp.bench.command import Wish, measure
 from livewarp.bench.compare import compare, machine_drift, rank_test
 from livewarp.bench.crowd import CrowdSource
@@ -20,11 +21,11 @@ from livewarp.bench.live import SwitchableFilter, bench_live
 from livewarp.bench.record import COLUMNS, Run, read_runs, to_json, write_runs
 from livewarp.bench.throughput import bench
 from livewarp.bench.verdict import verdict
-from livewarp.cli import cli
+from livewarp.cli.main import cli
 from livewarp.errors import LivewarpError, SettingsError
+from livewarp.live.stats import Stats
 from livewarp.parameters import Parameters
 from livewarp.sources import Plan
-from livewarp.stats import Stats
 from livewarp.tracking import FaceTracker
 from livewarp.warping import Warp
 from samples import face_at

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from livewarp.cli import SECTIONS, cli
+from livewarp.cli.main import SECTIONS, cli
 
 WIDTH = 80  # columns of a terminal that nobody has widened
 

@@ -20,9 +20,9 @@ import pytest
 from click.testing import CliRunner
 
 from control_fixture import FakeDaemon, control
+from livewarp.cli.client.commands import COMMANDS
+from livewarp.cli.client.watch import Screen, sparkline
 from livewarp.control.client import Client
-from livewarp.control.commands import COMMANDS
-from livewarp.control.watch import Screen, sparkline
 from livewarp.errors import ControlError, SettingsError
 from livewarp.parameters import KNOBS
 
@@ -334,7 +334,7 @@ def test_commands_import_nothing_slow(address):
     program = (
         "import sys\n"
         "from livewarp.control import Client\n"
-        "from livewarp.control.commands import COMMANDS\n"
+        "from livewarp.cli.client.commands import COMMANDS\n"
         "arguments = {'set': ['thin=0.4'], 'adjust': ['thin=0.1'], 'preset': ['list'], 'completion': ['bash']}\n"
         "for command in COMMANDS:\n"
         "    if command.name == 'watch':\n"

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from livewarp import compiling
+from livewarp.filtering import compiling
 
 # In a process with a cache of its own: what a kernel that was left there by a helper costs whoever needs it.
 _SECOND = """
 import json
-from livewarp import compiling
+from livewarp.filtering import compiling
 from livewarp.parameters import Parameters
 from livewarp.warping import Warp
 from livewarp.warping.kernels import sample

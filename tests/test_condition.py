@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livewarp.condition import STATES, Conditions
-from livewarp.pace import LOAD_LOW, MAX_ECONOMY, OVERLOAD_S, RECOVERY_S, SLACK_S, Governor, Pace
+from livewarp.live.pace import LOAD_LOW, MAX_ECONOMY, OVERLOAD_S, RECOVERY_S, SLACK_S, Governor, Pace
+from livewarp.live.state import STATES, Conditions
 
 HELD = STATES[:-1]  # running is what is left
 

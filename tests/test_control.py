@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from control_fixture import ANY_PORT, FakeDaemon, Line, control, served
 from livewarp import __version__
 from livewarp.control.client import Address, parse_address
-from livewarp.control.jsonrpc import MAX_MESSAGE_BYTES
-from livewarp.control.methods import METHODS, Methods
-from livewarp.control.server import ControlServer
+from livewarp.control.line.server import ControlServer
+from livewarp.control.protocol.dispatch import METHODS, Methods
+from livewarp.control.protocol.jsonrpc import MAX_MESSAGE_BYTES
 from livewarp.errors import ControlError, SettingsError
 from livewarp.parameters import KNOBS, Parameters, Wanted
 

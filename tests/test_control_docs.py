@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from control_fixture import FakeDaemon, Line, control
-from livewarp.control.jsonrpc import (
+from livewarp.control.protocol.dispatch import METHODS
+from livewarp.control.protocol.jsonrpc import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -19,8 +20,7 @@ from livewarp.control.jsonrpc import (
     NOT_DONE,
     PARSE_ERROR,
 )
-from livewarp.control.methods import METHODS
-from livewarp.control.schema import EVENTS
+from livewarp.control.protocol.schema import EVENTS
 
 TEXT = (Path(__file__).parents[1] / "docs" / "control.md").read_text(encoding="utf-8")
 ANY = "…"
@@ -86,7 +86,7 @@ def test_the_python_examples_run(block, capsys):
 
 def test_the_commands_shown_exist():
     """Every `livewarp` command in the shell's chapter is one."""
-    from livewarp.cli import cli
+    from livewarp.cli.main import cli
 
     commands = set(re.findall(r"livewarp ([a-z]+)", TEXT[TEXT.index("## Shell") :]))
     assert len(commands) > 10

@@ -10,9 +10,9 @@ import gevent
 import pytest
 
 from control_fixture import FakeDaemon, Line, control
-from livewarp.control import events as events_module
 from livewarp.control.client import Client
-from livewarp.control.events import SLOW_S, Event, Events
+from livewarp.control.protocol import events as events_module
+from livewarp.control.protocol.events import SLOW_S, Event, Events
 from livewarp.errors import ParameterError
 
 

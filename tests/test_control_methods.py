@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control_fixture import FakeDaemon, Line, control, misfit
-from livewarp.control.methods import METHODS, Methods
-from livewarp.control.presets import Presets
+from livewarp.control.protocol.dispatch import METHODS, Methods
+from livewarp.control.protocol.presets import Presets
 from livewarp.errors import ControlError, SettingsError
 from livewarp.parameters import KNOBS, Parameters, Switches
 

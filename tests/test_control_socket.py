@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from control_fixture import ANY_PORT, FakeDaemon, control, served
-from livewarp.control import unix
 from livewarp.control.client import Client
-from livewarp.control.methods import Methods
-from livewarp.control.server import ControlServer
-from livewarp.control.unix import listen_unix, socket_path
+from livewarp.control.line import unix
+from livewarp.control.line.server import ControlServer
+from livewarp.control.line.unix import listen_unix, socket_path
+from livewarp.control.protocol.dispatch import Methods
 from livewarp.errors import ControlError, SettingsError
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no Unix sockets")

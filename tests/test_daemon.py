@@ -215,23 +215,23 @@ def test_a_crash_of_one_thread_ends_the_program(what: str, patch: str | None, tm
     """It ends with status 1 and one line that names the error: starting it again is the service manager's job."""
     program = """
 import sys, threading, importlib
-import livewarp.engine
+import livewarp.live.engine
 def fail(*arguments, **options):
     raise ZeroDivisionError("on purpose")
 patch = sys.argv.pop(1)
 if patch == "None":
-    start = livewarp.engine.Engine.start
+    start = livewarp.live.engine.Engine.start
     def start_and_fail(self):
         start(self)
         threading.Thread(target=fail, name="doomed").start()
-    livewarp.engine.Engine.start = start_and_fail
+    livewarp.live.engine.Engine.start = start_and_fail
 else:
     path = patch.split(".")
     owner = importlib.import_module(".".join(path[:3]))
     for name in path[3:-1]:
         owner = getattr(owner, name)
     setattr(owner, path[-1], fail)
-from livewarp.cli import main
+from livewarp.cli.main import main
 main()
 """
     arguments = ["run", *QUICK, "--sink", "null", "--duration", "60"]

@@ -9,8 +9,8 @@ import sys
 import click
 import pytest
 
-from livewarp import v4l2
-from livewarp.devices import as_json, as_text, pipewire_problem, virtual_cameras, webcams
+from livewarp.doctor.devices import as_json, as_text, pipewire_problem, virtual_cameras, webcams
+from livewarp.system import v4l2
 from machine_fixture import CAPTURE, OUTPUT, FakeMachine, Node
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device nodes are Linux's own")
@@ -140,7 +140,7 @@ def test_json(fake):
 
 def test_command_is_quick():
     """`livewarp devices` runs on this machine, and loads neither OpenCV nor numpy."""
-    script = "import sys; from livewarp.cli import cli; cli(['devices', '--json'], standalone_mode=False)\n"
+    script = "import sys; from livewarp.cli.main import cli; cli(['devices', '--json'], standalone_mode=False)\n"
     script += "assert not {'cv2', 'numpy', 'dlib'} & set(sys.modules), 'heavy'"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -13,12 +13,16 @@ from dataclasses import replace
 import pytest
 
 from control_fixture import FakeDaemon, control
-from livewarp import doctor, v4l2
-from livewarp.doctor import cameras, installation, outputs, running
+from livewarp import doctor
+from livewarp.doctor import installation
+from livewarp.doctor import readiness as running
+from livewarp.doctor import virtual_cameras as outputs
+from livewarp.doctor import webcams as cameras
 from livewarp.doctor.case import Case, Running
 from livewarp.errors import ModelError, SourceError
-from livewarp.machine import Output, run_command
 from livewarp.settings import Settings
+from livewarp.system import v4l2
+from livewarp.system.machine import Output, run_command
 from machine_fixture import CAPTURE, KERNEL, OUTPUT, FakeMachine, Node
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="most checks are about Linux")
@@ -582,7 +586,7 @@ def test_check_that_fails_itself(quick, monkeypatch):
     def fall_ill(machine):
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("livewarp.devices.pipewire_problem", fall_ill)
+    monkeypatch.setattr("livewarp.doctor.devices.pipewire_problem", fall_ill)
     reports = {r.check: r.finding for r in doctor.examine(None, OPTIONS, quick.machine)}
     assert "ZeroDivisionError" in reports["PipeWire"].text
     assert reports["speed"].verdict == "ok"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from livewarp.engine import Engine
 from livewarp.errors import ModelError, SinkError, SourceError
+from livewarp.live.engine import Engine
 from livewarp.parameters import Switches, Wanted
 from scripted import RecordingSink, ScriptedFilter, ScriptedSource, engine_of, run_to_end, wait_for
 
@@ -199,7 +199,7 @@ def test_while_it_starts_there_is_a_placeholder() -> None:
 
 def test_a_silent_source_is_a_state_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     """No frames: the last one again, then a placeholder and stalled, with the reason; frames again: running."""
-    monkeypatch.setattr("livewarp.capture.SILENT_S", 0.1)
+    monkeypatch.setattr("livewarp.live.capture.SILENT_S", 0.1)
     source, sink = ScriptedSource(live=True), RecordingSink()
     engine, ended = engine_of(source, sink)
     engine.start()

@@ -19,13 +19,13 @@ import pyvirtualcam
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from livewarp import capture
-from livewarp.condition import STATES
-from livewarp.engine import Engine
 from livewarp.errors import SourceError
+from livewarp.live import capture
+from livewarp.live.engine import Engine
+from livewarp.live.reader import Reader
+from livewarp.live.state import STATES
 from livewarp.mailbox import Mailbox
 from livewarp.parameters import Switches
-from livewarp.reader import Reader
 from livewarp.sinks.virtualcam import VirtualCameraSink
 from livewarp.sources import Plan
 from livewarp.sources.fitted import FittedSource

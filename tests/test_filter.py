@@ -10,7 +10,7 @@ import pytest
 
 from livewarp import FaceFilter, FaceTracker, Parameters
 from livewarp.errors import FrameError
-from livewarp.overlay import draw_overlay, mirror
+from livewarp.filtering.overlay import draw_overlay, mirror
 from livewarp.sources.portrait import PortraitSource
 from livewarp.warping import Warp, warp
 
@@ -101,8 +101,8 @@ def test_warming_up_turns_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
     used = []
     apply = Warp.apply
-    monkeypatch.setattr("livewarp.filter.mirror", refuse)
-    monkeypatch.setattr("livewarp.filter.draw_overlay", refuse)
+    monkeypatch.setattr("livewarp.filtering.filter.mirror", refuse)
+    monkeypatch.setattr("livewarp.filtering.filter.draw_overlay", refuse)
     monkeypatch.setattr(
         Warp,
         "apply",
@@ -147,7 +147,7 @@ _WARM = """
 import sys
 import numpy as np
 from numba.core.dispatcher import Dispatcher
-from livewarp.filter import FaceFilter
+from livewarp.filtering.filter import FaceFilter
 from livewarp.parameters import Parameters
 from livewarp.sources.portrait import PortraitSource
 from livewarp.tracking import FaceTracker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from livewarp.glide import Glide
+from livewarp.filtering.glide import Glide
 from livewarp.parameters import Parameters
 
 LOW, HIGH = Parameters(thin=0.2), Parameters(thin=0.8)

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from livewarp.control.client import Client
-from livewarp.control.kept import Kept
+from livewarp.daemon.kept import Kept
 from livewarp.parameters import Parameters
 
 

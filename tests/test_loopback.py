@@ -20,10 +20,10 @@ import pytest
 
 pytest.importorskip("fcntl", reason="no fcntl here: Video4Linux is Linux's")
 
-from livewarp import v4l2
 from livewarp.errors import SinkError
 from livewarp.sinks import loopback
 from livewarp.sinks.virtualcam import VirtualCamera, VirtualCameraSink
+from livewarp.system import v4l2
 
 W, H = 32, 16
 I420 = int.from_bytes(b"YU12", "little")

@@ -16,12 +16,12 @@ import pytest
 
 from livewarp.arrays import BgrFrame
 from livewarp.errors import ModelError, SettingsError
-from livewarp.filter import FaceFilter
-from livewarp.loading import Loading
+from livewarp.filtering.filter import FaceFilter
+from livewarp.live.loading import Loading
+from livewarp.live.switching import ModelSwitch
 from livewarp.settings import TrackingSettings
 from livewarp.sources.headmotion import still
 from livewarp.sources.portrait import PortraitSource
-from livewarp.switching import ModelSwitch
 from livewarp.tracking import FaceTracker, weights
 from livewarp.tracking.models import AUTO, DETECTOR_OF, DETECTORS, MODELS, detector_for, load_model
 
@@ -97,7 +97,7 @@ def test_the_mesh_needs_neither_dlib_nor_its_weights(tmp_path: Path) -> None:
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     said = {}
     for model in ("mesh", "dlib"):
-        program = f"{WITHOUT_DLIB}\nfrom livewarp.cli import main\nsys.argv[1:] = {['sheet', 'portrait']!r} + "
+        program = f"{WITHOUT_DLIB}\nfrom livewarp.cli.main import main\nsys.argv[1:] = {['sheet', 'portrait']!r} + "
         program += f"[{str(tmp_path / f'{model}.png')!r}, '--adjustment', 'thin', '--model', {model!r}]\nmain()"
         said[model] = subprocess.run(
             [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=110

@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 
-from livewarp import notify
+from livewarp.system import notify
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no Unix sockets here")
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livewarp.arrays import BgrFrame
-from livewarp.overlay import CONTOURS, draw_overlay, mirror
+from livewarp.filtering.overlay import CONTOURS, draw_overlay, mirror
 from livewarp.sources.portrait import PortraitSource
 from samples import face_at
 
@@ -132,7 +132,7 @@ def test_the_tag_stays_inside_the_frame() -> None:
 
 def test_apply_draws_when_asked(tmp_path: Path) -> None:
     """`livewarp apply --overlay` is `--set overlay=on`, and nothing is drawn without it."""
-    from livewarp.cli import cli
+    from livewarp.cli.main import cli
 
     source = PortraitSource(W, H)
     frame = np.empty((H, W, 3), np.uint8)

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from control_fixture import ANY_PORT, TIMEOUT_S, FakeDaemon, served
-from livewarp.control.jsonrpc import MAX_MESSAGE_BYTES
-from livewarp.control.methods import METHODS, Methods
-from livewarp.control.panel import _STATIC, MAX_CONNECTIONS, Panel, _Handler
+from livewarp.control.protocol.dispatch import METHODS, Methods
+from livewarp.control.protocol.jsonrpc import MAX_MESSAGE_BYTES
+from livewarp.control.web.panel import _STATIC, MAX_CONNECTIONS, Panel, _Handler
 from livewarp.errors import ControlError
 from livewarp.parameters import KNOBS
 from livewarp.sinks.preview import Preview
@@ -275,7 +275,7 @@ def test_a_snapshot_is_the_newest_frame(browse, preview):
 
 def test_a_snapshot_without_frames_says_so(browse, preview, monkeypatch):
     """When no frame comes, a snapshot ends with 503 and where to look."""
-    monkeypatch.setattr("livewarp.control.streams._SNAPSHOT_S", 0.05)
+    monkeypatch.setattr("livewarp.control.web.streams._SNAPSHOT_S", 0.05)
     reply = browse("GET", "/snapshot.jpg")
     assert (reply.status, "livewarp state" in reply.json["error"]["message"]) == (503, True)
     assert preview.viewers == 0
@@ -305,7 +305,7 @@ def test_a_viewer_that_leaves_is_noticed(panel, preview):
 
 def test_a_viewer_that_leaves_is_noticed_without_frames(panel, preview, monkeypatch):
     """A viewer that leaves while no frame comes is noticed, too."""
-    monkeypatch.setattr("livewarp.control.streams._LOOK_S", 0.05)
+    monkeypatch.setattr("livewarp.control.web.streams._LOOK_S", 0.05)
     watched = threading.Event()
     monkeypatch.setattr(preview, "watch", lambda split: (Preview.watch(preview, split), watched.set()))
     with Viewer(panel.address):
@@ -325,7 +325,7 @@ def test_a_slow_viewer_delays_nobody(panel, preview, browse):
 
 def test_a_viewer_that_never_reads_is_dropped(panel, preview, monkeypatch):
     """A viewer that takes nothing for long is dropped, so that nothing is encoded for it."""
-    monkeypatch.setattr("livewarp.control.panel._SILENCE_S", 0.2)
+    monkeypatch.setattr("livewarp.control.web.panel._SILENCE_S", 0.2)
     with Engine(preview, (720, 1280, 3)), Viewer(panel.address):
         assert preview.left.wait(TIMEOUT_S)
 
@@ -347,7 +347,7 @@ def test_a_connection_is_closed_in_the_hub(daemon, preview, monkeypatch):
 
 def test_half_a_request_is_closed(panel, monkeypatch, capfd):
     """Half a request and silence, in its head or its body, ends in time, without a traceback."""
-    monkeypatch.setattr("livewarp.control.panel._SILENCE_S", 0.1)
+    monkeypatch.setattr("livewarp.control.web.panel._SILENCE_S", 0.1)
     host = f"Host: {panel.address}\r\n"
     body = "Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
     for text in ("GE", f"GET / HTTP/1.1\r\n{host}", f"POST /api/set HTTP/1.1\r\n{host}{body}"):

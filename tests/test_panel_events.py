@@ -157,8 +157,8 @@ def test_a_listener_that_leaves_is_forgotten(panel):
 
 def test_a_reader_that_never_reads_is_dropped(panel, daemon, browse, monkeypatch):
     """A reader that takes nothing is dropped, keeps one event a topic until then, and delays no other."""
-    monkeypatch.setattr("livewarp.control.streams._EVENTS_SILENCE_S", 0.3)
-    monkeypatch.setattr("livewarp.control.streams._EVENTS_BUFFER_BYTES", 4096)
+    monkeypatch.setattr("livewarp.control.web.streams._EVENTS_SILENCE_S", 0.3)
+    monkeypatch.setattr("livewarp.control.web.streams._EVENTS_BUFFER_BYTES", 4096)
     big = {"noise": "x" * 60_000}
     with socket.socket() as deaf, Listener(panel.address, "topics=stats") as listener:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

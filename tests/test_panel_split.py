@@ -207,7 +207,7 @@ def test_nothing_of_the_camera_is_seen_while_blanked(panel, daemon, preview, pat
 
 def test_a_snapshot_obeys_blank(panel, daemon, preview, monkeypatch):
     """While blanked, a snapshot is the privacy picture, or none; never one of the camera."""
-    monkeypatch.setattr("livewarp.control.streams._SNAPSHOT_S", 0.2)
+    monkeypatch.setattr("livewarp.control.web.streams._SNAPSHOT_S", 0.2)
     daemon.switches = Switches(blank=True)
     with Engine(preview) as engine:
         assert ask(panel.address, "GET", "/snapshot.jpg").status == 503

@@ -191,7 +191,7 @@ def test_auto_takes_it_where_there_is_no_other(
     session: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And the log says which programs see it."""
-    from livewarp import v4l2
+    from livewarp.system import v4l2
 
     monkeypatch.setattr(v4l2, "nodes", list)
     with caplog.at_level("INFO", "livewarp"):

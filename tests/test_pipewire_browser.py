@@ -20,7 +20,7 @@ import pytest
 
 from browser import Browser, BrowserError, Page, find_chromium
 from livewarp.control.client import Client
-from livewarp.filter import FaceFilter
+from livewarp.filtering.filter import FaceFilter
 from livewarp.parameters import Parameters, Value
 from livewarp.tracking import FaceTracker
 from pipewire.session import HERE, Session, missing, until

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from livewarp.placeholder import KINDS, Placeholders
+from livewarp.live.placeholder import KINDS, Placeholders
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (640, 480), (720, 1280), (7680, 16), (16, 4320), (16, 16), (33, 17)])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livewarp.control.presets import MAX_OWN, SHIPPED, Presets, adjustments
+from livewarp.control.protocol.presets import MAX_OWN, SHIPPED, Presets, adjustments
 from livewarp.errors import ControlError, ParameterError
 from livewarp.parameters import KNOBS, Parameters, check
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from livewarp.cli import cli
+from livewarp.cli.logs import LineFormatter
+from livewarp.cli.main import cli
 from livewarp.errors import LivewarpError
-from livewarp.logs import LineFormatter
-from livewarp.machine import Machine
-from livewarp.service import command_line, unit, unit_path
+from livewarp.system.machine import Machine
+from livewarp.system.service import command_line, unit, unit_path
 from machine_fixture import FakeMachine
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="systemd is Linux's own")

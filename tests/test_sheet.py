@@ -16,7 +16,7 @@ from livewarp.arrays import BgrFrame
 from livewarp.errors import LivewarpError, ParameterError, SettingsError, SinkError, SourceError
 from livewarp.face68 import Face
 from livewarp.sheet import Cell, contact_sheet, drawing, find_face, lay_out, neutral, sheet_file
-from livewarp.sinks.files import write_image
+from livewarp.sinks.imagefile import write_image
 from livewarp.sources.portrait import PortraitSource
 from livewarp.warping import warp
 from samples import face_at, write_video

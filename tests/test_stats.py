@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from livewarp.stats import STAGES, WINDOW, Meter, ProcessMeter, Stats
+from livewarp.live.stats import STAGES, WINDOW, Meter, ProcessMeter, Stats
 
 
 class Clock:

@@ -13,8 +13,8 @@ import pytest
 
 pytest.importorskip("fcntl", reason="no fcntl here: Video4Linux is Linux's")
 
-from livewarp import v4l2
 from livewarp.sinks import viewers
+from livewarp.system import v4l2
 
 HOLD = "import sys; f = open(sys.argv[1]); print(1, flush=True); sys.stdin.read()"
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from livewarp.bench import host, plots, profiling, report
+from livewarp.bench import host, plots, profiling
+from livewarp.bench import text as report
 from livewarp.bench.compare import compare, machine_drift
 from livewarp.bench.crowd import CrowdSource
 from livewarp.bench.live import bench_live

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livewarp.bench.record import LATENCY, Run
-from livewarp.stats import STAGES
+from livewarp.live.stats import STAGES
 
 BLOCK = 25  # frames
 RESAMPLES = 4000

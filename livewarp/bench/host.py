@@ -15,7 +15,7 @@ import psutil
 from numba import get_num_threads
 
 from livewarp import __version__
-from livewarp.machine import Machine
+from livewarp.system.machine import Machine
 
 WHEELS = ("numpy", "opencv-python", "dlib-bin", "numba", "gevent", "pyvirtualcam")
 

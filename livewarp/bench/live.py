@@ -20,16 +20,16 @@ from livewarp.bench.checking import Check
 from livewarp.bench.record import COLUMNS, LATENCY, SENT, Rows, Run, percentiles
 from livewarp.bench.throughput import Progress
 from livewarp.bench.yardstick import Yardstick
-from livewarp.engine import Engine
 from livewarp.errors import LivewarpError
 from livewarp.face68 import Face
-from livewarp.filter import FaceFilter
-from livewarp.glide import DEFAULT_GLIDE_S
+from livewarp.filtering.filter import FaceFilter
+from livewarp.filtering.glide import DEFAULT_GLIDE_S
+from livewarp.live.engine import Engine
+from livewarp.live.stats import Stats
 from livewarp.parameters import Parameters
 from livewarp.sinks import Sink
 from livewarp.sinks.null import NullSink
 from livewarp.sources import Plan
-from livewarp.stats import Stats
 from livewarp.tracking import FaceTracker
 
 TURN_S = 5.0  # of the filter at most; a pass-through takes half as long

@@ -11,7 +11,7 @@ import numpy as np
 
 from livewarp.bench.record import LATENCY, SENT, Run
 from livewarp.errors import SettingsError
-from livewarp.stats import STAGES
+from livewarp.live.stats import STAGES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

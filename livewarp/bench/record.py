@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livewarp.errors import SettingsError
-from livewarp.stats import STAGES, Stats
+from livewarp.live.stats import STAGES, Stats
 
 SIZES = {"480p": (640, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 MATRIX_FACES = (1, 2, 3, 4)

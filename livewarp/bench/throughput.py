@@ -13,7 +13,7 @@ from livewarp.bench.checking import Check
 from livewarp.bench.record import COLUMNS, LATENCY, Run, percentiles
 from livewarp.bench.yardstick import Yardstick
 from livewarp.errors import LivewarpError
-from livewarp.filter import FaceFilter
+from livewarp.filtering.filter import FaceFilter
 from livewarp.parameters import Parameters
 from livewarp.sinks.null import NullSink
 from livewarp.sources import Source

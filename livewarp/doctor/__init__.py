@@ -20,7 +20,7 @@ from livewarp import __version__
 from livewarp.doctor import installation
 from livewarp.doctor.finding import Finding, problem
 from livewarp.errors import LivewarpError
-from livewarp.machine import Machine
+from livewarp.system.machine import Machine
 
 __all__ = ["Report", "examine", "headline", "lines", "verdict"]
 
@@ -86,7 +86,7 @@ def examine(
 
     if look("Python", lambda: installation.python(machine)).verdict == "problem":
         return reports
-    from livewarp.doctor.table import for_machine
+    from livewarp.doctor.checks import for_machine
 
     case = _case(machine, config, options)
     for check in for_machine(case):

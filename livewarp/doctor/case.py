@@ -11,10 +11,10 @@ from typing import Any
 import psutil
 
 from livewarp.control.client import Address, Client, parse_address
-from livewarp.devices import VirtualCamera, Webcam, virtual_cameras, webcams
+from livewarp.doctor.devices import VirtualCamera, Webcam, virtual_cameras, webcams
 from livewarp.errors import LivewarpError
-from livewarp.machine import Machine
 from livewarp.settings import Settings
+from livewarp.system.machine import Machine
 
 
 @dataclass(frozen=True)

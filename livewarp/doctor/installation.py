@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livewarp.doctor.finding import Finding, note, ok, problem
-from livewarp.machine import Machine
+from livewarp.system.machine import Machine
 
 if TYPE_CHECKING:
     from livewarp.doctor.case import Case

@@ -14,9 +14,9 @@ from pathlib import Path
 from livewarp.errors import SettingsError
 from livewarp.parameters import Parameters
 from livewarp.sheet.drawing import contact_sheet, neutral
-from livewarp.sheet.finding import find_face
 from livewarp.sheet.layout import DEFAULT_CELL_PX, DEFAULT_COLUMNS, Cell, Layout, chosen, lay_out
-from livewarp.sinks.files import check_output, write_image
+from livewarp.sheet.subject import find_face
+from livewarp.sinks.imagefile import check_output, write_image
 from livewarp.sources.image import is_image
 from livewarp.tracking import FaceTracker
 

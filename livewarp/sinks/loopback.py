@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from pyvirtualcam import PixelFormat
 from pyvirtualcam.util import encode_fourcc
 
-from livewarp import v4l2
 from livewarp.errors import SinkError
 from livewarp.sinks.viewers import viewers_of
+from livewarp.system import v4l2
 
 BACKEND = "livewarp-v4l2"
 FOURCC = "YU12"  # the kernel's name of I420

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from livewarp import v4l2
+from livewarp.system import v4l2
 
 SETTLE_S = 0.02  # between a program's open and the descriptor's being there to be seen; skips those that only look
 SCAN_S = 2.0  # without inotify: how often the holders are looked for

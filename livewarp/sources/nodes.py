@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from livewarp.v4l2 import DEV, SYS, is_virtual, nodes
+from livewarp.system.v4l2 import DEV, SYS, is_virtual, nodes
 
 
 @dataclass(frozen=True)

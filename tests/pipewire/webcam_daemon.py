@@ -68,8 +68,8 @@ def plan_webcam(*args: object) -> Plan:
 
 
 if __name__ == "__main__":
-    import livewarp.daemon
-    from livewarp.cli import main
+    import livewarp.daemon.daemon
+    from livewarp.cli.main import main
 
-    livewarp.daemon.plan_source = plan_webcam
+    livewarp.daemon.daemon.plan_source = plan_webcam
     main()

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livewarp.filter import FaceFilter
+from livewarp.filtering.filter import FaceFilter
 from livewarp.parameters import Parameters
 from livewarp.sources.portrait import PortraitSource
 from webcam import BITS, SQUARE_PX, stamp

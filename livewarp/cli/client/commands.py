@@ -1,0 +1,180 @@
+"""The client commands: `livewarp get`, `set` and their like, over the control port.
+
+They import nothing slow, so that each answers at once: what parameters there are, the daemon tells.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import click
+
+from livewarp.cli.client.completion import complete_assignments, complete_names, completion
+from livewarp.cli.client.daemon_commands import model, reload, source, state, stats, stop
+from livewarp.cli.client.preset_commands import SWITCHES, preset
+from livewarp.cli.client.terminal import Failure, changes, dim, named, over_control, shown, table, values_table
+from livewarp.cli.client.watch import watch
+from livewarp.control.client import Client
+from livewarp.errors import EXIT_USAGE, ControlError, ParameterError
+from livewarp.parameters import Knob, Value
+
+_ASSIGNMENT = re.compile(r"(?P<name>\w+)(?P<how>\+=|-=|=)(?P<value>.*)", re.DOTALL)
+
+
+def _names(names: tuple[str, ...]) -> dict[str, Any]:
+    return {"names": list(names)} if names else {}
+
+
+@click.command("get")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_names)
+@over_control
+def get_(client: Client, names: tuple[str, ...]) -> tuple[Any, str]:
+    """Print live parameters; all of them without a NAME.
+
+    \b
+    livewarp get
+    livewarp get thin eyes
+    livewarp get --json thin
+    """
+    values = client.call("get", _names(names))
+    return values, values_table(values)
+
+
+@click.command("reset")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_names)
+@over_control
+def reset(client: Client, names: tuple[str, ...]) -> tuple[Any, str]:
+    """Set parameters back to the settings; all without a NAME.
+
+    That is to config.toml and the options that the daemon was started with.
+
+    \b
+    livewarp reset
+    livewarp reset thin eyes
+    """
+    values = client.call("reset", _names(names))
+    return values, values_table(values)
+
+
+@click.command("set")
+@click.argument("assignments", nargs=-1, required=True, metavar="NAME=VALUE...", shell_complete=complete_assignments)
+@over_control
+def set_(client: Client, assignments: tuple[str, ...]) -> tuple[Any, str]:
+    """Change live parameters: NAME=VALUE, NAME+=D, NAME-=D.
+
+    From the next frame on, and all of them or none. += and -= stop at the bound. Those that are no
+    numbers take on and off. `livewarp describe` lists them all.
+
+    \b
+    livewarp set thin=0.6 eyes=0.4
+    livewarp set thin+=0.1
+    livewarp set mirror=on
+    """
+    parsed = [_parse_assignment(text) for text in assignments]
+    knobs = _knobs(client)
+    before: dict[str, Value] = client.call("get")
+    after, stopped = dict(before), set()
+    for name, how, text in parsed:
+        knob = knobs.get(name)
+        if knob is None:
+            raise ParameterError(name, text, ", ".join(knobs), f"unknown parameter {name!r}")
+        stopped.discard(name)
+        if how == "=":
+            after[name] = knob.parse(text)
+        else:
+            after[name], at_bound = _moved(knob, after[name], how, text)
+            stopped |= {name} if at_bound else set()
+    values = client.call("set", {name: after[name] for name, _, _ in parsed})
+    return values, changes(before, values, stopped)
+
+
+def _parse_assignment(text: str) -> tuple[str, str, str]:
+    """Name, "=" or "+=" or "-=", and the text of the value."""
+    match = _ASSIGNMENT.fullmatch(text)
+    if match is None:
+        raise Failure(f"set: got {text!r}, allowed: NAME=VALUE, NAME+=D or NAME-=D", EXIT_USAGE)
+    return match["name"], match["how"], match["value"]
+
+
+@click.command("adjust")
+@click.argument("steps", nargs=-1, required=True, metavar="NAME=D...", shell_complete=complete_assignments)
+@click.option("--strict", is_flag=True, help="Refuse to go beyond a bound, instead of stopping there.")
+@over_control
+def adjust(client: Client, steps: tuple[str, ...], strict: bool) -> tuple[Any, str]:
+    """Add D to live parameters; they stop at their bounds.
+
+    Read and changed in one message, so that two keys pressed at once both count.
+
+    \b
+    livewarp adjust thin=0.1 eyes=-0.05
+    """
+    by: dict[str, float] = {}
+    for text in steps:
+        name, equals, step = text.partition("=")
+        try:
+            by[name] = float(step)
+        except ValueError:
+            by[name] = math.nan
+        if not (name and equals and math.isfinite(by[name])):
+            raise Failure(f"adjust: got {text!r}, allowed: NAME=D with a finite number D", EXIT_USAGE)
+    outcomes = client.batch([("get", {"names": list(by)}), ("adjust", {"by": by, "strict": strict})])
+    for outcome in outcomes:
+        if isinstance(outcome, ControlError):
+            raise outcome
+    before, values = outcomes
+    stopped = [name for name, value in values.items() if value != round(before[name] + by[name], 9)]
+    return values, changes(before, values, stopped)
+
+
+def _knobs(client: Client) -> dict[str, Knob]:
+    """What parameters the daemon has; it need not be of this version."""
+    return {
+        name: Knob(name, d["type"], d["default"], d["min"], d["max"], d["unit"], d["help"])
+        for name, d in client.call("describe").items()
+    }
+
+
+def _moved(knob: Knob, value: Value, how: str, text: str) -> tuple[Value, bool]:
+    """The value after a relative change, and whether a bound stopped it."""
+    allowed = f"{knob.name}{how}D with a finite number D, for a parameter that is a number"
+    try:
+        by = float(text)
+    except ValueError:
+        by = math.nan
+    if knob.minimum is None or knob.maximum is None or not math.isfinite(by):
+        raise ParameterError(knob.name, f"{how}{text}", allowed)
+    # Rounded, so that ten steps of 0.1 from 0 end at 1 and not a hair beside it.
+    wanted = round(value + (by if how == "+=" else -by), 9)
+    reached = min(max(wanted, knob.minimum), knob.maximum)
+    return reached, reached != wanted
+
+
+@click.command("describe")
+@over_control
+def describe(client: Client) -> tuple[Any, str]:
+    """List live parameters: value, default, range, what each does.
+
+    \b
+    livewarp describe
+    livewarp describe --json
+    """
+    knobs, values = client.call("describe"), client.call("get")
+    rows = [[dim(title) for title in ("NAME", "VALUE", "DEFAULT", "RANGE", "WHAT IT DOES")]]
+    for name, d in knobs.items():
+        bounds = "on, off" if d["type"] == "bool" else f"{shown(d['min'])} to {shown(d['max'])}"
+        unit = f" {d['unit']}" if d["unit"] else ""
+        value = click.style(shown(values[name]), bold=True)
+        rows.append([named(name), value, shown(d["default"]), bounds + unit, d["help"]])
+    return knobs, table(rows, right=(1, 2))
+
+
+RUNNING: tuple[click.Command, ...] = (state, stats, watch, source, model, reload, stop)
+"""The client commands about the daemon, for the command line to register."""
+
+ADJUSTING: tuple[click.Command, ...] = (set_, get_, adjust, reset, describe, preset, *SWITCHES)
+"""Those about the picture."""
+
+COMMANDS: tuple[click.Command, ...] = (*ADJUSTING, *RUNNING, completion)
+"""All of them."""

@@ -1,0 +1,83 @@
+"""The client commands about the look: presets, and the switches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from livewarp.cli.client.completion import complete_presets
+from livewarp.cli.client.terminal import Failure, dim, named, over_control, shown, table, values_table
+from livewarp.control.client import Client
+from livewarp.errors import EXIT_USAGE
+
+_VERBS = {"list": 0, "save": 1, "delete": 1, "rename": 2}  # and how many names each takes
+_USAGE = "allowed: preset NAME, preset list, preset save NAME, preset delete NAME, preset rename NAME TO"
+
+
+@click.command("preset")
+@click.argument(
+    "words", nargs=-1, metavar="NAME | list | save NAME | delete NAME | rename NAME TO", shell_complete=complete_presets
+)
+@click.option("--force", is_flag=True, help="Save over a preset of that name.")
+@over_control
+def preset(client: Client, words: tuple[str, ...], force: bool) -> tuple[Any, str]:
+    """Put a look on by its name, or keep the present one under a name.
+
+    A preset has a value for every adjustment; strength, mirror and the like stay as they are.
+
+    \b
+    livewarp preset slim            put it on
+    livewarp preset list            those that are shipped, and your own
+    livewarp preset save monday     keep the adjustments as they are now
+    livewarp preset rename monday tuesday
+    livewarp preset delete tuesday
+    """
+    verb, names = (words[0], words[1:]) if words and words[0] in _VERBS else ("load", words)
+    if len(names) != _VERBS.get(verb, 1):
+        raise Failure(f"preset: got {' '.join(words)!r}, {_USAGE}", EXIT_USAGE)
+    if force and verb != "save":
+        raise Failure("preset: --force is for save", EXIT_USAGE)
+    if verb == "load":
+        values = client.load_preset(names[0])
+        worn = {name: value for name, value in values.items() if value}
+        return values, values_table(worn) if worn else f"{named(names[0])} leaves the face as it is"
+    if verb == "list":
+        return _list(client)
+    params: dict[str, Any] = dict(zip(("name", "to"), names, strict=False))
+    if verb == "save":
+        params["replace"] = force
+    result = client.call(f"presets.{verb}", params)
+    done = {"save": "saved", "delete": "deleted", "rename": f"was {names[0]}"}[verb]
+    return result, f"{named(result['name'])}: {done}"
+
+
+def _list(client: Client) -> tuple[Any, str]:
+    result = client.call("presets.list")
+    rows = []
+    for each in result["presets"]:
+        values = ", ".join(f"{name} {shown(value)}" for name, value in each["values"].items() if value)
+        rows.append([named(each["name"]), dim("shipped" if each["shipped"] else "yours"), values or "nothing"])
+    problems = [f"{problem['what']}; {problem['remedy']}" for problem in result["problems"]]
+    return result, "\n".join([table(rows), *problems])
+
+
+def _switch_command(name: str, help_: str) -> click.Command:
+    """A command that turns one switch."""
+
+    def run(client: Client, how: str) -> tuple[Any, str]:
+        on = client.switch(name, {"on": True, "off": False}.get(how))
+        return {name: on}, f"{named(name)}: {click.style(shown(on), bold=True)}"
+
+    argument = click.argument("how", type=click.Choice(["on", "off", "toggle"]), default="toggle")
+    examples = f"Without a word, the other way round.\n\n\b\nlivewarp {name}\nlivewarp {name} on"
+    return click.command(name, help=f"{help_}\n\n{examples}")(argument(over_control(run)))
+
+
+SWITCHES = (
+    _switch_command("freeze", "Hold the last picture."),
+    _switch_command("blank", "Show the privacy picture, and nothing of the camera."),
+    _switch_command("bypass", "Send the picture unfiltered (enabled=off)."),
+    _switch_command("mirror", "Mirror the picture."),
+)
+"""freeze, blank, bypass and mirror."""

@@ -1,0 +1,223 @@
+"""The commands about files and figures: `livewarp apply`, `sheet`, `bench` and `parameters`; no daemon is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from livewarp.cli.options import config_option, load, overlay_option, set_option, source_option, with_model, with_size
+from livewarp.errors import SettingsError
+from livewarp.parameters import knob
+
+if TYPE_CHECKING:
+    from livewarp.settings import Settings
+    from livewarp.tracking import FaceTracker
+
+
+@click.command()
+@click.argument("path_in", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("path_out", metavar="OUT", type=click.Path(path_type=Path))
+@set_option
+@overlay_option
+@click.option("--force", is_flag=True, help="Overwrite OUT.")
+@click.option("--max-faces", type=click.IntRange(1, 16), help="How many faces are followed [4].")
+@with_model
+@config_option
+def apply(
+    path_in: Path,
+    path_out: Path,
+    assignments: tuple[str, ...],
+    overlay: bool,
+    force: bool,
+    max_faces: int | None,
+    model: str | None,
+    detector: str | None,
+    config: Path | None,
+) -> None:
+    """Filter the image or video IN into OUT, deterministically.
+
+    Size, frame rate and, where ffmpeg is installed, sound are kept.
+
+    \b
+    livewarp apply talk.mp4 slim.mp4 --set thin=0.7 --set eyes=0.5
+    """
+    from livewarp.apply import apply_file
+
+    assignments += ("overlay=on",) * overlay
+    tracking = {"max_faces": max_faces, "model": model, "detector": detector}
+    settings, parameters = load(config, assignments, tracking=tracking)
+    with _progress("filtering") as progress:
+        done = apply_file(path_in, path_out, parameters, _tracker(settings), force, progress)
+    for note in done.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(f"{path_out}: {done.frames} frame{'s'[: done.frames != 1]}, {done.with_face} with a face")
+
+
+@click.command()
+@source_option
+@click.option("--size", type=click.Choice(["480p", "720p", "1080p", "4K"]), help="Instead of width and height [720p].")
+@with_size
+@click.option("--faces", type=click.IntRange(1, 4), default=1, show_default=True, help="How many portraits.")
+@click.option("--frames", type=click.IntRange(10), help="How many are measured [600; in the matrix 200].")
+@click.option("--live", is_flag=True, help="In real time, through the engine of run, in turns with a pass-through.")
+@click.option("--seconds", type=click.FloatRange(2), default=20.0, show_default=True, help="How long --live filters.")
+@click.option("--matrix", is_flag=True, help="Every size with 1 to 4 faces; two minutes.")
+@click.option("--startup/--no-startup", default=True, help="Measure the time to the first frame [--startup].")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures there.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="DIR", help="Draw there; needs matplotlib.")
+@click.option("--compare", type=click.Path(path_type=Path), metavar="OLD", help="What changed since that --json.")
+@click.option("--profile", type=click.Path(path_type=Path), metavar="FILE", help=".html, .txt or .json (speedscope).")
+@with_model
+@set_option
+@config_option
+def bench(
+    source: str | None,
+    size: str | None,
+    width: int | None,
+    height: int | None,
+    fps: float | None,
+    loop: bool | None,
+    faces: int,
+    frames: int | None,
+    live: bool,
+    seconds: float,
+    matrix: bool,
+    startup: bool,
+    json_path: Path | None,
+    plot: Path | None,
+    compare: Path | None,
+    profile: Path | None,
+    model: str | None,
+    detector: str | None,
+    assignments: tuple[str, ...],
+    config: Path | None,
+) -> None:
+    """Measure how fast the filter goes on this machine.
+
+    Source, track, warp, null, as fast as they go; then how long a daemon takes to its first frame.
+
+    \b
+    livewarp bench                                  the built-in portrait at 720p
+    livewarp bench --live --size 1080p --faces 2    as in a call, beside a pass-through
+    livewarp bench --matrix --json new.json --compare old.json
+    livewarp bench --source talk.mp4 --profile profile.html
+    """
+    from livewarp.bench.command import Wish, measure
+    from livewarp.bench.record import SIZES
+
+    if size is not None:
+        if width is not None or height is not None:
+            raise SettingsError("--size: got --width or --height, too, allowed: one or the other")
+        width, height = SIZES[size]
+    settings, parameters = load(config, assignments, tracking={"model": model, "detector": detector})
+    wish = Wish(
+        source=source or "portrait",
+        width=width,
+        height=height,
+        fps=fps,
+        loop=True if loop is None else loop,
+        faces=faces,
+        frames=frames or (200 if matrix else 600),
+        live=live,
+        seconds=seconds,
+        matrix=matrix,
+        startup=startup,
+        json=json_path,
+        plot=plot,
+        compare=compare,
+        profile=profile,
+    )
+    measure(wish, parameters, lambda live: _tracker(settings, live), _progress, click.echo)
+
+
+@click.command()
+@click.argument("face", default="portrait")
+@click.argument("path_out", metavar="[OUT]", default="sheet.png", type=click.Path(path_type=Path))
+@click.option("--adjustment", "names", multiple=True, metavar="NAME", help="Which; may be repeated [all].")
+@click.option("--strength", type=click.FloatRange(0, 1, min_open=True), default=1.0, help="Part of the range [1].")
+@set_option
+@click.option("--at", type=click.FloatRange(0), metavar="SECONDS", help="Where in a video to look for a face.")
+@click.option("--columns", type=click.IntRange(1, 8), default=2, show_default=True, help="Adjustments side by side.")
+@click.option("--cell", type=click.IntRange(64, 800), default=200, show_default=True, help="Side of a picture, px.")
+@with_model
+@click.option("--force", is_flag=True, help="Overwrite OUT.")
+@config_option
+def sheet(
+    face: str,
+    path_out: Path,
+    names: tuple[str, ...],
+    strength: float,
+    assignments: tuple[str, ...],
+    at: float | None,
+    columns: int,
+    cell: int,
+    model: str | None,
+    detector: str | None,
+    force: bool,
+    config: Path | None,
+) -> None:
+    """Draw every adjustment on a face, to choose by eye.
+
+    Each at its least, at 0 and at its most; beside them a grid shows what moves where. FACE is an image,
+    a video (its first frame with a face) or `portrait`, the built-in one; OUT is sheet.png unless you
+    say otherwise.
+
+    \b
+    livewarp sheet me.jpg                                    all of them, on you
+    livewarp sheet me.jpg mouth.png --adjustment smile --adjustment mouth_width --strength 0.4
+    """
+    from livewarp.sheet import neutral, sheet_file
+
+    settings, parameters = load(config, assignments, tracking={"model": model, "detector": detector})
+    base = neutral(**{name: parameters[name] for name in (text.partition("=")[0] for text in assignments)})
+    n = sheet_file(face, path_out, names, strength, base, columns, cell, at, _tracker(settings), force)
+    click.echo(f"{path_out}: {n} adjustment{'s'[: n != 1]} on {face}")
+
+
+@click.command("parameters")
+@config_option
+def parameters_(config: Path | None) -> None:
+    """List the parameters there are; no daemon is needed.
+
+    Your own adjustments in config.toml included.
+
+    \b
+    livewarp parameters
+    livewarp describe       what a running daemon has, with its current values
+    """
+    _, start = load(config, ())
+    width = max(map(len, start))
+    for name, value in start.items():
+        k = knob(name)
+        bounds = "on/off" if k.type == "bool" else f"{k.minimum:g}..{k.maximum:g}"
+        click.echo(f"{name:{width}}  {bounds:>6}  {float(value):>5.2g}  {k.help}")
+
+
+def _tracker(settings: Settings, live: bool = False) -> FaceTracker:
+    """A tracker as the settings want it, synchronous unless `live`."""
+    from livewarp.tracking import FaceTracker
+
+    return FaceTracker.from_settings(settings.tracking, live)
+
+
+def _progress(what: str) -> Any:
+    """A progress bar on a terminal, nothing elsewhere; as a context, gives what to call with (done, total)."""
+    from contextlib import contextmanager
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    @contextmanager
+    def bar() -> Any:
+        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+            task = shown.add_task(what, total=None)
+            yield lambda done, total: shown.update(task, completed=done, total=total)
+
+    return bar()
+
+
+COMMANDS = (apply, sheet, parameters_, bench)

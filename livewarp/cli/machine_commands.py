@@ -1,0 +1,160 @@
+"""The commands about the machine rather than the picture: `livewarp doctor`, `devices` and `service`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from livewarp.cli.options import config_option, sink_option, source_option, with_size
+from livewarp.errors import EXIT_RUNTIME
+from livewarp.system.machine import Machine
+
+
+@click.group()
+def service() -> None:
+    """Start livewarp with every login (Linux, systemd).
+
+    And again when it fails. docs/service.md says more.
+
+    \b
+    livewarp service install -- --source webcam --sink virtualcam
+    livewarp service status
+    livewarp service uninstall
+    """
+
+
+@service.command("install")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- OPTIONS OF run]...")
+@click.option("--dry-run", is_flag=True, help="Show the unit; change nothing.")
+@click.option("--sandbox/--no-sandbox", default=True, help="Its own view of the file system [where that works].")
+def service_install(options: tuple[str, ...], dry_run: bool, sandbox: bool) -> None:
+    """Write the unit and start it; once more, to change it.
+
+    OPTIONS are those of `livewarp run`, behind two dashes.
+
+    \b
+    livewarp service install
+    livewarp service install -- --source webcam --sink virtualcam
+    livewarp service install --dry-run
+    """
+    from livewarp.system.service import install, unit
+
+    # What `run` would refuse is refused now, not by the service.
+    group = click.get_current_context().find_root().command
+    assert isinstance(group, click.Group)
+    group.commands["run"].make_context("run", list(options))
+    machine = Machine()
+    wanted = unit(machine, options, sandbox, try_out=not dry_run)
+    done = [wanted.text.rstrip()] if dry_run else install(machine, wanted)
+    for line in done:
+        click.echo(line)
+    for note in wanted.notes:
+        click.echo(f"note: {note}", err=True)
+
+
+@service.command("uninstall")
+def service_uninstall() -> None:
+    """Stop the service and remove its unit; settings stay.
+
+    \b
+    livewarp service uninstall
+    """
+    from livewarp.system.service import uninstall
+
+    for line in uninstall(Machine()):
+        click.echo(line)
+
+
+@service.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def service_status(as_json: bool) -> int:
+    """Tell whether it runs, with its last log lines.
+
+    Exit status 0 while it runs.
+
+    \b
+    livewarp service status
+    """
+    from livewarp.system.service import as_text, status
+
+    found = status(Machine())
+    click.echo(json.dumps(found, indent=2) if as_json else as_text(found))
+    return 0 if found["active"] in ("active", "activating") else EXIT_RUNTIME
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def devices(as_json: bool) -> None:
+    """List webcams and virtual cameras, and what to call them.
+
+    Their formats, who uses them, and the text for --source and --sink.
+
+    \b
+    livewarp devices
+    livewarp devices --json
+    """
+    from livewarp.doctor.devices import as_json as devices_as_json
+    from livewarp.doctor.devices import as_text
+
+    click.echo(json.dumps(devices_as_json(Machine()), indent=2) if as_json else as_text(Machine()))
+
+
+@click.command()
+@config_option
+@source_option
+@sink_option
+@with_size
+@click.option("--control", metavar="HOST:PORT", help="Control port [127.0.0.1:8787].")
+@click.option("--panel", metavar="HOST:PORT", help="Preview page [127.0.0.1:8788].")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def doctor(
+    config: Path | None,
+    source: str | None,
+    sinks: tuple[str, ...],
+    width: int | None,
+    height: int | None,
+    fps: float | None,
+    loop: bool | None,
+    control: str | None,
+    panel: str | None,
+    as_json: bool,
+) -> int:
+    """Check what a call needs, and print the command that mends it.
+
+    With the options that you would give to `livewarp run`. A free webcam is switched on for two
+    seconds to measure it. Exit status 0: a call can be made now; 1: not yet.
+
+    \b
+    livewarp doctor
+    livewarp doctor --source webcam:1 --sink pipewire
+    """
+    from livewarp.doctor import examine, headline, lines, verdict
+
+    video = {"source": source, "sinks": sinks or None, "width": width, "height": height, "fps": fps, "loop": loop}
+    options: dict[str, dict[str, Any]] = {"video": video, "control": {"address": control, "panel": panel}}
+    live, machine = sys.stdout.isatty() and not as_json, Machine()
+    columns = min(shutil.get_terminal_size((100, 24)).columns, 120)
+    if not as_json:
+        click.echo(f"{headline(machine)}\n")
+    reports = examine(
+        config,
+        options,
+        machine,
+        begins=lambda check: click.echo(f"{'':11}{check} ...", nl=False) if live else None,
+        ends=lambda report: None if as_json else click.echo(("\r\x1b[K" if live else "") + lines(report, columns)),
+    )
+    able = all(report.finding.verdict != "problem" for report in reports)
+    if as_json:
+        result = {"able": able, "machine": headline(machine), "checks": [report.as_dict() for report in reports]}
+        click.echo(json.dumps(result, indent=2, default=str))
+    else:
+        click.echo(f"\n{verdict(reports)}")
+    return 0 if able else EXIT_RUNTIME
+
+
+COMMANDS = (doctor, devices, service)

@@ -1,0 +1,1 @@
+"""The line port: JSON-RPC, one message a line, over TCP and a Unix socket."""

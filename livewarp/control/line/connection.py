@@ -1,0 +1,182 @@
+"""One client of the line port: its lines, its replies, its events.
+
+Guarantees: a client that sends nonsense, stops half way, never reads or floods costs itself its
+connection or its time, and the others at most one turn in a fair round; what is kept for a client is
+one line, one reply and one event a topic.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import gevent
+import gevent.lock
+import gevent.socket
+
+from livewarp.control.protocol.dispatch import Methods
+from livewarp.control.protocol.events import Subscription
+from livewarp.control.protocol.jsonrpc import INVALID_REQUEST, MAX_MESSAGE_BYTES, answer, count, failure, read_json
+from livewarp.errors import ControlError
+
+_CHUNK_BYTES = 65_536
+_FAREWELL_S = 1.0  # how long a connection that is being closed may take to read its last reply
+_BURST_S = 0.1  # so much of its share a client may use up at once
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may take.
+
+    Attributes
+    ----------
+    line_s
+        Time from the first byte of a line to its end; between lines a client may be silent for ever.
+    send_s
+        Time to read a reply or an event.
+    messages_per_s
+        Calls; over it, answers wait.
+    """
+
+    line_s: float = 30.0
+    send_s: float = 5.0
+    messages_per_s: float = 5_000.0
+
+
+class Connection:
+    """Serves one client, in the greenlet that calls `serve`; events have one of their own.
+
+    Attributes
+    ----------
+    private
+        Whether it came by the Unix socket, which its owner alone can reach.
+    """
+
+    def __init__(self, sock: gevent.socket.socket, methods: Methods, limits: Limits) -> None:
+        self.private = sock.family == getattr(gevent.socket, "AF_UNIX", None)
+        self._socket = sock
+        self._methods = methods
+        self._limits = limits
+        self._sending = gevent.lock.BoundedSemaphore()  # a reply and an event must not mix
+        self._subscription: Subscription | None = None
+        self._due_s = -math.inf  # when the client has its share again
+
+    def serve(self) -> None:
+        """Answer until the client hangs up. Raises OSError where it is gone."""
+        try:
+            for line in self._lines():
+                # A line that is not JSON ends the connection, because what follows may be meant for another
+                # protocol: the body of a web page's POST to this port must not run.
+                message = read_json(line)
+                self._send(answer(self._methods, message, self))
+                self._rest(count(message))
+        except ControlError as error:
+            self.refuse(error)
+        finally:
+            self._end_events()
+
+    def refuse(self, error: ControlError) -> None:
+        """Say why, then wait for the client to hang up.
+
+        Closing with unread bytes would reset the connection, and that can swallow the reply.
+        """
+        log.debug("control client refused: %s", error)
+        self._end_events()
+        try:
+            self._send(failure(None, error))
+            self._socket.shutdown(gevent.socket.SHUT_WR)
+            with gevent.Timeout(_FAREWELL_S):
+                while self._socket.recv(_CHUNK_BYTES):
+                    pass
+        except (OSError, gevent.Timeout):
+            return  # it is gone already, or had its time
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Send these events, in the place of those of an earlier subscription."""
+        self._end_events()
+        self._subscription = subscription
+        gevent.spawn(self._tell, subscription)  # it starts when this greenlet has sent its reply
+
+    def unsubscribe(self, topics: Iterable[str] | None) -> tuple[str, ...]:
+        """Send no more of these topics, or of any; those that are left."""
+        if self._subscription is None:
+            return ()
+        self._subscription.leave(self._subscription.topics if topics is None else topics)
+        left = self._subscription.topics
+        if not left:
+            self._end_events()
+        return left
+
+    def _end_events(self) -> None:
+        if self._subscription is not None:
+            self._subscription.close()
+            self._subscription = None
+
+    def _tell(self, subscription: Subscription) -> None:
+        """Greenlet: send events until the subscription ends."""
+        try:
+            while (event := subscription.get()) is not None:
+                params = f'{{"topic": "{event.topic}", "data": {event.text}}}'
+                self._send(f'{{"jsonrpc": "2.0", "method": "event", "params": {params}}}')
+        except OSError as error:
+            log.debug("control client does not read its events: %s", error)
+            subscription.dropped = True
+        if subscription.dropped:
+            subscription.close()
+            shut_down(self._socket, gevent.socket.SHUT_RDWR)  # `serve` sees the end
+
+    def _lines(self) -> Iterator[bytes]:
+        """The lines of a client until it hangs up; `ControlError` for one too long or too slow."""
+        pending = bytearray()
+        deadline_s = math.inf
+        while True:
+            end = pending.find(b"\n")
+            if max(end, len(pending) if end < 0 else 0) > MAX_MESSAGE_BYTES:
+                raise _invalid(f"line: got more than the {MAX_MESSAGE_BYTES} bytes allowed")
+            if end >= 0:
+                yield bytes(pending[:end])
+                del pending[: end + 1]
+                deadline_s = time.monotonic() + self._limits.line_s
+                continue
+            self._socket.settimeout(max(deadline_s - time.monotonic(), 0.001) if pending else None)
+            try:
+                chunk = self._socket.recv(_CHUNK_BYTES)
+            except TimeoutError:
+                if not pending or time.monotonic() < deadline_s:
+                    continue  # the greenlet that sends events sets the socket's timeout, too
+                allowed = f"its end within {self._limits.line_s:g} s"
+                raise _invalid(f"line: got half of one and silence, allowed: {allowed}") from None
+            if not chunk:
+                return
+            if not pending:
+                deadline_s = time.monotonic() + self._limits.line_s
+            pending += chunk
+
+    def _send(self, reply: str) -> None:
+        if reply:
+            with self._sending:
+                self._socket.settimeout(self._limits.send_s)
+                self._socket.sendall(reply.encode() + b"\n")
+
+    def _rest(self, messages: int) -> None:
+        """Let the others have their turn; for as long as the client is over its share, wait."""
+        now = time.monotonic()
+        self._due_s = max(self._due_s, now - _BURST_S) + messages / self._limits.messages_per_s
+        gevent.sleep(max(self._due_s - now, 0.0))
+
+
+def shut_down(sock: gevent.socket.socket, how: int) -> None:
+    """Shut a socket down that may be gone already."""
+    try:
+        sock.shutdown(how)
+    except OSError:
+        return
+
+
+def _invalid(text: str) -> ControlError:
+    return ControlError(text, INVALID_REQUEST)

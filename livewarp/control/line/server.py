@@ -1,0 +1,160 @@
+"""The line port: JSON-RPC 2.0, one message a line, over loopback TCP and a Unix socket.
+
+Guarantees: everything runs in greenlets of the hub that started it; clients over the limit are told so.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from pathlib import Path
+
+import gevent.socket
+from gevent.pool import Pool
+from gevent.server import StreamServer
+
+from livewarp.control.client import Address, Client, parse_address
+from livewarp.control.line.connection import Connection, Limits, shut_down
+from livewarp.control.line.unix import listen_unix, unlink
+from livewarp.control.protocol.dispatch import Methods
+from livewarp.control.protocol.jsonrpc import INVALID_REQUEST
+from livewarp.errors import ControlError
+
+__all__ = ["ControlServer", "listen", "parse_address"]
+
+MAX_CONNECTIONS = 300
+_REFUSALS = 50  # connections over the limit that are still told so; beyond, they are just closed
+_FAREWELL_S = 1.0  # how long the replies under way may take when the server stops
+
+log = logging.getLogger(__name__)
+
+
+def listen(address: Address, option: str = "--control") -> gevent.socket.socket:
+    """A listening socket on a loopback address; port 0: any free one.
+
+    Parameters
+    ----------
+    option
+        What a person sets to choose another address; named in errors.
+
+    Raises
+    ------
+    ControlError
+        It cannot be bound; where a livewarp answers there, with its pid.
+    """
+    sock = gevent.socket.socket(address.family, gevent.socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":  # elsewhere it would let two servers share the port
+            sock.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(128)
+    except OSError as error:
+        sock.close()
+        raise ControlError(_why_not(address, option, error)) from None
+    return sock
+
+
+def _why_not(address: Address, option: str, error: OSError) -> str:
+    if error.errno != errno.EADDRINUSE:
+        reason = error.strerror or str(error)
+        return f"cannot listen on {address}: {reason}; choose another address with {option}"
+    try:
+        with Client(str(address), timeout_s=3.0) as client:  # it may be loading weights
+            pid = int(client.call("version")["pid"])
+    except (ControlError, LookupError, TypeError, ValueError):
+        return f"{address} is in use by another program; choose another port with {option}"
+    return (
+        f"livewarp is already running (pid {pid}) on {address}; "
+        f"stop it with `livewarp stop` or choose another port with {option}"
+    )
+
+
+class ControlServer:
+    """Serves the control methods on the line port.
+
+    Parameters
+    ----------
+    methods
+        What clients may call.
+    address
+        Where to listen; after `start`, where it listens (port 0 has become a real one).
+    path
+        A Unix socket to listen at as well; None: at none.
+    must_have_path
+        Whether a socket that cannot be had is an error; else it is a warning, and `path` becomes None.
+    """
+
+    def __init__(
+        self,
+        methods: Methods,
+        address: Address,
+        path: Path | None = None,
+        *,
+        must_have_path: bool = True,
+        limits: Limits | None = None,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
+        self.address = address
+        self.path = path
+        self._must_have_path = must_have_path
+        self._methods = methods
+        self._limits = limits or Limits()
+        self._max_connections = max_connections
+        self._sockets: set[gevent.socket.socket] = set()
+        self._servers: list[StreamServer] = []
+
+    def start(self) -> None:
+        """Listen, and serve from the running hub. Raises `ControlError` where that is not possible."""
+        sock = listen(self.address)
+        self.address = Address(*sock.getsockname()[:2])
+        self._serve_at(sock)
+        try:
+            if self.path is not None:
+                self._serve_at(listen_unix(self.path))
+        except ControlError as error:
+            self.path = None
+            if self._must_have_path:
+                self.stop()
+                raise
+            log.warning("%s; there is none this time", error)
+        self._methods.socket_path = self.path
+
+    def _serve_at(self, sock: gevent.socket.socket) -> None:
+        server = StreamServer(sock, self._serve, spawn=Pool())
+        server.start()
+        self._servers.append(server)
+
+    def stop(self) -> None:
+        """Let the replies under way go out, then hang up; may be called more than once."""
+        servers, self._servers = self._servers, []
+        for server in servers:
+            server.stop_accepting()
+        for sock in self._sockets:
+            shut_down(sock, gevent.socket.SHUT_RD)  # a greenlet that waits for a line sees the end
+        for server in servers:
+            server.stop(timeout=_FAREWELL_S)
+        if len(servers) > 1 and self.path is not None:
+            unlink(self.path)
+
+    def _serve(self, sock: gevent.socket.socket, peer: object) -> None:
+        """One connection, in its own greenlet; the server closes the socket when this returns."""
+        if len(self._sockets) >= self._max_connections + _REFUSALS:
+            return
+        full = len(self._sockets) >= self._max_connections
+        self._sockets.add(sock)
+        connection = Connection(sock, self._methods, self._limits)
+        try:
+            if sock.family != getattr(gevent.socket, "AF_UNIX", None):
+                sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
+            if full:
+                text = f"connections: got one more than the {self._max_connections} allowed"
+                connection.refuse(ControlError(text, INVALID_REQUEST))
+            else:
+                connection.serve()
+        except OSError as error:
+            log.debug("control client %s is gone: %s", peer, error)
+        except Exception:
+            log.exception("control client %s: unexpected", peer)
+        finally:
+            self._sockets.discard(sock)

@@ -1,0 +1,1 @@
+"""What the control plane understands, whatever carries it: the table of methods, messages, events, presets."""

@@ -1,0 +1,161 @@
+"""Runs the control methods for whoever calls: the line port, the web panel, tests.
+
+What a caller did wrong is a `ControlError` with a JSON-RPC 2.0 error code; what livewarp did wrong is
+logged here.
+
+Guarantees: a refused call changes nothing; what one message changes, a batch too, is applied together,
+before the next message of anybody is read.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import reprlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from livewarp.control.protocol import schema
+from livewarp.control.protocol.events import Events
+from livewarp.control.protocol.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, NOT_DONE, invalid_params
+from livewarp.control.protocol.message import Daemon, Session, Turn
+from livewarp.control.protocol.methods import METHODS, PROTOCOL, Method
+from livewarp.control.protocol.presets import Presets
+from livewarp.errors import ControlError, LivewarpError, ParameterError
+
+__all__ = ["METHODS", "PROTOCOL", "Answer", "Daemon", "Method", "Methods", "Session"]
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call came to.
+
+    Attributes
+    ----------
+    text
+        The result as JSON without line breaks.
+    frame
+        Index of the first frame that certainly uses what was changed; None: nothing was.
+    """
+
+    text: str
+    frame: int | None = None
+
+
+class Methods:
+    """The table of methods, bound to one daemon.
+
+    Attributes
+    ----------
+    events
+        Tells subscribers what changes.
+    presets
+        The looks by name.
+    socket_path
+        Where the Unix socket is; the line port sets it.
+    """
+
+    def __init__(self, daemon: Daemon, presets: Presets | None = None) -> None:
+        self.daemon = daemon
+        self.presets = Presets() if presets is None else presets
+        self.socket_path: Path | None = None
+        self.events = Events(
+            {
+                "parameters": lambda: dict(daemon.parameters),
+                "switches": lambda: asdict(daemon.switches),
+                "presets": self.presets.listing,
+                "state": lambda: daemon.state(),
+                "stats": lambda: daemon.stats(),
+                "faces": lambda: daemon.faces(),
+            }
+        )
+        self._failing: set[str] = set()  # methods whose last call raised the unexpected
+
+    def call(self, name: object, params: object, session: Session | None = None) -> Answer:
+        """What one call comes to.
+
+        Raises
+        ------
+        ControlError
+            With the JSON-RPC error code; for a refused param also with data {name, got, allowed}.
+        """
+        [outcome] = self.batch([(name, params)], session)
+        if isinstance(outcome, ControlError):
+            raise outcome
+        return outcome
+
+    def batch(
+        self, calls: Sequence[tuple[object, object]], session: Session | None = None
+    ) -> list[Answer | ControlError]:
+        """What several calls come to, in their order; a refused one changes nothing and stops none.
+
+        What they change is applied together, so that one frame brings it all; later calls see what
+        earlier ones have changed.
+        """
+        turn = Turn(self.daemon, self.presets, self.events, session, self.socket_path)
+        outcomes: list[Answer | ControlError] = []
+        changing: set[int] = set()
+        topics: set[str] = set()
+        for i, (name, params) in enumerate(calls):
+            before = turn.changes
+            try:
+                method = _method(name)
+                outcomes.append(Answer(self._guarded(method.name, partial(_run, method, turn, params))))
+                topics |= set(method.topics)
+            except ControlError as error:
+                outcomes.append(error)
+            if turn.changes != before:
+                changing.add(i)
+        try:
+            self._guarded("change", turn.apply)
+        except ControlError as error:
+            return [error if i in changing else outcome for i, outcome in enumerate(outcomes)]
+        self.events.look(*sorted(topics))
+        return [
+            replace(outcome, frame=turn.frame) if i in changing and isinstance(outcome, Answer) else outcome
+            for i, outcome in enumerate(outcomes)
+        ]
+
+    def _guarded(self, name: str, run: Callable[[], T]) -> T:
+        """What `run` returns; what livewarp did wrong becomes a `ControlError`, logged once an episode."""
+        try:
+            result = run()
+        except ControlError:
+            raise
+        except ParameterError as error:
+            raise invalid_params(error) from None
+        except LivewarpError as error:
+            raise ControlError(str(error), NOT_DONE) from error
+        except Exception as error:
+            if name not in self._failing:  # once an episode: a panel may ask every second
+                log.exception("control method %s failed", name)
+            self._failing.add(name)
+            text = f"{name} failed: {type(error).__name__}; the daemon's log says more"
+            raise ControlError(text, INTERNAL_ERROR) from error
+        if name in self._failing:
+            self._failing.discard(name)
+            log.info("control method %s works again", name)
+        return result
+
+
+def _method(name: object) -> Method:
+    method = METHODS.get(name) if isinstance(name, str) else None
+    if method is None:
+        allowed = ", ".join(METHODS)
+        raise ControlError(f"method: got {reprlib.repr(name)}, allowed: {allowed}", METHOD_NOT_FOUND)
+    return method
+
+
+def _run(method: Method, turn: Turn, params: object) -> str:
+    """The result of a method as JSON."""
+    if not isinstance(params, dict):
+        raise ParameterError("params", params, "an object with names and values")
+    schema.check_params(params, method.params)
+    return json.dumps(method.run(turn, params), allow_nan=False)

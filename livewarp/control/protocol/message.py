@@ -1,0 +1,153 @@
+"""What a control method works with: the daemon that it acts on, and the changes of one message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from livewarp.control.protocol.events import Events, Subscription
+from livewarp.control.protocol.presets import Presets
+from livewarp.parameters import Parameters, Switches, Wanted
+
+if TYPE_CHECKING:
+    from livewarp.settings import Settings
+
+
+class Daemon(Protocol):
+    """What the control plane needs of the daemon. Every call is quick, and is made from the hub thread.
+
+    Attributes
+    ----------
+    initial
+        What `reset` goes back to: the values of the config file and the options at start.
+    settings
+        As they were loaded.
+    """
+
+    initial: Parameters
+    settings: Settings
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters that the next frame uses."""
+
+    @property
+    def switches(self) -> Switches:
+        """What the sinks get instead of the filtered frame."""
+
+    def change(self, wanted: Wanted) -> int:
+        """Use these from the next frame on, swapped whole; the index of the first that certainly does."""
+
+    def sources(self) -> list[dict[str, Any]]:
+        """What `switch_source` may be given: {source, name, current}."""
+
+    def switch_source(self, wanted: str) -> int:
+        """Take frames from there; returns at once. Raises `SettingsError` for what names no source."""
+
+    def use_model(self, model: str) -> None:
+        """Find landmarks with another model; returns at once. Raises `SettingsError` for what names none."""
+
+    def reload(self) -> dict[str, Any]:
+        """Read config.toml anew: {parameters: applied ones, restart: settings that need a restart}."""
+
+    def stats(self) -> dict[str, Any]:
+        """How fast it goes, ready for JSON: plain types, no NaN."""
+
+    def state(self) -> dict[str, Any]:
+        """What the daemon is doing and why, ready for JSON; `since_s` is how long it has been so."""
+
+    def faces(self) -> list[dict[str, Any]]:
+        """The faces of the newest frame, ready for JSON."""
+
+    def stop(self) -> None:
+        """Ask the daemon to end; returns at once, and the answer still goes out."""
+
+
+class Session(Protocol):
+    """A connection that stays, and so can be told of events.
+
+    Attributes
+    ----------
+    private
+        Whether only the user whom livewarp runs for can have made it.
+    """
+
+    private: bool
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Send these events, in the place of those of an earlier subscription."""
+
+    def unsubscribe(self, topics: Iterable[str] | None) -> tuple[str, ...]:
+        """Send no more of these topics, or of any; those that are left."""
+
+
+class Turn:
+    """What one message changes, until it is applied.
+
+    Attributes
+    ----------
+    socket_path
+        Where the daemon's Unix socket is; None: it has none.
+    frame
+        The first that certainly uses what has been applied; None: nothing was.
+    changes
+        Counts them, applied or not.
+    """
+
+    def __init__(
+        self,
+        daemon: Daemon,
+        presets: Presets,
+        events: Events,
+        session: Session | None = None,
+        socket_path: Path | None = None,
+    ) -> None:
+        self.daemon = daemon
+        self.presets = presets
+        self.events = events
+        self.session = session
+        self.socket_path = socket_path
+        self.frame: int | None = None
+        self.changes = 0
+        self._take_over()
+
+    def _take_over(self) -> None:
+        self.parameters = self.daemon.parameters
+        self.switches = self.daemon.switches
+        self._changed = False
+
+    def change(self, parameters: Parameters) -> None:
+        """Use these parameters when the message is through."""
+        self.parameters = parameters
+        self._changed = True
+        self.changes += 1
+
+    def switch(self, switches: Switches) -> None:
+        """Use these switches when the message is through."""
+        self.switches = switches
+        self._changed = True
+        self.changes += 1
+
+    def apply(self) -> None:
+        """Hand what has changed to the daemon."""
+        if self._changed:
+            self._seen(self.daemon.change(Wanted(self.parameters, self.switches)))
+        self._changed = False
+
+    def switch_source(self, wanted: str) -> None:
+        """Take frames from elsewhere, at once."""
+        self._seen(self.daemon.switch_source(wanted))
+        self.changes += 1
+
+    def reload(self) -> dict[str, Any]:
+        """Read the config file, over what the message has changed so far."""
+        self.apply()
+        result = self.daemon.reload()
+        self._take_over()
+        if result["parameters"]:
+            self.change(self.parameters)  # the same again: the answer tells the first frame that uses them
+        return result
+
+    def _seen(self, frame: int) -> None:
+        self.frame = frame if self.frame is None else max(self.frame, frame)

@@ -1,0 +1,238 @@
+"""Presets: looks by name, those shipped with livewarp and a person's own.
+
+A preset is a value for every adjustment; what it does not name is 0. It says nothing of the rest
+(strength, enabled, mirror, ...): a look is put on without turning the filter on or off.
+
+A person's own are TOML files in the config folder, one each, that may be written by hand:
+`presets/NAME.toml` with lines such as `thin = 0.5`.
+
+Guarantees: a name is never a path; a file is written whole or not at all; a damaged one is told and
+skipped.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from platformdirs import user_config_path
+
+from livewarp.control.protocol.jsonrpc import NOT_DONE
+from livewarp.errors import ControlError, ParameterError
+from livewarp.parameters import KNOBS, Knob, Value, check
+from livewarp.system.atomic import write_whole
+
+SHIPPED: Mapping[str, Mapping[str, float]] = {
+    # A little of what everybody asks for; seen beside the original only.
+    "natural": {"thin": 0.25, "cheeks": -0.1, "eyes": 0.15, "nose_width": -0.1},
+    # Narrower everywhere below the eyes, towards a V.
+    "slim": {"thin": 0.7, "cheeks": -0.2, "jaw": -0.25, "chin_width": -0.25, "eyes": 0.15, "nose_width": -0.15},
+    # Large eyes, small nose and chin, fuller lips.
+    "doll": {
+        "thin": 0.45,
+        "chin_width": -0.4,
+        "chin_length": -0.35,
+        "eyes": 0.8,
+        "eye_openness": 0.15,
+        "nose_width": -0.45,
+        "nose_length": -0.2,
+        "mouth_width": -0.15,
+        "upper_lip": 0.35,
+        "lower_lip": 0.25,
+    },
+    # High cheekbones over hollow cheeks, a firm chin, a slim nose, slightly rising eyes.
+    "sculpted": {
+        "thin": 0.15,
+        "cheekbones": 0.35,
+        "cheeks": -0.6,
+        "chin_width": -0.1,
+        "chin_length": 0.15,
+        "eye_tilt": 0.15,
+        "brow_height": 0.1,
+        "nose_width": -0.25,
+        "nose_bridge": -0.3,
+    },
+}
+"""The looks that come with livewarp."""
+
+MAX_OWN = 100
+_MAX_BYTES = 65_536
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 _-]{0,38}[A-Za-z0-9_-])?")
+# What the command line means otherwise, and what Windows takes for a device.
+_RESERVED = re.compile(r"list|save|delete|rename|con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
+_NAME_ALLOWED = "1 to 40 letters, digits, spaces, - and _, from a letter or digit on; not list, save, delete, rename"
+_OTHER_AREAS = {"filter", "picture"}
+
+log = logging.getLogger(__name__)
+
+
+class _Read(NamedTuple):
+    """What a file said when it was read last."""
+
+    stamp: tuple[int, int]
+    values: Mapping[str, Value]
+    problem: str | None
+
+
+class Presets:
+    """The presets there are.
+
+    Parameters
+    ----------
+    folder
+        Where a person's own are; None: `presets` in the user's config folder.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = user_config_path("livewarp") / "presets" if folder is None else folder
+        self._files: dict[str, _Read] = {}  # by file name, so that a listing reads only what has changed
+
+    def listing(self) -> dict[str, Any]:
+        """All of them with their values, and what is wrong with files that are skipped; ready for JSON."""
+        own, problems = self._own()
+        looks = [(name, True, values) for name, values in SHIPPED.items()]
+        looks += [(name, False, values) for name, values in own.items()]
+        return {
+            "presets": [{"name": n, "shipped": shipped, "values": _complete(v)} for n, shipped, v in looks],
+            "problems": problems,
+        }
+
+    def values(self, name: str) -> dict[str, Value]:
+        """The value that a preset gives each adjustment. Raises `ParameterError` for a name there is not."""
+        own, _ = self._own()
+        presets: dict[str, Mapping[str, Value]] = {**SHIPPED, **own}
+        if name not in presets:
+            raise ParameterError("name", name, ", ".join(presets), f"unknown preset {name[:80]!r}")
+        return _complete(presets[name])
+
+    def save(self, name: str, parameters: Mapping[str, Value], replace: bool = False) -> dict[str, Value]:
+        """Keep the adjustments among these parameters under a name; what was kept.
+
+        Parameters
+        ----------
+        replace
+            Whether one of that name may be replaced.
+
+        Raises
+        ------
+        ParameterError
+            The name is not allowed, is shipped, or is taken and `replace` is false.
+        ControlError
+            The file cannot be written.
+        """
+        taken = self._check_new(name)
+        if taken is not None and not replace:
+            raise ParameterError("name", name, "another name, or replace: true", f"there is a preset {taken!r} already")
+        if taken is None and len(self._own()[0]) >= MAX_OWN:
+            raise ParameterError("name", name, f"{MAX_OWN} presets; delete one first")
+        values = {knob: value for knob, value in parameters.items() if knob in adjustments() and value != 0.0}
+        lines = [f"# A preset of livewarp: `livewarp preset '{name}'` puts it on. What is not named is 0.\n"]
+        lines += [f"{knob} = {value!r}\n" for knob, value in values.items()]
+        try:
+            write_whole(self._path(taken or name), "".join(lines))
+        except OSError as error:
+            raise _not_done("save", self.folder, error) from error
+        return _complete(values)
+
+    def delete(self, name: str) -> None:
+        """Forget one of a person's own, a damaged one too."""
+        try:
+            self._path(self._check_own(name)).unlink()
+        except OSError as error:
+            raise _not_done("delete", self.folder, error) from error
+
+    def rename(self, name: str, to: str) -> None:
+        """Give one of a person's own another name, which nothing else has."""
+        path = self._path(self._check_own(name))
+        taken = self._check_new(to, "to")
+        if taken is not None and taken != name:  # a change of case alone is one of name, too
+            raise ParameterError("to", to, "another name", f"there is a preset {taken!r} already")
+        try:
+            os.rename(path, self._path(to))
+        except OSError as error:
+            raise _not_done("rename", self.folder, error) from error
+
+    def _path(self, name: str) -> Path:
+        assert _NAME.fullmatch(name)
+        return self.folder / f"{name}.toml"
+
+    def _check_new(self, name: str, param: str = "name") -> str | None:
+        """The file that has this name already, however written; `ParameterError` if none may have it."""
+        if not _NAME.fullmatch(name) or _RESERVED.fullmatch(name):
+            raise ParameterError(param, name, _NAME_ALLOWED)
+        if name.lower() in SHIPPED:
+            raise ParameterError(param, name, "another name", f"preset {name!r} is shipped with livewarp")
+        return next((own for own in self._names() if own.lower() == name.lower()), None)
+
+    def _check_own(self, name: str) -> str:
+        if name in SHIPPED:
+            raise ParameterError("name", name, "your own presets", f"preset {name!r} is shipped with livewarp")
+        names = self._names()
+        if name not in names:
+            allowed = ", ".join(names) or "none, you have not saved one"
+            raise ParameterError("name", name, allowed, f"no preset {name[:80]!r} of your own")
+        return name
+
+    def _names(self) -> list[str]:
+        """The names of a person's own, damaged ones too."""
+        return sorted(path.stem for path in self._paths() if _NAME.fullmatch(path.stem))
+
+    def _paths(self) -> list[Path]:
+        try:
+            return sorted(path for path in self.folder.iterdir() if path.suffix == ".toml" and path.name[0] != ".")
+        except OSError:
+            return []  # there is no folder before the first preset
+
+    def _own(self) -> tuple[dict[str, Mapping[str, Value]], list[dict[str, str]]]:
+        """A person's own presets, and what is wrong with files that are none."""
+        presets: dict[str, Mapping[str, Value]] = {}
+        problems: list[dict[str, str]] = []
+        before, self._files = self._files, {}
+        for path in self._paths():
+            read = self._files[path.name] = _read(path, before.get(path.name))
+            if read.problem is None:
+                presets[path.stem] = read.values
+                continue
+            problem = {"what": f"preset {path}: {read.problem}", "remedy": "mend the file, or delete it"}
+            problems.append(problem)
+            if path.name not in before or before[path.name].problem != read.problem:
+                log.warning("%s; %s", problem["what"], problem["remedy"])
+        return presets, problems
+
+
+def adjustments() -> dict[str, Knob]:
+    """The knobs that a preset turns, by name."""
+    return {name: knob for name, knob in KNOBS.items() if knob.area not in _OTHER_AREAS}
+
+
+def _complete(values: Mapping[str, Value]) -> dict[str, Value]:
+    return {name: values.get(name, 0.0) for name in adjustments()}
+
+
+def _read(path: Path, known: _Read | None) -> _Read:
+    """What a file says; what is known of it, where it has not changed."""
+    try:
+        status = path.stat()
+        stamp = (status.st_mtime_ns, status.st_size)
+        if known is not None and known.stamp == stamp:
+            return known
+        if not _NAME.fullmatch(path.stem) or _RESERVED.fullmatch(path.stem):
+            return _Read(stamp, {}, f"its name is none that a preset may have; allowed: {_NAME_ALLOWED}")
+        if path.stem.lower() in SHIPPED:
+            return _Read(stamp, {}, "livewarp has a preset of that name; give yours another")
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:  # reading a pipe would never end
+            return _Read(stamp, {}, f"allowed: a plain file of at most {_MAX_BYTES} bytes")
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _Read(stamp, check(values, adjustments()), None)
+    except (OSError, ValueError, RecursionError) as error:  # not TOML, not UTF-8, a `ParameterError`
+        return _Read((0, 0), {}, str(error))
+
+
+def _not_done(what: str, folder: Path, error: OSError) -> ControlError:
+    return ControlError(f"cannot {what} a preset in {folder}: {error.strerror or error}", NOT_DONE)

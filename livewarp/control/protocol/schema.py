@@ -1,0 +1,202 @@
+"""JSON Schema of what the control plane takes and tells, and the check of params against it.
+
+The schemas of the methods are in their table (`livewarp.control.protocol.dispatch`); those that several share, or that
+depend on which parameters there are, are here. `description` doubles as the "allowed" of an error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from livewarp.control.protocol.events import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ
+from livewarp.errors import ParameterError
+from livewarp.parameters import KNOBS, Knob
+
+if TYPE_CHECKING:
+    from livewarp.control.protocol.dispatch import Method
+
+Schema = Mapping[str, Any]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def record(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None, more: bool = False) -> Schema:
+    """An object with these members; `more`: and perhaps others."""
+    schema: dict[str, Any] = {"type": "object", "properties": {**required, **(optional or {})}}
+    if required:
+        schema["required"] = list(required)
+    return schema if more else {**schema, "additionalProperties": False}
+
+
+def listing(item: Schema, description: str | None = None) -> Schema:
+    """An array of such items."""
+    schema = {"type": "array", "items": item}
+    return schema if description is None else {**schema, "description": description}
+
+
+def reference(name: str) -> Schema:
+    """One of `$defs`."""
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def nullable(schema: Schema) -> Schema:
+    """That, or null."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+ANY: Schema = {}
+BOOL: Schema = {"type": "boolean", "description": "true or false"}
+INTEGER: Schema = {"type": "integer", "description": "an integer"}
+NUMBER: Schema = {"type": "number", "description": "a number"}
+TEXT: Schema = {"type": "string", "description": "a text"}
+
+NONE = record({})
+NAMES = record({}, {"names": listing(TEXT, "a list of parameter names")})
+ON = record({}, {"on": {**BOOL, "description": "true or false; left out: the other way round"}})
+BY: Schema = {
+    "type": "object",
+    "additionalProperties": NUMBER,
+    "description": "an object with names and what to add to each",
+}
+TOPICS = listing(TEXT, "a list of topics")
+RATE: Schema = {
+    "type": "number",
+    "minimum": MIN_RATE_HZ,
+    "maximum": MAX_RATE_HZ,
+    "default": DEFAULT_RATE_HZ,
+    "description": f"a number from {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g}",
+}
+PROBLEM = record({"what": TEXT, "remedy": TEXT})
+
+_QUANTILES = record({"p50_ms": NUMBER, "p95_ms": NUMBER, "p99_ms": NUMBER}, more=True)
+_DEFS: Mapping[str, Schema] = {
+    "switches": record({"blank": BOOL, "freeze": BOOL}),
+    "preset": record({"name": TEXT, "shipped": BOOL, "values": reference("parameters")}),
+    "presets": record({"presets": listing(reference("preset")), "problems": listing(PROBLEM)}),
+    "knob": record(
+        {
+            "type": {"enum": ["float", "bool"]},
+            "default": reference("value"),
+            "min": nullable(NUMBER),
+            "max": nullable(NUMBER),
+            "unit": TEXT,
+            "help": TEXT,
+            "area": TEXT,
+            "initial": reference("value"),
+        }
+    ),
+    "value": {"type": ["number", "boolean"]},
+    "state": record(
+        {"state": TEXT, "reason": TEXT, "since_s": NUMBER, "source": TEXT, "sinks": listing(TEXT)},
+        {
+            "conditions": listing(record({"state": TEXT, "reason": TEXT, "since_s": NUMBER}, more=True)),
+            "outputs": listing(
+                record(
+                    {"name": TEXT, "problem": nullable(TEXT), "watched": nullable(BOOL), "dropped": INTEGER}, more=True
+                )
+            ),
+            "switches": reference("switches"),
+            "model": TEXT,
+            "problems": listing(PROBLEM),
+        },
+        more=True,
+    ),
+    "stats": record(
+        {
+            "fps": NUMBER,
+            "frames": INTEGER,
+            "budget_ms": NUMBER,
+            "late": INTEGER,
+            "dropped": INTEGER,
+            "faces": INTEGER,
+            "latency": _QUANTILES,
+            "stages": {"type": "object", "additionalProperties": _QUANTILES},
+            "cpu_percent": NUMBER,
+            "memory_mb": NUMBER,
+        },
+        more=True,
+    ),
+    "face": record(
+        {
+            "id": INTEGER,
+            "confidence": NUMBER,
+            "box": listing(NUMBER, "x0, y0, x1, y1, px"),
+            "yaw_deg": NUMBER,
+            "pitch_deg": NUMBER,
+            "roll_deg": NUMBER,
+        },
+        more=True,
+    ),
+    "source": record({"source": TEXT, "name": TEXT, "current": BOOL}, more=True),
+    "error": record({"code": INTEGER, "message": TEXT}, {"data": ANY}),
+}
+EVENTS: Mapping[str, Schema] = {
+    "parameters": reference("parameters"),
+    "switches": reference("switches"),
+    "presets": reference("presets"),
+    "state": reference("state"),
+    "stats": reference("stats"),
+    "faces": listing(reference("face")),
+}
+"""What the events of each topic carry."""
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "array": (list,),
+    "boolean": (bool,),
+    "number": (int, float),
+    "object": (dict,),
+    "string": (str,),
+}
+
+
+def document(methods: Iterable[Method], protocol: int) -> dict[str, Any]:
+    """All there is, as one JSON Schema document; its `methods` and `events` refer to its `$defs`."""
+    values = {name: _knob(knob) for name, knob in KNOBS.items()}
+    parameters = {"type": "object", "properties": values, "additionalProperties": False}
+    return {
+        "$schema": DIALECT,
+        "protocol": protocol,
+        "$defs": {**_DEFS, "parameters": parameters},
+        "methods": {
+            m.name: {"help": m.help, "changes": m.changes, "params": m.params, "result": m.result} for m in methods
+        },
+        "events": dict(EVENTS),
+    }
+
+
+def _knob(knob: Knob) -> Schema:
+    about = {"description": knob.help, "default": knob.default}
+    if knob.type == "bool":
+        return {"type": "boolean", **about}
+    return {"type": "number", "minimum": knob.minimum, "maximum": knob.maximum, **about}
+
+
+def check_params(params: Mapping[str, Any], schema: Schema) -> None:
+    """Refuse params that their schema does not allow (`ParameterError`); a `$ref` is left to its method."""
+    if "$ref" in schema:
+        return
+    known = schema["properties"]
+    for name, value in params.items():
+        if name not in known:
+            allowed = ", ".join(known) or "no params"
+            raise ParameterError(name, value, allowed, f"unknown param {name[:80]!r}")
+        if not _is(value, known[name]):
+            raise ParameterError(name, value, known[name]["description"])
+    for name in schema.get("required", ()):
+        if name not in params:
+            raise ParameterError(name, None, known[name]["description"], f"param {name!r} is missing")
+
+
+def _is(value: object, schema: Schema) -> bool:
+    """Whether a value is what this part of a schema of params says; it knows the keywords that those use."""
+    if not isinstance(value, _TYPES[schema["type"]]):
+        return False
+    if isinstance(value, list):
+        return all(_is(item, schema["items"]) for item in value)
+    if schema["type"] == "number":
+        assert isinstance(value, (int, float))
+        bounds = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+        return not isinstance(value, bool) and bounds[0] <= value <= bounds[1]
+    return True

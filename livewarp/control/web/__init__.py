@@ -1,0 +1,1 @@
+"""The panel: pages, streams of frames and events over HTTP."""

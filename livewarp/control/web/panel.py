@@ -1,0 +1,297 @@
+"""The web panel: a page with the live preview and a control for every parameter, on loopback only.
+
+Every control method has a path, `/api/NAME`: GET where it changes nothing, POST where it does. Beside
+them, `/api/events?topics=A,B` streams what changes as server-sent events, `/preview.mjpeg` what the
+sinks get, `/split.mjpeg` that below the frame as it came, and `/snapshot.jpg` is one picture.
+
+Any web page that a browser shows can send requests to a loopback port, so each request is checked:
+`Host` (against DNS rebinding), who sent it (`Sec-Fetch-Site`, `Origin`), and changes come only by
+POST with a JSON content type, which other origins cannot send without a permission that is never given.
+
+Guarantees: everything runs in greenlets of the hub that started it; nobody waits for a slow client.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import gevent
+import gevent.socket
+from gevent.pool import Pool
+from gevent.pywsgi import LoggingLogAdapter, WSGIHandler, WSGIServer
+from werkzeug.exceptions import Forbidden, HTTPException, ServiceUnavailable, UnsupportedMediaType
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from livewarp.control.client import Address
+from livewarp.control.line.server import listen
+from livewarp.control.protocol.dispatch import METHODS, Methods
+from livewarp.control.protocol.jsonrpc import (
+    INTERNAL_ERROR,
+    MAX_MESSAGE_BYTES,
+    METHOD_NOT_FOUND,
+    invalid_params,
+    read_json,
+)
+from livewarp.control.web.streams import EVENTS_TYPE, PICTURES_TYPE, Streams, close_all
+from livewarp.errors import ControlError, ParameterError
+from livewarp.sinks.preview import Preview
+
+MAX_CONNECTIONS = 300
+_REFUSALS = 50  # connections over the limit that are told so at a time; beyond, they wait for their refusal
+_REFUSAL_S = 1.0  # how long one that is refused may take to read why
+_SILENCE_S = 60.0  # how long a kept connection may be idle, or a viewer may read nothing
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), display-capture=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_STATIC = {  # the only files there are: path, file, type
+    "/": ("index.html", "text/html"),
+    "/panel.css": ("panel.css", "text/css"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/icons.svg": ("icons.svg", "image/svg+xml"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript")
+        for name in ("controls", "dom", "figures", "link", "panel", "presets", "stage", "theme")
+    },
+}
+_HTTP_STATUS = {METHOD_NOT_FOUND: 404, INTERNAL_ERROR: 500}  # other errors are the caller's: 400
+
+log = logging.getLogger(__name__)
+
+
+class _Handler(WSGIHandler):  # type: ignore[misc]  # gevent comes without types
+    """pywsgi's handler, with deadlines, and without a traceback for what clients do."""
+
+    # pywsgi compares args[0], which of a timeout is a text.
+    ignored_socket_errors: tuple[Any, ...] = (*WSGIHandler.ignored_socket_errors, "timed out")
+
+    def handle(self) -> None:
+        with self.rfile:  # else the garbage collector closes it, in any thread, and the hub's loop is for one only
+            if self.server.pool.free_count() < _REFUSALS:
+                _refuse_connection(self.socket)
+            self.socket.settimeout(_SILENCE_S)
+            super().handle()
+
+    def _connection_upgrade_requested(self) -> bool:
+        """Never granted: pywsgi would hand the bare connection over, and who reads a body there waits for its end."""
+        return False
+
+    def get_environ(self) -> dict[str, Any]:
+        return {**super().get_environ(), "livewarp.socket": self.socket}
+
+    def read_request(self, raw_requestline: str) -> Any:
+        try:
+            return super().read_request(raw_requestline)
+        except OSError as error:
+            raise ValueError(f"half a request: {error}") from None
+
+
+class _Request(Request):
+    max_content_length = MAX_MESSAGE_BYTES
+
+
+class Panel:
+    """Serves the page, the preview and the control methods over HTTP.
+
+    Parameters
+    ----------
+    methods
+        What the page may call; shared with the line port, so that both tell of each other's changes.
+    preview
+        Where frames come from; whoever made it starts it, and closes it *before* the panel stops.
+    address
+        Where to listen; after `start`, where it listens (port 0 has become a real one).
+    """
+
+    def __init__(self, methods: Methods, preview: Preview, address: Address) -> None:
+        self.address = address
+        self._methods = methods
+        self._preview = preview
+        self._files = _read_static()
+        self._routes = self._map()
+        self._server: WSGIServer | None = None
+
+    @property
+    def url(self) -> str:
+        """Where to point a browser."""
+        return f"http://{self.address}/"
+
+    def start(self) -> None:
+        """Listen, and serve from the running hub. Raises `ControlError` where that is not possible."""
+        sock = listen(self.address, "--panel")
+        self.address = Address(*sock.getsockname()[:2])
+        names = {str(self.address), f"localhost:{self.address.port}"}
+        self._hosts = names | {name.removesuffix(":80") for name in names}  # browsers leave out the default
+        self._streams = Streams(self._methods, self._preview)
+        self._server = WSGIServer(
+            sock,
+            self._serve,
+            spawn=Pool(MAX_CONNECTIONS + _REFUSALS),
+            handler_class=_Handler,
+            log=None,
+            error_log=LoggingLogAdapter(log, logging.DEBUG),  # malformed requests
+            # Given, because pywsgi would ask the resolver for it.
+            environ={"SERVER_NAME": self.address.host},
+        )
+        self._server.start()
+
+    def stop(self) -> None:
+        """Let the replies under way go out, then hang up; may be called more than once."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        self._streams.close()
+        server.stop(timeout=0.2)  # kept connections never end by themselves
+
+    def _map(self) -> Map:
+        def call(name: str) -> Callable[[_Request], Response]:
+            return lambda request: self._call(name, request)
+
+        rules = [
+            *(Rule(path, endpoint=self._page, methods=["GET"]) for path in _STATIC),
+            Rule("/preview.mjpeg", endpoint=self._stream, methods=["GET"]),
+            Rule("/split.mjpeg", endpoint=self._stream, methods=["GET"]),
+            Rule("/api/events", endpoint=self._events, methods=["GET"]),
+            Rule("/snapshot.jpg", endpoint=self._snapshot, methods=["GET"]),
+            *(
+                Rule(f"/api/{m.name}", endpoint=call(m.name), methods=["POST" if m.changes else "GET"])
+                for m in METHODS.values()
+            ),
+        ]
+        return Map(rules, merge_slashes=False)
+
+    def _serve(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """The WSGI application."""
+        request = _Request(environ)
+        try:
+            self._check_sender(request)
+            endpoint, _ = self._routes.bind("localhost").match(request.path, request.method)
+            response: Response = endpoint(request)
+        except HTTPException as error:
+            response = _refusal(error, request)
+        except OSError as error:  # the client is gone, or takes too long for its body
+            log.debug("panel client is gone: %s", error)
+            response = Response(status=400, headers={"Connection": "close"})
+        except Exception:
+            log.exception("panel: %s %s failed", request.method, request.path)
+            response = _error(500, INTERNAL_ERROR, "unexpected; the daemon's log says more")
+        response.headers.extend(_HEADERS)
+        return response(environ, start_response)
+
+    def _check_sender(self, request: _Request) -> None:
+        """Refuse what other web pages sent; whoever is no browser sends none of these but Host."""
+        host = request.environ.get("HTTP_HOST", "").lower()
+        if host not in self._hosts:
+            allowed = " or ".join(sorted(self._hosts))
+            raise Forbidden(f"Host: got {host[:80]!r}, allowed: {allowed}; tunnels need the same port number")
+        site = request.headers.get("Sec-Fetch-Site", "none")
+        followed_link = request.path == "/" and request.method == "GET"  # shows nothing to who made the link
+        if site not in {"same-origin", "none"} and not followed_link:
+            raise Forbidden(f"Sec-Fetch-Site: got {site[:80]!r}, allowed: the panel's own page")
+        origin = request.headers.get("Origin", f"http://{host}").lower()
+        if origin != f"http://{host}":
+            raise Forbidden(f"Origin: got {origin[:80]!r}, allowed: http://{host}")
+
+    def _page(self, request: _Request) -> Response:
+        body, mimetype = self._files[request.path]
+        return Response(body, mimetype=mimetype)
+
+    def _call(self, name: str, request: _Request) -> Response:
+        try:
+            params: object = {}
+            if METHODS[name].changes:
+                if request.mimetype != "application/json":
+                    raise UnsupportedMediaType("Content-Type: allowed: application/json")
+                params = read_json(request.get_data())
+            answer = self._methods.call(name, params)
+        except ControlError as error:
+            return _control_error(error)
+        response = _json(answer.text)
+        if answer.frame is not None:
+            response.headers["Livewarp-Frame"] = str(answer.frame)
+        return response
+
+    def _events(self, request: _Request) -> Response:
+        """Server-sent events: `topics` separated by commas, at most `rate_hz` of each a second."""
+        try:
+            subscriptions = self._streams.subscribe(request.args)
+        except ParameterError as error:
+            return _control_error(invalid_params(error))
+        events = self._streams.events(request.environ["livewarp.socket"], subscriptions)
+        response = Response(events, content_type=EVENTS_TYPE)
+        response.call_on_close(lambda: close_all(subscriptions))  # also where nothing was ever sent
+        return response
+
+    def _snapshot(self, request: _Request) -> Response:
+        jpeg = self._streams.snapshot()
+        if jpeg is None:
+            raise ServiceUnavailable("no frame came; `livewarp state` says why")
+        return Response(jpeg, mimetype="image/jpeg")
+
+    def _stream(self, request: _Request) -> Response:
+        if request.method == "HEAD":
+            return Response(content_type=PICTURES_TYPE)
+        pictures = self._streams.pictures(request.environ["livewarp.socket"], split=request.path == "/split.mjpeg")
+        return Response(pictures, content_type=PICTURES_TYPE)
+
+
+def _refuse_connection(sock: gevent.socket.socket) -> None:
+    """Tell one connection too many so, and hang up when it has read that; whoever asks is answered.
+
+    Closing with unread bytes would reset the connection, and that can swallow the answer.
+    """
+    text = json.dumps({"error": {"code": 503, "message": f"connections: allowed: {MAX_CONNECTIONS}", "data": None}})
+    head = {"Content-Type": "application/json", "Content-Length": len(text), "Connection": "close", "Retry-After": 1}
+    lines = [f"{name}: {value}" for name, value in {**head, **_HEADERS}.items()]
+    try:
+        with gevent.Timeout(_REFUSAL_S):
+            sock.sendall("\r\n".join(["HTTP/1.1 503 Service Unavailable", *lines, "", text]).encode())
+            sock.shutdown(gevent.socket.SHUT_WR)
+            while sock.recv(65_536):
+                pass
+    except (OSError, gevent.Timeout):
+        return  # it is gone already, or had its time
+
+
+def _read_static() -> Mapping[str, tuple[bytes, str]]:
+    folder = importlib.resources.files("livewarp.control") / "static"
+    return {path: ((folder / file).read_bytes(), kind) for path, (file, kind) in _STATIC.items()}
+
+
+def _json(text: str, status: int = 200) -> Response:
+    return Response(text, status=status, mimetype="application/json")
+
+
+def _control_error(error: ControlError) -> Response:
+    return _error(_HTTP_STATUS.get(error.code, 400), error.code, str(error), error.data)
+
+
+def _error(status: int, code: int, message: str, data: object = None) -> Response:
+    error = {"code": code, "message": message, "data": data}
+    return _json(json.dumps({"error": error}), status)
+
+
+def _refusal(error: HTTPException, request: _Request) -> Response:
+    """An HTTP error as JSON; its code is the HTTP status, where control errors have negative ones."""
+    status = error.code or 500
+    log.debug("panel refused %s %s: %s", request.method, request.path, error)
+    response = _error(status, status, error.description or error.name)
+    for name, value in error.get_headers(request.environ):
+        if name == "Allow":
+            response.headers[name] = value
+    return response

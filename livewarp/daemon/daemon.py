@@ -1,0 +1,382 @@
+"""The daemon: builds the parts from Settings, runs them, and takes them down in order.
+
+The main thread runs the gevent hub: control port, preview page, signals. The frame loop has native
+threads of its own (`livewarp.live.engine`) and rings the hub when it ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gevent
+import gevent.event
+import gevent.hub
+
+from livewarp.control.client import parse_address
+from livewarp.control.line.server import ControlServer
+from livewarp.control.line.unix import AUTO, socket_path
+from livewarp.control.protocol.dispatch import Methods
+from livewarp.control.web.panel import Panel
+from livewarp.daemon.kept import Kept
+from livewarp.daemon.report import differences, face_of, sources_of, state_of
+from livewarp.errors import SettingsError, SourceError
+from livewarp.filtering.filter import FaceFilter
+from livewarp.live.engine import Engine
+from livewarp.live.stats import ProcessMeter
+from livewarp.parameters import KNOBS, Parameters, Switches, Value, Wanted
+from livewarp.settings import Settings
+from livewarp.sinks import Sink, open_sink
+from livewarp.sinks.preview import Preview
+from livewarp.sources import plan_source
+from livewarp.system import notify
+from livewarp.tracking import FaceTracker
+from livewarp.tracking.models import MODELS
+
+# How long a thread that computes may keep the GIL from one that wants it: Python's 5 ms would show
+# in the frame loop whenever a control message is parsed.
+SWITCH_INTERVAL_S = 0.0005
+STATUS_EVERY_S = 1.0
+KEEP_EVERY_S = 1.0
+ALIVE_S = 10.0  # since the loop's last turn: it hangs, and the watchdog is to know
+
+_log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """The running program: what the control methods act on.
+
+    Parameters
+    ----------
+    settings
+        Everything fixed at start-up.
+    parameters
+        What `reset` goes back to, and what it starts with, unless `start` says otherwise.
+    max_frames, max_duration_s
+        End by itself after so many frames sent or seconds; None: run until stopped.
+    blank
+        Begin blanked: no frame of the camera is sent before somebody turns that off.
+    reread
+        Loads the settings anew, as at start; None: there is nothing to load them from.
+    start
+        The parameters to start with; None: `parameters`.
+    kept
+        Where parameters and blank are kept for the next start; None: nowhere.
+
+    Raises
+    ------
+    LivewarpError
+        Some part cannot be had: a port, a file, a sink.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        parameters: Parameters,
+        max_frames: int | None = None,
+        max_duration_s: float | None = None,
+        *,
+        blank: bool = False,
+        reread: Callable[[], tuple[Settings, Parameters]] | None = None,
+        start: Parameters | None = None,
+        kept: Kept | None = None,
+    ) -> None:
+        self.initial = parameters
+        self._start = parameters if start is None else start
+        self._kept = kept
+        self._changed = gevent.event.Event()  # since kept values were written last
+        self.settings = settings
+        self._reread = reread
+        self._process = ProcessMeter()
+        self._ended = gevent.event.Event()
+        # The only thing that another thread may do to the hub is to ring this.
+        self._doorbell = gevent.hub.get_hub().loop.async_()
+        self._doorbell.start(self._ended.set)
+        self._preview = Preview()
+        # Ports first: a second daemon must fail at once, before it takes the webcam.
+        methods = Methods(self)
+        self._control = ControlServer(
+            methods,
+            parse_address(settings.control.address),
+            socket_path(settings.control.socket),
+            must_have_path=settings.control.socket != AUTO,
+        )
+        self._panel = Panel(methods, self._preview, parse_address(settings.control.panel))
+        try:
+            self._control.start()
+            self._panel.start()
+            self._engine = self._build_engine(max_frames, max_duration_s, Switches(blank=blank))
+        except BaseException:
+            self._stop_servers()
+            raise
+
+    def _build_engine(self, max_frames: int | None, max_duration_s: float | None, switches: Switches) -> Engine:
+        video = self.settings.video
+        plan = plan_source(video.source, video.width, video.height, video.fps, video.loop, video.fit)
+        _log.info("source: %s", plan.name)
+        sinks: list[Sink] = []
+        recordings: list[Sink] = []
+        try:
+            for wanted in video.sinks:
+                sink = open_sink(wanted, plan.width, plan.height, plan.fps, self.panel_url)
+                if sink is not None:
+                    sinks.append(sink)
+                    recordings += [sink] if wanted.startswith("file:") else []
+                    _log.info("sink: %s", sink.name)
+        except BaseException:
+            for sink in sinks:
+                sink.close()
+            raise
+        self._plan = plan
+        return Engine(
+            plan,
+            self._make_filter,
+            self._start,
+            sinks,
+            self._preview,
+            switches=switches,
+            recordings=recordings,
+            model=self.settings.tracking.model,
+            on_demand=video.on_demand,
+            grace_s=video.grace,
+            max_frames=max_frames,
+            max_duration_s=max_duration_s,
+            on_end=self._doorbell.send,
+        )
+
+    def _make_filter(self) -> FaceFilter:
+        """The filter with its model; takes a second. Called in a thread of the engine."""
+        tracker = FaceTracker.from_settings(self.settings.tracking, live=True)
+        return FaceFilter(self._start, tracker, self.settings.warping.glide)
+
+    @property
+    def control_address(self) -> str:
+        """HOST:PORT of the control port."""
+        return str(self._control.address)
+
+    @property
+    def panel_url(self) -> str:
+        """Where a browser shows the preview."""
+        return self._panel.url
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters that the next frame uses."""
+        return self._engine.parameters
+
+    @property
+    def switches(self) -> Switches:
+        """What the sinks get instead of the filtered frame."""
+        return self._engine.switches
+
+    def change(self, wanted: Wanted) -> int:
+        """Use these from the next frame on; the number of the first that certainly does."""
+        self._engine.wanted = wanted
+        self._changed.set()
+        return self._engine.begun
+
+    def sources(self) -> list[dict[str, Any]]:
+        """What `switch_source` may be given, beside paths of files: {source, name, current}."""
+        return sources_of(self._engine, self._plan.name)
+
+    def switch_source(self, wanted: str) -> int:
+        """Read from another source; the number of the first frame that may be its.
+
+        Raises
+        ------
+        SettingsError
+            The text names no source. One that cannot be opened is a state, with its reason.
+        """
+        video, plan = self.settings.video, self._plan
+        try:
+            self._plan = plan_source(wanted, plan.width, plan.height, plan.fps, video.loop, video.fit)
+        except SourceError as error:
+            raise SettingsError(str(error)) from None
+        self._engine.switch_source(self._plan)
+        return self._engine.begun
+
+    def use_model(self, model: str) -> None:
+        """Find landmarks with another model, once it is loaded; returns at once.
+
+        Raises
+        ------
+        SettingsError
+            There is no model of that name. One that cannot be loaded is a problem of the state.
+        """
+        if model not in MODELS:
+            raise SettingsError(f"model: got {model!r}, allowed: {', '.join(MODELS)}")
+        self._engine.use_model(model)
+
+    def reload(self) -> dict[str, Any]:
+        """Read the settings anew; what changed among the parameters is applied, the rest is named.
+
+        Returns
+        -------
+        dict
+            {"parameters": {name: value}, "restart": ["table.key", ...]}.
+
+        Raises
+        ------
+        SettingsError
+            They cannot be read; nothing has changed then.
+        """
+        if self._reread is None:
+            raise SettingsError("settings: this daemon was started without a file, allowed: a restart with --config")
+        settings, initial = self._reread()
+        changed = {name: value for name, value in initial.items() if value != self.initial[name]}
+        if changed:
+            self.change(Wanted(self.parameters.replace(**changed), self.switches))
+        restart = differences(self.settings, settings)
+        self.initial = initial
+        if self._kept is not None:
+            self._kept.reload({**Parameters(), **_known(settings.parameters)}, initial)
+        return {"parameters": changed, "restart": restart}
+
+    def stats(self) -> dict[str, Any]:
+        """The loop's figures, and what the process costs."""
+        budget_ms = round(1000.0 / self._plan.fps, 3)
+        return {**self._engine.stats.as_dict(), "budget_ms": budget_ms, **self._process.as_dict()}
+
+    def state(self) -> dict[str, Any]:
+        """What the daemon is doing, why and for how long."""
+        return state_of(self._engine)
+
+    def faces(self) -> list[dict[str, Any]]:
+        """The faces of the newest frame."""
+        return [face_of(face) for face in self._engine.faces]
+
+    def stop(self) -> None:
+        """Ask the loop to end; returns at once."""
+        self._engine.stop()
+
+    def run(self) -> None:
+        """Run until asked to stop, until the source ends, or until something fails.
+
+        Raises
+        ------
+        LivewarpError or whatever else the loop died of.
+        """
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        signals = [gevent.signal_handler(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)]
+        greenlets = [gevent.spawn(self._tell_systemd), gevent.spawn(self._keep)]
+        if sys.stderr.isatty():
+            greenlets.append(gevent.spawn(self._show_status))
+        hook, threading.excepthook = threading.excepthook, self._on_crash
+        try:
+            self._preview.start()
+            self._engine.start()
+            _log.info("control: %s (livewarp set thin=0.5)", self.control_address)
+            if self._control.path is not None:
+                _log.info("socket: %s", self._control.path)
+            _log.info("preview: %s", self.panel_url)
+            notify.ready()
+            self._ended.wait()
+        finally:
+            notify.stopping()
+            self._engine.stop()
+            self._engine.join()
+            gevent.killall(greenlets)
+            if self._kept is not None:
+                self._kept.note(self.parameters, self.switches.blank)
+                self._kept.write()
+            self._stop_servers()
+            threading.excepthook = hook
+            for handler in signals:
+                handler.cancel()
+        if self._engine.error is not None:
+            raise self._engine.error
+
+    def summary(self) -> str:
+        """What was done, in one line."""
+        s = self._engine.stats.as_dict()
+        pictures = s["frames"] - s["repeated"]
+        faced = pictures - s["passed"]
+        return (
+            f"{pictures} frames at {s['fps']:.1f} fps, {faced} with a face; latency p50 {s['latency']['p50_ms']:.1f}"
+            f" p99 {s['latency']['p99_ms']:.1f} ms; {s['late']} late, {s['dropped']} dropped"
+        )
+
+    def _on_crash(self, crash: threading.ExceptHookArgs) -> None:
+        """A thread has died of something that nobody expected: so does the daemon, in order."""
+        name = crash.thread.name if crash.thread is not None else "?"
+        error = crash.exc_value or RuntimeError(crash.exc_type.__name__)
+        _log.error("thread %s has died", name, exc_info=error)
+        self._engine.crash(error)
+
+    def _on_signal(self) -> None:
+        # A second one must get through even if the loop hangs in a driver.
+        for s in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(s, signal.SIG_DFL)
+        self.stop()
+
+    def _stop_servers(self) -> None:
+        self._preview.close()  # before the panel, whose greenlets its last picture wakes
+        self._panel.stop()
+        self._control.stop()
+        self._doorbell.close()
+
+    def _keep(self) -> None:
+        """Greenlet: write down what has changed, for the next start; at once, but not more than once a second."""
+        while self._kept is not None:
+            self._changed.wait()
+            self._changed.clear()
+            self._kept.note(self.parameters, self.switches.blank)
+            gevent.get_hub().threadpool.apply(self._kept.write)  # a disk may take its time
+            gevent.sleep(KEEP_EVERY_S)
+
+    def _tell_systemd(self) -> None:
+        """Greenlet: feeds the watchdog while the loop turns, and tells what it does."""
+        told = ""
+        while True:
+            if time.monotonic() - self._engine.turned_s < ALIVE_S:
+                notify.watchdog()
+            state = self._engine.state
+            if (text := f"{state.state}: {state.reason}") != told:
+                told = text
+                notify.status(text)
+            gevent.sleep(min(notify.watchdog_s() or STATUS_EVERY_S, STATUS_EVERY_S))
+
+    def _show_status(self) -> None:
+        """Greenlet: a line a second on a terminal, over itself."""
+        while True:
+            gevent.sleep(STATUS_EVERY_S)
+            s = self._engine.stats.as_dict()
+            line = (
+                f"{self._engine.state.state}  {s['fps']:5.1f} fps  latency {s['latency']['p50_ms']:.1f} ms  "
+                f"faces {s['faces']}  late {s['late']}  dropped {s['dropped']}"
+            )
+            sys.stderr.write(f"\r\x1b[K{line}")
+            sys.stderr.flush()
+
+
+def _known(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Those of parameters that there are: own adjustments that are new in the file need a restart."""
+    return {name: value for name, value in values.items() if name in KNOBS}
+
+
+def run(
+    settings: Settings,
+    parameters: Parameters,
+    max_frames: int | None = None,
+    max_duration_s: float | None = None,
+    *,
+    blank: bool = False,
+    reread: Callable[[], tuple[Settings, Parameters]] | None = None,
+    start: Parameters | None = None,
+    kept: Kept | None = None,
+) -> None:
+    """Run a daemon to its end and log what it did; see `Daemon`."""
+    daemon = Daemon(
+        settings, parameters, max_frames, max_duration_s, blank=blank, reread=reread, start=start, kept=kept
+    )
+    try:
+        daemon.run()
+    finally:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+        _log.info("done: %s", daemon.summary())

@@ -1,0 +1,143 @@
+"""Kept values: the live parameters as they were left, and whether the picture was blank, for the next start.
+
+What is kept is what differs from the settings, each value beside the one of the settings that it was made
+over: when that has changed since, a person has edited config.toml, and the kept value is dropped.
+
+Guarantees: pure file work, no clock; `write` may be called in any thread, the rest in one; a damaged file
+is told and ignored; what cannot be written is told once an episode and costs nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from platformdirs import user_state_path
+
+from livewarp.errors import ParameterError
+from livewarp.parameters import Parameters, Value, knob
+from livewarp.system.atomic import write_whole
+
+_VERSION = 1
+_MAX_BYTES = 65_536
+_NEVER = frozenset({"overlay"})  # is never drawn without being asked for
+
+log = logging.getLogger(__name__)
+
+
+class _Entry(NamedTuple):
+    value: Value
+    over: Value  # what the settings said when it was made
+
+
+class Kept:
+    """The values that outlive the daemon.
+
+    Parameters
+    ----------
+    path
+        The file; None: `kept.json` in the user's state folder.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = user_state_path("livewarp") / "kept.json" if path is None else path
+        self._entries: dict[str, _Entry] = {}  # swapped whole, as `_blank` is: `write` may read in another thread
+        self._blank = False
+        self._config: Mapping[str, Value] = {}
+        self._initial: Mapping[str, Value] = {}
+        self._last: Mapping[str, Value] = {}  # as `note` saw them last
+        self._written = _text({}, False)
+        self._writing = threading.Lock()
+        self._failing = False
+
+    def load(self, config: Parameters, options: Mapping[str, Value] | None = None) -> tuple[Parameters, bool]:
+        """The parameters to start with, and whether to start blank.
+
+        Parameters
+        ----------
+        config
+            The values of the settings, over which kept ones go.
+        options
+            What the command line says, which goes over kept ones. It is for this run: the kept value stays
+            for the next one until somebody changes the parameter.
+        """
+        self._config = config
+        self._initial = config.replace(**(options or {}))
+        self._entries, self._blank = _read(self.path, config)
+        self._written = _text(self._entries, self._blank)
+        values = {name: entry.value for name, entry in self._entries.items()}
+        start = config.replace(**values).replace(**(options or {}))
+        self._last = start
+        if values:
+            names = ", ".join(f"{name}={value:g}" for name, value in values.items())
+            log.info("kept from the last run: %s (for the values of the settings: livewarp reset)", names)
+        return start, self._blank
+
+    def reload(self, config: Mapping[str, Value], initial: Mapping[str, Value]) -> None:
+        """The settings were read anew: what was kept over another value is dropped."""
+        self._config, self._initial = config, initial
+        self._entries = {name: e for name, e in self._entries.items() if config.get(name) == e.over}
+
+    def note(self, parameters: Mapping[str, Value], blank: bool) -> None:
+        """Take over what has been changed since the last time."""
+        entries = dict(self._entries)
+        for name, value in parameters.items():
+            if value == self._last[name] or name in _NEVER:
+                continue
+            if value == self._initial[name]:
+                entries.pop(name, None)
+            else:
+                entries[name] = _Entry(value, self._config[name])
+        self._last, self._entries, self._blank = parameters, entries, blank
+
+    def write(self) -> None:
+        """Write what is new, whole or not at all."""
+        with self._writing:
+            text = _text(self._entries, self._blank)
+            if text == self._written:
+                return
+            try:
+                write_whole(self.path, text)
+            except OSError as error:
+                if not self._failing:
+                    log.warning("cannot keep the parameters in %s: %s", self.path, error.strerror or error)
+                self._failing = True
+                return
+            if self._failing:
+                log.info("the parameters are kept again, in %s", self.path)
+            self._failing = False
+            self._written = text
+
+
+def _text(entries: Mapping[str, _Entry], blank: bool) -> str:
+    parameters = {name: entry._asdict() for name, entry in entries.items()}
+    return json.dumps({"version": _VERSION, "blank": blank, "parameters": parameters}, indent=1) + "\n"
+
+
+def _read(path: Path, config: Mapping[str, Value]) -> tuple[dict[str, _Entry], bool]:
+    """The kept values that still hold, and blank; nothing where there is no file, or a damaged one."""
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ValueError(f"over {_MAX_BYTES} bytes")
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["version"] != _VERSION:
+            raise ValueError(f"version {document['version']!r}")
+        blank = document["blank"] is True
+        entries = {}
+        given: dict[str, dict[str, Any]] = document["parameters"]
+        for name, entry in given.items():
+            value, over = entry["value"], entry["over"]
+            with contextlib.suppress(ParameterError):  # its bounds are others by now
+                if config.get(name) == over and name not in _NEVER:
+                    entries[name] = _Entry(knob(name).check(value), over)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}, False
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        log.warning("kept values ignored, %s is none of ours or damaged: %s", path, error)
+        return {}, False
+    return entries, blank

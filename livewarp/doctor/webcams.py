@@ -1,0 +1,149 @@
+"""Checks of what comes in: the source that the settings ask for, its real frame rate, and who may open it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from livewarp.doctor.devices import Webcam, held_by, nodes
+from livewarp.doctor.finding import Finding, note, ok, problem
+from livewarp.errors import LivewarpError
+from livewarp.sources import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, open_source
+
+if TYPE_CHECKING:
+    from livewarp.doctor.case import Case
+
+MEASURE_S = 1.0
+_SILENT_S = 3.0  # without a frame there is no rate
+_QUEUED_FRAMES = 5  # at most these wait in the driver and come at once
+_PATIENCE_S = 10.0  # opening a camera takes up to four seconds; a driver that hangs takes for ever
+_SLOW = 0.8  # of the frame rate asked for
+_WATCHABLE_FPS = 24.0
+_WITHOUT = "livewarp run --source portrait"
+
+
+def source(case: Case) -> Finding:
+    """Whether the source delivers frames, and how many a second."""
+    wanted = case.settings.video.source
+    kind, _, which = wanted.partition(":")
+    if wanted == "portrait":
+        return note("the source is the built-in portrait: a call would see that, not you", "livewarp run --source auto")
+    if kind not in ("auto", "webcam"):
+        if Path(wanted).expanduser().is_file():
+            return ok(f"the source is the file {wanted}: no webcam is needed")
+        return problem(f"no file {wanted}", "livewarp run --source auto")
+    if case.running is not None:
+        name = case.running.state.get("source", "?")
+        return ok(f"{case.running} has the source: {name}; not measured")
+    cameras = [webcam for webcam in case.webcams if not which or _is(webcam, which)]
+    if not cameras:
+        there = ", ".join(webcam.source for webcam in case.webcams) or "none is connected"
+        text = f"no webcam {which}; there are: {there}" if which else "no webcam is connected"
+        return problem(text, "connect one; `livewarp devices` lists it", f"{_WITHOUT}    # to try it without")
+    reasons = []
+    for webcam in cameras:
+        finding = _examined(case, webcam)
+        if finding.verdict != "problem":
+            return finding
+        reasons.append(finding)
+    if len(reasons) == 1:
+        return reasons[0]
+    return problem("; ".join(finding.text for finding in reasons), *reasons[0].remedy)
+
+
+def permissions(case: Case) -> Finding:
+    """Whether this user may open the device nodes."""
+    machine = case.machine
+    there = nodes(machine)
+    denied = [node for node in there if not machine.may_use(machine.path(node))]
+    if not there:
+        return ok("no /dev/video* here, so nothing to be allowed")
+    if not denied:
+        return ok(f"you may use {', '.join(map(str, there))}")
+    group, gid = _group_of(case, denied[0])
+    user = machine.environ.get("USER", "$USER")
+    text = f"you may not open {', '.join(map(str, denied))} (group {group!r})"
+    if user in _members(case, group) and gid not in machine.groups:
+        return problem(f"{text}: you are in that group since you last logged in", "log out and in again")
+    return problem(text, f"sudo usermod -aG {group} {user}", "log out and in again")
+
+
+def _examined(case: Case, webcam: Webcam) -> Finding:
+    """What is to be said of one webcam."""
+    if webcam.problem:
+        return problem(f"{webcam.name} ({webcam.node}): {webcam.problem}", "see `permissions`")
+    if webcam.holders:
+        pid = webcam.holders[0][0]
+        text = f"{webcam.name} ({webcam.node}) is open in {held_by(webcam.holders)}"
+        return problem(text, f"close it there, or: kill {pid}", holders=webcam.holders)
+    video = case.settings.video
+    asked = (video.width or DEFAULT_WIDTH, video.height or DEFAULT_HEIGHT, video.fps or DEFAULT_FPS)
+    fps = measured_fps(webcam.source, *asked)
+    if isinstance(fps, str):
+        return problem(fps, "close other programs that may use it, open its shutter, or plug it in again")
+    text = f"{webcam.name} delivers {fps:.1f} fps, asked for {asked[0]}x{asked[1]} at {asked[2]:g}"
+    if fps >= _SLOW * asked[2]:
+        return ok(text, source=webcam.source, fps=round(fps, 1))
+    faster = [mode for mode in webcam.modes if (mode.fps or 0.0) >= _WATCHABLE_FPS and mode.width <= asked[0]]
+    best = max(faster, key=lambda mode: mode.width * mode.height, default=None)
+    remedy = [f"livewarp run --width {best.width} --height {best.height} --fps {best.fps:.3g}"] if best else []
+    return note(f"{text}: more light may help, some cameras wait for it", *remedy, source=webcam.source, fps=fps)
+
+
+def measured_fps(wanted: str, width: int, height: int, fps: float) -> float | str:
+    """Frames a second that really come, or why none do.
+
+    In a thread that is left behind where the driver hangs: a blocked read cannot be ended.
+    """
+    results: list[float | str] = []
+
+    def measure() -> None:
+        try:
+            opened = open_source(wanted, width, height, fps)
+        except LivewarpError as error:
+            results.append(str(error))
+            return
+        try:
+            frame = np.empty((opened.height, opened.width, 3), np.uint8)
+            for _ in range(_QUEUED_FRAMES):
+                opened.read(frame)
+            arrived_s = [time.monotonic()]
+            while arrived_s[-1] - arrived_s[0] < MEASURE_S and time.monotonic() - arrived_s[0] < _SILENT_S:
+                if opened.read(frame) is not None:
+                    arrived_s.append(time.monotonic())
+            lasted_s = arrived_s[-1] - arrived_s[0]
+            results.append((len(arrived_s) - 1) / lasted_s if lasted_s else f"{wanted}: opened, but no frame comes")
+        finally:
+            opened.close()
+
+    thread = threading.Thread(target=measure, name="measure", daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_S)
+    return results[0] if results else f"{wanted}: no answer within {_PATIENCE_S:g} s; the driver hangs"
+
+
+def _is(webcam: Webcam, which: str) -> bool:
+    """Whether a person who said webcam:WHICH means this one."""
+    if which.isdecimal():
+        return webcam.node in (which, f"/dev/video{which}")
+    return which in (webcam.node, webcam.source.partition(":")[2]) or str(Path(which).resolve()) == webcam.node
+
+
+def _group_of(case: Case, node: Path) -> tuple[str, int]:
+    gid = case.machine.path(node).stat().st_gid
+    for line in case.machine.text("/etc/group").splitlines():
+        name, _, number, *_ = (*line.split(":"), "", "", "")
+        if number == str(gid) and gid != 0:
+            return name, gid
+    return "video", gid
+
+
+def _members(case: Case, group: str) -> list[str]:
+    for line in case.machine.text("/etc/group").splitlines():
+        if line.startswith(f"{group}:"):
+            return line.rpartition(":")[2].split(",")
+    return []

@@ -1,0 +1,1 @@
+"""What one frame goes through between tracking and the sinks, live and offline."""

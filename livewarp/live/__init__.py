@@ -1,0 +1,1 @@
+"""The live loop and its helpers: what runs in native threads while the daemon runs."""
