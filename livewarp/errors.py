@@ -1,20 +1,66 @@
-"""The errors that livewarp raises on purpose, and the exit status each ends the program with.
+"""The errors that livewarp raises on purpose, the exit status each ends the program with, and problems that last.
 
-Every text says what failed, what it got, what is allowed and how to mend it, in one line.
+Every text says what failed, what it got, what is allowed and the remedy, in one line, and is put together here
+from these fields: nobody takes it apart again.
 """
 
 from __future__ import annotations
 
 import reprlib
+from dataclasses import dataclass
 
 EXIT_RUNTIME = 1
 EXIT_USAGE = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong while it lasts, and the remedy; for people."""
+
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}" if self.remedy else self.what
+
+
 class LivewarpError(Exception):
-    """Base of every error that livewarp raises on purpose."""
+    """Base of every error that livewarp raises on purpose.
+
+    Parameters
+    ----------
+    what
+        What failed and why: "video talk.mp4: no frame can be decoded".
+    got, allowed
+        What was given, and what would be accepted; "" and None: does not apply.
+    remedy
+        What to do about it, best a command.
+
+    Attributes
+    ----------
+    what, got, allowed, remedy
+        As given.
+    """
 
     exit_status = EXIT_RUNTIME
+
+    def __init__(self, what: str, *, got: object = None, allowed: str = "", remedy: str = "") -> None:
+        self.what = what
+        self.got = got
+        self.allowed = allowed
+        self.remedy = remedy
+        super().__init__(str(Problem(self._fact(), remedy)))
+
+    @property
+    def problem(self) -> Problem:
+        """The same as a problem that lasts."""
+        return Problem(self._fact(), self.remedy)
+
+    def _fact(self) -> str:
+        """All but the remedy, in one line."""
+        text = self.what if self.got is None else f"{self.what}: got {self.got}"
+        between = ", " if self.got is not None else "; "
+        return f"{text}{between}allowed: {self.allowed}" if self.allowed else text
 
 
 class SettingsError(LivewarpError):
@@ -40,11 +86,12 @@ class ParameterError(LivewarpError, ValueError):
     exit_status = EXIT_USAGE
 
     def __init__(self, name: str, got: object, allowed: str, problem: str | None = None) -> None:
-        problem = problem or f"parameter {name}: got {reprlib.repr(got)}"
-        super().__init__(f"{problem}, allowed: {allowed}")
         self.name = name
-        self.got = got
-        self.allowed = allowed
+        self._problem = problem or f"parameter {name}: got {reprlib.repr(got)}"
+        super().__init__(self._problem, got=got, allowed=allowed)
+
+    def _fact(self) -> str:
+        return f"{self._problem}, allowed: {self.allowed}"
 
 
 class FrameError(LivewarpError, ValueError):
@@ -74,7 +121,16 @@ class ControlError(LivewarpError):
         JSON-RPC error code and data where the daemon answered with one, else 0 and None.
     """
 
-    def __init__(self, message: str, code: int = 0, data: object = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        what: str,
+        code: int = 0,
+        data: object = None,
+        *,
+        got: object = None,
+        allowed: str = "",
+        remedy: str = "",
+    ) -> None:
+        super().__init__(what, got=got, allowed=allowed, remedy=remedy)
         self.code = code
         self.data = data

@@ -13,8 +13,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from livewarp.errors import Problem
 from livewarp.live.reader import Opener, Reader
-from livewarp.live.state import Problem
 from livewarp.mailbox import Mailbox
 
 SILENT_S = 1.0  # without a frame: said

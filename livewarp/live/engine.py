@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from livewarp.arrays import BgrFrame
+from livewarp.errors import Problem
 from livewarp.face68 import Face
 from livewarp.filtering.filter import FaceFilter
 from livewarp.live.capture import Capture
@@ -27,7 +28,7 @@ from livewarp.live.outputs import Outputs
 from livewarp.live.pace import Attendance, Governor, Pace
 from livewarp.live.placeholder import Placeholders
 from livewarp.live.reader import Reader
-from livewarp.live.state import Conditions, Problem, State
+from livewarp.live.state import Conditions, State
 from livewarp.live.stats import Meter, Stats
 from livewarp.live.switching import ModelSwitch
 from livewarp.mailbox import Mailbox, Parcel

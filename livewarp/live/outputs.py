@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from livewarp.arrays import BgrFrame
-from livewarp.live.state import Problem
+from livewarp.errors import Problem
 from livewarp.sinks import Sink
 from livewarp.sinks.preview import Preview
 

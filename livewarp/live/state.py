@@ -34,14 +34,6 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong, and how to mend it; for people."""
-
-    what: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
 class State:
     """What the daemon is doing and why.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 
-from livewarp.errors import LivewarpError
+from livewarp.errors import LivewarpError, Problem
 from livewarp.live.loading import Loading
-from livewarp.live.state import Problem
 
 _log = logging.getLogger(__name__)
 
