@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
 
 from livewarp.arrays import BgrFrame
 from livewarp.errors import SettingsError, SinkError
+from livewarp.system.atomic import replacing
 
 
 def check_output(path_in: Path, path_out: Path, force: bool) -> None:
@@ -35,14 +35,11 @@ def write_image(path: Path, pixels: BgrFrame) -> None:
     if not done:
         size = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise SinkError(f"image {path}: {size} cannot be encoded as {path.suffix}; allowed: .png, .jpg, ...")
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        partial.write_bytes(data.tobytes())
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_bytes(data.tobytes())
     except OSError as error:
         why = error.strerror or error
         raise SinkError(
             f"image {path}: cannot be written: {why}; allowed: a file in a folder that you may write to"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import cv2
 
 from livewarp.arrays import BgrFrame
 from livewarp.errors import SinkError
+from livewarp.system.atomic import begin, complete, discard
 
 # Container → codecs, best first. OpenCV's wheels carry no H.264 encoder.
 CODECS = {
@@ -53,8 +54,10 @@ class VideoFileSink:
             raise SinkError(f"{self.name}: no folder {path.parent}; allowed: a folder that exists")
         if path.is_dir() or not os.access(path.parent, os.W_OK):
             raise SinkError(f"{self.name}: cannot be written; allowed: a file in a folder that you may write to")
-        # Same folder, so that the final rename is atomic; same suffix, by which FFmpeg knows the format.
-        self._partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+        try:
+            self._partial = begin(path)
+        except OSError as error:
+            raise SinkError(f"{self.name}: cannot be written: {error.strerror or error}") from error
         self._writer: cv2.VideoWriter | None = None
         for codec in codecs:
             writer = cv2.VideoWriter(
@@ -64,7 +67,7 @@ class VideoFileSink:
                 self._writer = writer
                 break
         if self._writer is None:
-            self._partial.unlink(missing_ok=True)
+            discard(self._partial)
             raise SinkError(
                 f"{self.name}: FFmpeg cannot write {width}x{height} at {fps:g} fps as {'/'.join(codecs)}; "
                 "allowed: another suffix or size"
@@ -105,13 +108,12 @@ class VideoFileSink:
             return
         self._closed = True
         try:
-            self.finish().replace(self._path)
+            complete(self.finish(), self._path)
         except OSError as error:
-            self._partial.unlink(missing_ok=True)
             raise SinkError(f"{self.name}: cannot be written: {error.strerror or error}") from error
 
     def discard(self) -> None:
         """Remove what was written, unless it is closed and has its name."""
         if not self._closed:
             self._closed = True
-            self.finish().unlink(missing_ok=True)
+            discard(self.finish())

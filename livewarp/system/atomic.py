@@ -1,27 +1,68 @@
-"""Small files that are written whole or not at all."""
+"""Files that are written whole or not at all: under another name first, renamed when they are complete.
+
+Whoever reads the file, and whatever fails meanwhile, finds the old one or the new one.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
+PRIVATE = 0o600
+SHARED = 0o666  # less what the umask takes away, as of any new file
 
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file by this text; whoever reads it, and whatever fails, sees the old one or the new one.
 
-    Folders that are missing are made. Raises OSError.
+def begin(path: Path, mode: int = SHARED) -> Path:
+    """Create an empty file beside `path` to write to; its name is hidden and has the same suffix.
+
+    Raises OSError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    # The same folder, or the rename would be a copy; the same suffix, by which FFmpeg chooses the format.
+    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode))
+    return partial
+
+
+def complete(partial: Path, path: Path) -> None:
+    """Give a file that is complete its name; where that fails the partial file is removed.
+
+    Raises OSError.
+    """
     try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(handle)  # else a power cut may leave the new name with nothing in it
-        os.replace(name, path)
+        os.replace(partial, path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
+        discard(partial)
         raise
+
+
+def discard(partial: Path) -> None:
+    """Remove a partial file, unless it is gone already."""
+    with contextlib.suppress(OSError):
+        partial.unlink()
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: int = SHARED) -> Iterator[Path]:
+    """Yield a file to write to, which becomes `path` at the end of the block; an exception discards it.
+
+    Raises OSError.
+    """
+    partial = begin(path, mode)
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
+    except BaseException:
+        discard(partial)
+        raise
+    complete(partial, path)
+
+
+def write_whole(path: Path, text: str, mode: int = PRIVATE) -> None:
+    """Replace a file by this text, in UTF-8. Folders that are missing are made. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, mode) as partial:
+        partial.write_text(text, encoding="utf-8")

@@ -18,6 +18,7 @@ from typing import Any
 from platformdirs import user_cache_path, user_config_path, user_state_path
 
 from livewarp.errors import LivewarpError
+from livewarp.system.atomic import SHARED, write_whole
 from livewarp.system.machine import Machine
 
 UNIT = "livewarp.service"
@@ -143,10 +144,7 @@ def install(machine: Machine, wanted: Unit) -> list[str]:
     path, done = unit_path(), []
     before = path.read_text() if path.is_file() else None
     if before != wanted.text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(wanted.text)
-        partial.replace(path)
+        write_whole(path, wanted.text, SHARED)
         done.append(f"{'wrote' if before is None else 'changed'} {path}")
     for folder in (user_cache_path("livewarp"), user_config_path("livewarp"), user_state_path("livewarp")):
         folder.mkdir(parents=True, exist_ok=True)  # the sandbox lets through what is there at the start

@@ -16,7 +16,6 @@ import hashlib
 import logging
 import mmap
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeAlias
@@ -28,6 +27,7 @@ from platformdirs import user_cache_path
 from livewarp.arrays import FloatArray, GrayFrame
 from livewarp.errors import ModelError
 from livewarp.face68 import N_LANDMARKS, Pose
+from livewarp.system.atomic import PRIVATE, replacing
 from livewarp.tracking import forest_kernels as kernels
 from livewarp.tracking.landmarks import CROP_BOX_PX, CROP_SIDE_PX, DLIB_CROP, Prediction, turn_of
 from livewarp.tracking.weights import LANDMARKS_68
@@ -358,19 +358,10 @@ def _map_cached(path: Path, sha256: str) -> Forest | None:
 def _write_cached(path: Path, forest: Forest, sha256: str) -> None:
     """Write the cached form so that a reader, or another writer, sees all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_header(forest, sha256).tobytes())
-            cascades, trees = forest.nodes.shape[:2]
-            places, _ = _layout(cascades, trees, forest.anchors.shape[1])
-            for (start, _, _), array in zip(places, forest.arrays(), strict=True):
-                file.write(bytes(start - file.tell()))
-                file.write(np.ascontiguousarray(array).data)
-            file.flush()
-            # Else a power cut may leave the new name with blocks that were never written.
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path, PRIVATE) as partial, partial.open("wb") as file:
+        file.write(_header(forest, sha256).tobytes())
+        cascades, trees = forest.nodes.shape[:2]
+        places, _ = _layout(cascades, trees, forest.anchors.shape[1])
+        for (start, _, _), array in zip(places, forest.arrays(), strict=True):
+            file.write(bytes(start - file.tell()))
+            file.write(np.ascontiguousarray(array).data)
