@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from livewarp.easing import smoothstep
 from livewarp.parameters import Parameters, Value
 
 DEFAULT_GLIDE_S = 0.15
@@ -46,8 +47,7 @@ class Glide:
         passed_s = now_s - self._begin_s
         if passed_s >= self._duration_s:
             return target
-        t = passed_s / self._duration_s
-        share = t * t * (3.0 - 2.0 * t)  # starts and stops gently
+        share = smoothstep(passed_s / self._duration_s)
         to = _numbers(target)
         values: dict[str, Value] = {name: a + (to[name] - a) * share for name, a in self._from.items()}
         values["enabled"] = True  # on its way to or from off it is a matter of strength

@@ -13,6 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from livewarp.arrays import BgrFrame, FloatArray
+from livewarp.easing import smoothstep
 
 PIVOT = (0.0, 1.15, 0.65)
 """The point about which the head turns, top of the spine: x, y, z in IOD."""
@@ -50,8 +51,7 @@ def displaced(x: float, y: float, turn: NDArray[np.float64]) -> tuple[float, flo
         return x, y
     q = (x / 0.76) ** 2 + ((y - 0.4) / 3.0) ** 2
     z = -0.41 + 0.27 * y + 1.27 * q / (1.0 + 0.4 * q) - 0.16 * math.exp(-((x / 0.2) ** 2) - ((y - 0.42) / 0.3) ** 2)
-    fade = max(0.0, fade)
-    head = 1.0 - fade * fade * (3.0 - 2.0 * fade)
+    head = 1.0 - smoothstep(fade)
     dx, dy, dz = x - PIVOT[0], y - PIVOT[1], z - PIVOT[2]
     moved_x = turn[0, 0] * dx + turn[0, 1] * dy + turn[0, 2] * dz + PIVOT[0]
     moved_y = turn[1, 0] * dx + turn[1, 1] * dy + turn[1, 2] * dz + PIVOT[1]

@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from livewarp.easing import smoothstep
+
 
 @dataclass(frozen=True, slots=True)
 class HeadPose:
@@ -110,19 +112,13 @@ def blinking(t: float) -> float:
     if since <= 0.0 or since >= _BLINK_S:
         return 1.0
     if since < _CLOSED_S:
-        return 1.0 - _ease(since / _CLOSED_S)
-    return _ease((since - _OPENS_S) / (_BLINK_S - _OPENS_S))
+        return 1.0 - smoothstep(since / _CLOSED_S)
+    return smoothstep((since - _OPENS_S) / (_BLINK_S - _OPENS_S))
 
 
 def _exit(t: float) -> tuple[float, float]:
     """Share of the way out (0 to 1) and the side: the picture's right in even minutes, else its left."""
     minute, second = divmod(t, 60.0)
     since = second - _LEAVES_S
-    out = _ease(since / _SLIDE_S) - _ease((since - _SLIDE_S - _AWAY_S) / _SLIDE_S)
+    out = smoothstep(since / _SLIDE_S) - smoothstep((since - _SLIDE_S - _AWAY_S) / _SLIDE_S)
     return out, -1.0 if minute % 2 else 1.0
-
-
-def _ease(u: float) -> float:
-    """Smooth step from 0 to 1 as `u` goes from 0 to 1."""
-    u = min(1.0, max(0.0, u))
-    return u * u * (3.0 - 2.0 * u)

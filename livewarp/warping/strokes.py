@@ -14,6 +14,7 @@ import numpy as np
 
 from livewarp.adjustments import Adjustment, Stroke
 from livewarp.arrays import FloatArray
+from livewarp.easing import smoothstep
 from livewarp.face68 import MIRROR, Face
 from livewarp.warping.field import place_strokes
 
@@ -86,5 +87,4 @@ def _side_gain(side: int, yaw: float) -> float:
     """1, but less on the side that the head has turned away."""
     if side * yaw <= 0:  # yaw > 0 turns the nose to the picture's right and hides the subject's left side (+1)
         return 1.0
-    t = min(1.0, max(0.0, (abs(yaw) - FAR_SIDE_FULL_YAW) / (FAR_SIDE_ZERO_YAW - FAR_SIDE_FULL_YAW)))
-    return 1.0 - t * t * (3.0 - 2.0 * t)
+    return 1.0 - smoothstep((abs(yaw) - FAR_SIDE_FULL_YAW) / (FAR_SIDE_ZERO_YAW - FAR_SIDE_FULL_YAW))
