@@ -22,6 +22,7 @@ import psutil
 
 from livewarp.filtering.filter import FaceFilter
 from livewarp.live.engine import Engine
+from livewarp.live.state import StateName
 from livewarp.parameters import Parameters, Switches
 from livewarp.sinks.null import NullSink
 from livewarp.sinks.preview import Preview
@@ -104,7 +105,7 @@ def in_real_time(minutes: float, size: tuple[int, int]) -> list[Sample]:
     tracker = FaceTracker(live=True)
     engine = Engine(plan, lambda: FaceFilter(parameters, tracker), parameters, [NullSink()], preview, on_end=ended.set)
     engine.start()
-    while engine.state.state != "running":
+    while engine.state.state is not StateName.RUNNING:
         assert not ended.wait(0.01), engine.error
     watch = Watch()
     rng = np.random.default_rng(1)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livewarp.live.pace import LOAD_LOW, MAX_ECONOMY, OVERLOAD_S, RECOVERY_S, SLACK_S, Governor, Pace
-from livewarp.live.state import STATES, Conditions
+from livewarp.live.state import Conditions, StateName
 
-HELD = STATES[:-1]  # running is what is left
+HELD = [state for state in StateName if state is not StateName.RUNNING]  # running is what is left
 
 
 class Clock:
@@ -35,7 +35,7 @@ def running(clock: Clock) -> Conditions:
     """Conditions of which none holds."""
     conditions = Conditions(clock=clock)
     conditions.run_for("frames from portrait")
-    conditions.release("starting")
+    conditions.release(StateName.STARTING)
     return conditions
 
 
@@ -50,13 +50,13 @@ def test_running_is_what_is_left(clock: Clock) -> None:
     conditions = Conditions(clock=clock)
     conditions.run_for("frames from portrait")
     clock.now = 103.0
-    assert conditions.release("starting")
+    assert conditions.release(StateName.STARTING)
     assert conditions.published.state == "running"
     assert (conditions.published.reason, conditions.published.since) == ("frames from portrait", 103.0)
 
 
 @pytest.mark.parametrize("state", HELD)
-def test_every_condition_names_the_state_while_it_holds(clock: Clock, state: str) -> None:
+def test_every_condition_names_the_state_while_it_holds(clock: Clock, state: StateName) -> None:
     """From running into each state and back, with reason and since at each transition."""
     conditions = running(clock)
     clock.now = 110.0
@@ -69,7 +69,7 @@ def test_every_condition_names_the_state_while_it_holds(clock: Clock, state: str
 
 
 @pytest.mark.parametrize(("first", "second"), [*itertools.combinations(HELD, 2)])
-def test_the_first_in_order_wins(clock: Clock, first: str, second: str) -> None:
+def test_the_first_in_order_wins(clock: Clock, first: StateName, second: StateName) -> None:
     """Of two that hold, whichever came first, one is the state and the other is in its reason."""
     for order in ((first, second), (second, first)):
         conditions = running(clock)
@@ -87,38 +87,38 @@ def test_the_first_in_order_wins(clock: Clock, first: str, second: str) -> None:
 def test_since_survives_another_reason(clock: Clock) -> None:
     """A new reason is told, but it has held since it began; and it is no transition."""
     conditions = running(clock)
-    conditions.hold("stalled", "no frame")
+    conditions.hold(StateName.STALLED, "no frame")
     clock.now += 5.0
-    assert not conditions.hold("stalled", "no such device")
+    assert not conditions.hold(StateName.STALLED, "no such device")
     assert (conditions.published.reason, conditions.published.since) == ("no such device", 100.0)
 
 
 def test_nothing_changes_by_saying_it_again(clock: Clock) -> None:
     """The same again publishes nothing new, so that the loop may say it with every frame."""
     conditions = running(clock)
-    conditions.hold("idle", "nobody watches")
+    conditions.hold(StateName.IDLE, "nobody watches")
     published = conditions.published
-    assert not conditions.hold("idle", "nobody watches")
-    assert not conditions.release("stalled")
+    assert not conditions.hold(StateName.IDLE, "nobody watches")
+    assert not conditions.release(StateName.STALLED)
     assert conditions.published is published
 
 
 def test_the_reason_stays_while_time_passes(clock: Clock) -> None:
     """The reason names the other conditions without durations, which are fields of their own: no change, no event."""
     conditions = running(clock)
-    conditions.hold("stalled", "no frame")
+    conditions.hold(StateName.STALLED, "no frame")
     clock.now += 12.0
-    conditions.hold("blanked", "asked to")
+    conditions.hold(StateName.BLANKED, "asked to")
     assert conditions.published.reason == "asked to; also stalled: no frame"
     assert [c.since for c in conditions.published.conditions] == [clock.now, clock.now - 12.0]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from(HELD)), max_size=40))
-def test_the_state_is_always_the_first_that_holds(steps: list[tuple[bool, str]]) -> None:
+def test_the_state_is_always_the_first_that_holds(steps: list[tuple[bool, StateName]]) -> None:
     """Whatever comes and goes, the state is named and right."""
     clock = Clock()
     conditions = running(clock)
-    held: set[str] = set()
+    held: set[StateName] = set()
     for hold, state in steps:
         clock.now += 0.5
         if hold:

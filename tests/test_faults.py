@@ -23,7 +23,7 @@ from livewarp.errors import SourceError
 from livewarp.live import capture
 from livewarp.live.engine import Engine
 from livewarp.live.reader import Reader
-from livewarp.live.state import STATES
+from livewarp.live.state import StateName
 from livewarp.mailbox import Mailbox
 from livewarp.parameters import Switches
 from livewarp.sinks.virtualcam import VirtualCameraSink
@@ -145,7 +145,7 @@ class Rig:
 
     def _check(self, sent: list[str]) -> None:
         state = self.engine.state
-        assert state.state in STATES
+        assert isinstance(state.state, StateName)
         assert state.reason
         if self.engine.switches.blank:
             assert "camera" not in sent

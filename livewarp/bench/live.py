@@ -25,6 +25,7 @@ from livewarp.face68 import Face
 from livewarp.filtering.filter import FaceFilter
 from livewarp.filtering.glide import DEFAULT_GLIDE_S
 from livewarp.live.engine import Engine
+from livewarp.live.state import StateName
 from livewarp.live.stats import Stats
 from livewarp.parameters import Parameters
 from livewarp.sinks import Sink
@@ -158,7 +159,7 @@ def bench_live(
     engine.start()
     try:
         deadline_s = time.monotonic() + START_S
-        while engine.state.state != "running":
+        while engine.state.state is not StateName.RUNNING:
             if ended.wait(_LOOK_S) or time.monotonic() > deadline_s:
                 raise engine.error or LivewarpError(f"bench: no frame: {engine.state.state}: {engine.state.reason}")
         first_s = time.monotonic() - began_s

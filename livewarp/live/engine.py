@@ -26,9 +26,9 @@ from livewarp.live.capture import Capture
 from livewarp.live.loading import Loading
 from livewarp.live.outputs import Outputs
 from livewarp.live.pace import Attendance, Governor, Pace
-from livewarp.live.placeholder import Placeholders
+from livewarp.live.placeholder import Placeholder, Placeholders
 from livewarp.live.reader import Reader
-from livewarp.live.state import Conditions, State
+from livewarp.live.state import Conditions, State, StateName
 from livewarp.live.stats import Meter, Stats
 from livewarp.live.switching import ModelSwitch
 from livewarp.mailbox import Mailbox, Parcel
@@ -246,7 +246,7 @@ class Engine:
         except BaseException as error:  # the top of this thread
             self.error = self.error or error
         finally:
-            self._conditions.hold("stopping", "asked to" if self.error is None else str(self.error))
+            self._conditions.hold(StateName.STOPPING, "asked to" if self.error is None else str(self.error))
             self._stopping.set()
             self._close()
             self._meter.publish(len(self.faces), self._dropped())
@@ -302,10 +302,10 @@ class Engine:
     def _look(self, now: float) -> None:
         """Who watches, and so whether the source is to be open."""
         idle = self._attendance.deserted(now, self._outputs.watched) and self._capture.live
-        if idle and self._conditions.hold("idle", "nobody watches: the webcam is closed until somebody does"):
+        if idle and self._conditions.hold(StateName.IDLE, "nobody watches: the webcam is closed until somebody does"):
             self._forget(self._wanted.switches)
-        elif not idle and self._conditions.release("idle"):
-            self._conditions.hold("starting", f"opening {self._capture.name}")
+        elif not idle and self._conditions.release(StateName.IDLE):
+            self._conditions.hold(StateName.STARTING, f"opening {self._capture.name}")
             self._pace.hurry(now)
         # A film must not run before it can be filtered; a webcam wakes up meanwhile.
         self._capture.wanted = not idle and (self._loading.filter is not None or self._capture.live)
@@ -314,34 +314,39 @@ class Engine:
         """Bring the conditions up to date."""
         capture, conditions = self._capture, self._conditions
         if switches.blank:
-            if conditions.hold("blanked", "asked to"):
+            if conditions.hold(StateName.BLANKED, "asked to"):
                 self._forget(switches)
         else:
-            conditions.release("blanked")
+            conditions.release(StateName.BLANKED)
         if capture.trouble is not None:
-            if conditions.hold("stalled", capture.trouble):
+            if conditions.hold(StateName.STALLED, capture.trouble):
                 self.faces = ()
         else:
-            conditions.release("stalled")
+            conditions.release(StateName.STALLED)
         if self._loading.filter is not None and (
-            parcel is not None or conditions.holds("stalled") or conditions.holds("idle")
+            parcel is not None or conditions.holds(StateName.STALLED) or conditions.holds(StateName.IDLE)
         ):
-            conditions.release("starting")
+            conditions.release(StateName.STARTING)
         conditions.run_for(f"frames from {capture.name}" + (f"; {capture.note}" if capture.note else ""))
         state = conditions.published
         if state.state != self._told:
             self._told = state.state
-            _log.log(logging.WARNING if state.state == "stalled" else logging.INFO, "%s: %s", state.state, state.reason)
+            _log.log(
+                logging.WARNING if state.state is StateName.STALLED else logging.INFO,
+                "%s: %s",
+                state.state,
+                state.reason,
+            )
 
     def _due_s(self, switches: Switches) -> float:
         """When something has to go out; where frames come, one that is a little late is waited for."""
-        held = switches.freeze or switches.blank or self._conditions.holds("stalled")
+        held = switches.freeze or switches.blank or self._conditions.holds(StateName.STALLED)
         return self._pace.slot_s if self._kept is None or held else self._pace.patience_s
 
     def _take(self, parcel: Parcel, wanted: Wanted, now: float) -> None:
         """A frame came: send it, unless it must not be seen or there is no slot for it."""
         face_filter = self._loading.filter
-        if face_filter is None or self._conditions.holds("idle"):
+        if face_filter is None or self._conditions.holds(StateName.IDLE):
             self._mailbox.give(parcel.pixels)
         elif wanted.switches.blank:
             self._pictures += 1
@@ -401,7 +406,7 @@ class Engine:
         begun = self._pictures > 0 and not (film and picture is self._kept and not switches.freeze)
         self._send(picture, recordings=begun, camera=picture is not self._shown)
         self._meter.repeat(len(self.faces), self._dropped())
-        self._pace.filled(now, IDLE_PERIOD_S if self._conditions.holds("idle") else None)
+        self._pace.filled(now, IDLE_PERIOD_S if self._conditions.holds(StateName.IDLE) else None)
 
     def _send(self, pixels: BgrFrame, recordings: bool = True, camera: bool = True) -> None:
         """Send one frame, as `Outputs.send` does, and count it."""
@@ -412,14 +417,14 @@ class Engine:
         """What is sent in place of a new frame."""
         conditions, placeholders = self._conditions, self._placeholders
         if switches.blank:
-            self._shown = placeholders.picture("private")
-        elif self._kept is not None and (switches.freeze or not conditions.holds("stalled")):
+            self._shown = placeholders.picture(Placeholder.PRIVATE)
+        elif self._kept is not None and (switches.freeze or not conditions.holds(StateName.STALLED)):
             return self._kept
-        elif conditions.holds("stalled"):
-            self._shown = placeholders.picture("unavailable", self._capture.hint)
-        elif self._shown is None or conditions.holds("starting") or conditions.holds("idle"):
+        elif conditions.holds(StateName.STALLED):
+            self._shown = placeholders.picture(Placeholder.UNAVAILABLE, self._capture.hint)
+        elif self._shown is None or conditions.holds(StateName.STARTING) or conditions.holds(StateName.IDLE):
             # Also while nobody watches: it is the first thing that somebody who begins to sees.
-            self._shown = placeholders.picture("starting")
+            self._shown = placeholders.picture(Placeholder.STARTING)
         return self._shown  # what was shown before, until the next frame comes
 
     def _forget(self, switches: Switches) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import Any
 
 import cv2
@@ -15,12 +16,20 @@ import numpy as np
 
 from livewarp.arrays import BgrFrame
 
-KINDS = {
-    "starting": "Camera is starting",
-    "unavailable": "Camera unavailable",
-    "private": "Camera is off",
+
+class Placeholder(StrEnum):
+    """What there is a picture of."""
+
+    STARTING = "starting"
+    UNAVAILABLE = "unavailable"
+    PRIVATE = "private"
+
+
+_TEXTS = {
+    Placeholder.STARTING: "Camera is starting",
+    Placeholder.UNAVAILABLE: "Camera unavailable",
+    Placeholder.PRIVATE: "Camera is off",
 }
-"""What there is a picture of, and what it says."""
 
 _KEPT = 6  # pictures; reasons come and go
 _LINE_CHARACTERS = 58
@@ -31,7 +40,11 @@ _EDGE = np.array((30.0, 22.0, 18.0))
 _MIDDLE = np.array((64.0, 49.0, 40.0))
 _INK = (236, 230, 224)
 _QUIET_INK = (168, 155, 146)
-_ACCENTS = {"starting": (212, 178, 122), "unavailable": (96, 154, 224), "private": (150, 140, 132)}
+_ACCENTS = {
+    Placeholder.STARTING: (212, 178, 122),
+    Placeholder.UNAVAILABLE: (96, 154, 224),
+    Placeholder.PRIVATE: (150, 140, 132),
+}
 
 
 class Placeholders:
@@ -46,10 +59,10 @@ class Placeholders:
     def __init__(self, width: int, height: int) -> None:
         self._size = width, height
         self._ground: BgrFrame | None = None
-        self._drawn: dict[tuple[str, str], BgrFrame] = {}
+        self._drawn: dict[tuple[Placeholder, str], BgrFrame] = {}
 
-    def picture(self, kind: str, reason: str = "") -> BgrFrame:
-        """(height, width, 3) uint8 BGR, read-only; `kind` is one of `KINDS`."""
+    def picture(self, kind: Placeholder, reason: str = "") -> BgrFrame:
+        """(height, width, 3) uint8 BGR, read-only."""
         key = (kind, reason)
         if key not in self._drawn:
             while len(self._drawn) >= _KEPT:
@@ -57,7 +70,7 @@ class Placeholders:
             self._drawn[key] = self._draw(kind, reason)
         return self._drawn[key]
 
-    def _draw(self, kind: str, reason: str) -> BgrFrame:
+    def _draw(self, kind: Placeholder, reason: str) -> BgrFrame:
         if self._ground is None:
             self._ground = _ground(*self._size)
         picture = self._ground.copy()
@@ -65,7 +78,7 @@ class Placeholders:
         unit = min(width / 16, height / 9) / 80  # 1 at 1280x720
         cx, cy = width / 2, height * 0.40
         _draw_glyph(picture, cx, cy, unit, _ACCENTS[kind], kind)
-        _draw_text(picture, KINDS[kind], cx, cy + 148 * unit, 40 * unit, _INK, 500)
+        _draw_text(picture, _TEXTS[kind], cx, cy + 148 * unit, 40 * unit, _INK, 500)
         for i, line in enumerate(_lines(reason)):
             _draw_text(picture, line, cx, cy + (200 + 34 * i) * unit, 23 * unit, _QUIET_INK, 400)
         picture.setflags(write=False)
@@ -101,14 +114,16 @@ def _draw_text(
     cv2.putText(picture, text, (round(cx - w / 2), round(baseline)), ink, font, round(size), weight)
 
 
-def _draw_glyph(picture: BgrFrame, cx: float, cy: float, unit: float, accent: tuple[int, int, int], kind: str) -> None:
+def _draw_glyph(
+    picture: BgrFrame, cx: float, cy: float, unit: float, accent: tuple[int, int, int], kind: Placeholder
+) -> None:
     """A camera in outline, struck through where it shows nothing; three dots while it starts."""
     shift = 4
     draw = _Pen(picture, cx, cy, unit, shift)
     draw.rounded(-66, -42, 30, 42, 16, accent, 6)
     lens = [(30, -10), (62, -32), (62, 32), (30, 10)]
     draw.path(lens, accent, 6)
-    if kind == "starting":
+    if kind is Placeholder.STARTING:
         for i in range(3):
             draw.dot(-42 + 24 * i, 0, 5, accent)
         return
