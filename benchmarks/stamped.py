@@ -123,7 +123,7 @@ class ReadBack:
 class Through(FaceFilter):
     """No filter."""
 
-    def track(self, frame: BgrFrame, timestamp_s: float) -> list[Face]:
+    def track(self, frame: BgrFrame, timestamp_s: float, since_s: float | None = None) -> list[Face]:
         """Nobody."""
         return []
 

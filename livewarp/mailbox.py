@@ -6,6 +6,7 @@ newest and `give`s the buffer back. What was posted and not fetched in time is d
 
 from __future__ import annotations
 
+import math
 import queue
 import time
 from collections import deque
@@ -23,6 +24,7 @@ class Parcel(NamedTuple):
     timestamp_s: float  # monotonic clock
     number: int  # counts the frames of the source from 0
     read_s: float  # what reading it took
+    since_s: float | None = None  # timestamp of the first frame since the source's last silence; `post` fills it in
 
 
 class Mailbox:
@@ -38,14 +40,20 @@ class Mailbox:
         How many frames may wait; beyond, the oldest is dropped.
     kept
         How many frames the reader may keep beside the one it works on.
+    silence_s
+        More time than this between two frames is a silence of their source. It is measured where they are
+        posted: frames that the reader was too slow to fetch were there all the same.
     """
 
-    def __init__(self, shape: tuple[int, int, int], depth: int = 1, kept: int = 0) -> None:
+    def __init__(self, shape: tuple[int, int, int], depth: int = 1, kept: int = 0, silence_s: float = math.inf) -> None:
         self._shape = shape
         # One being written, one being read, `depth` waiting.
         self._free: deque[BgrFrame] = deque(np.zeros(shape, np.uint8) for _ in range(depth + kept + 2))
         self._waiting: deque[Parcel] = deque()
         self._depth = depth
+        self._silence_s = silence_s
+        self._posted_s: float | None = None  # timestamp of the newest frame
+        self._since_s = 0.0
         self._bell: queue.SimpleQueue[bool] = queue.SimpleQueue()  # True: `ring`
         self.dropped = 0
         self.closed = False
@@ -67,7 +75,11 @@ class Mailbox:
         """Make a filled buffer the newest frame."""
         while len(self._waiting) >= self._depth:
             self._drop_oldest()
-        self._waiting.append(parcel)
+        now_s = parcel.timestamp_s
+        if self._posted_s is None or not 0.0 < now_s - self._posted_s <= self._silence_s:
+            self._since_s = now_s
+        self._posted_s = now_s
+        self._waiting.append(parcel._replace(since_s=self._since_s))
         self._bell.put(False)
 
     def give(self, pixels: BgrFrame) -> None:

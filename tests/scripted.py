@@ -71,15 +71,17 @@ class ScriptedFilter:
         self.parameters = Parameters(thin=0.0)
         self.economy = 0
         self.tracked = 0
+        self.since_s: list[float | None] = []  # as `track` was given it
         self.closed = 0
         self.on_warp: Callable[[], None] = lambda: None
 
     def warm_up(self, height: int, width: int) -> None:
         """Nothing to compile."""
 
-    def track(self, frame: np.ndarray, timestamp_s: float) -> list[object]:
+    def track(self, frame: np.ndarray, timestamp_s: float, since_s: float | None = None) -> list[object]:
         """Nobody there."""
         self.tracked += 1
+        self.since_s.append(since_s)
         return []
 
     def warp(self, frame: np.ndarray, faces: list[object], out: np.ndarray) -> np.ndarray:

@@ -118,7 +118,7 @@ class Rig:
         self.world = World()
         self.sink = RecordingSink()
         plan = Plan("scripted", True, SHAPE[1], SHAPE[0], FPS, self.world.open)
-        face_filter = ScriptedFilter()
+        self.face_filter = face_filter = ScriptedFilter()
         self.engine = Engine(
             plan,
             lambda: face_filter,  # type: ignore[arg-type, return-value]
@@ -311,6 +311,33 @@ def test_who_begins_to_watch_sees_the_camera_at_once(phase: int) -> None:
     shown = rig.sink.kinds[kinds:]
     assert shown == sorted(shown, reverse=True)  # placeholders, then the camera
     assert rig.sink.numbers[numbers] == frames + 1
+
+
+def test_only_a_silence_of_the_camera_is_a_gap() -> None:
+    """While the engine is busy frames go on, and count; a silence, and frames held back, begin anew."""
+    rig = Rig()
+    engine, world, since_s = rig.engine, rig.world, rig.face_filter.since_s
+    rig.wait(rig.shows_the_camera, 2.0)
+    began_s = since_s[-1]
+    for _ in range(round(3.0 / TICK_S)):
+        world.pass_time()  # the camera's thread runs, the engine does not
+    rig.live(1.0)
+    assert set(since_s) == {began_s}
+
+    rig.world.fault = "is silent"
+    rig.live(1.5)
+    rig.world.fault = ""
+    rig.live(1.0)
+    assert since_s[-1] is not None
+    assert since_s[-1] > began_s + 4.0
+
+    engine.switches = Switches(blank=True)
+    rig.live(0.5)
+    before = len(since_s)
+    engine.switches = Switches()
+    rig.live(0.5)
+    assert since_s[before] is None
+    assert since_s[-1] is not None
 
 
 def test_a_reader_that_is_left_while_it_takes_a_buffer_loses_none() -> None:

@@ -35,6 +35,21 @@ def test_a_deep_mailbox_keeps_order() -> None:
     assert [p.number for p in received if p is not None] == [2, 3, 4]
 
 
+def test_a_silence_of_the_source_is_told_from_a_slow_reader() -> None:
+    """`since_s` is the time of the first frame after the last silence, whichever frames the reader missed."""
+    box = Mailbox(SHAPE, silence_s=2.0)
+    for index in (0, 1, 2, 3, 4, 5):
+        post(box, index)
+    parcel = box.receive(timeout_s=1.0)
+    assert parcel is not None
+    assert (parcel.timestamp_s, parcel.since_s) == (5.0, 0.0)
+    for index in (8, 9, 10):
+        post(box, index)
+    parcel = box.receive(timeout_s=1.0)
+    assert parcel is not None
+    assert (parcel.timestamp_s, parcel.since_s) == (10.0, 8.0)
+
+
 def test_no_frame_is_a_value() -> None:
     """Nothing in time, and the end, are None; what waited at the end still comes."""
     box = Mailbox(SHAPE)

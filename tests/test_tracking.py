@@ -16,19 +16,22 @@ import pytest
 from livewarp.arrays import BgrFrame
 from livewarp.errors import FrameError, ModelError
 from livewarp.face68 import MEAN_FACE, Face, Pose
+from livewarp.mailbox import Mailbox, Parcel
 from livewarp.sources.headmotion import still
 from livewarp.sources.portrait import PortraitSource
-from livewarp.tracking import FaceTracker, weights
+from livewarp.tracking import GAP_S, FaceTracker, weights
 from livewarp.tracking.detector import Detection, overlap
 from livewarp.tracking.landmarks import (
     CROP_SIDE_PX,
     DLIB_CROP,
     CropSpec,
     Prediction,
+    box_of,
     crop_face,
     crop_matrix,
     pose_from_box,
 )
+from livewarp.tracking.newcomer import Newcomer
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +220,81 @@ def test_time_that_jumps_starts_anew(portrait: PortraitSource) -> None:
         (face,) = tracker.update(frame, start + 1 / 30)
         assert face.id == id
         assert 0.0 < face.confidence < 0.2
+
+
+@pytest.mark.parametrize("model", ["dlib", "mesh"])
+@pytest.mark.parametrize("economy", [0, 2])
+def test_a_slow_machine_holds_a_face(portrait: PortraitSource, model: str, economy: int) -> None:
+    """A frame that takes 1.8 s, the source going on meanwhile, is no gap: one id, and the face in every frame."""
+    tracker, box = FaceTracker(model=model), Mailbox((360, 640, 3), kept=1, silence_s=GAP_S)
+    tracker.economy = economy
+    ids: set[int] = set()
+    busy_until_s, held, taken = 0.0, 0, 0
+    for tick in range(100):
+        now_s = tick * 0.2
+        buffer = box.take()
+        portrait.render(6 * tick, buffer)
+        box.post(Parcel(buffer, now_s, tick, 0.0))
+        if now_s < busy_until_s - 1e-6:
+            continue
+        parcel = box.receive(0.0)
+        assert parcel is not None
+        faces = tracker.update(parcel.pixels, parcel.timestamp_s, parcel.since_s)
+        box.give(parcel.pixels)
+        busy_until_s = now_s + (0.2 if {f.id for f in faces} <= ids and 2 < taken < 12 else 1.8)
+        taken, held, ids = taken + 1, held + bool(faces), ids | {f.id for f in faces}
+    assert ids == {1}
+    assert held >= taken - 1
+
+
+def test_a_silence_of_the_source_is_a_gap_to_a_slow_machine_too(portrait: PortraitSource) -> None:
+    """What counts is when the source was silent, not which of its frames there was time for."""
+    tracker, frame = FaceTracker(), frame_of(portrait, 0)
+    tracker.update(frame, 0.0, since_s=0.0)
+    (face,) = tracker.update(frame, 1.8, since_s=0.0)
+    assert face.id == 1
+    assert tracker.update(frame, 3.6, since_s=3.0) == []
+    (face,) = tracker.update(frame, 3.8, since_s=3.0)
+    assert face.id == 2
+
+
+@pytest.mark.parametrize("with_judge", [False, True])
+def test_a_newcomer_takes_one_call_of_a_model_a_step(portrait: PortraitSource, with_judge: bool) -> None:
+    """However many models are asked, each frame waits for one answer; the last is of the newest frame."""
+    model, judge = Scripted(), Scripted()
+    judge.evidence = 1.0
+    pose = portrait.truth(0).pose
+    newcomer = Newcomer(Detection(*box_of(pose), 1.0), model, judge if with_judge else None)
+    answers, index = [], 0
+    while None in answers or not answers:
+        model.landmarks = portrait.truth(index).landmarks
+        before = model.calls + judge.calls
+        answers = [newcomer.step(frame_of(portrait, index), index / 30)]
+        assert model.calls + judge.calls == before + 1
+        index += 1
+    assert answers == [True]
+    assert judge.calls == with_judge
+    assert newcomer.prediction is not None
+    np.testing.assert_array_equal(newcomer.prediction.landmarks, portrait.truth(index - 1).landmarks)
+
+
+def test_live_a_newcomer_is_followed_after_several_frames_none_of_which_takes_long(portrait: PortraitSource) -> None:
+    """Live, no frame asks a model twice to start a track, and the face is there within a few frames of the search."""
+    model = Scripted()
+    tracker = FaceTracker(model=model, live=True)
+    frames_since_found, faces, index = 0, [], 0
+    while not faces and index < 1000:
+        model.landmarks = portrait.truth(index).landmarks
+        before = model.calls
+        faces = tracker.update(frame_of(portrait, index), index / 30)
+        assert model.calls - before <= 1
+        frames_since_found += model.calls > 0
+        while tracker._finder.busy:
+            tracker._finder._thread.join(0.01)  # no sleep: waits for the thread, which does not end
+        index += 1
+    tracker.close()
+    assert [f.id for f in faces] == [1]
+    assert frames_since_found <= 5
 
 
 def test_the_crop_is_upright_and_of_fixed_scale() -> None:

@@ -60,12 +60,14 @@ class SwitchableFilter(FaceFilter):
         self.check: Check | None = None
         self.passed = 0
         self._count = 0
+        self._was_through = False
 
-    def track(self, frame: BgrFrame, timestamp_s: float) -> list[Face]:
+    def track(self, frame: BgrFrame, timestamp_s: float, since_s: float | None = None) -> list[Face]:
         """The faces; of a pass-through none."""
+        was_through, self._was_through = self._was_through, self.through
         if self.through:
             return []
-        faces = super().track(frame, timestamp_s)
+        faces = super().track(frame, timestamp_s, None if was_through else since_s)
         self.passed += not faces
         return faces
 

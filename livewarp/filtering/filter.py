@@ -93,10 +93,10 @@ class FaceFilter:
         self._frames += 1
         return self.warp(frame, self.track(frame, timestamp_s), out)
 
-    def track(self, frame: BgrFrame, timestamp_s: float) -> list[Face]:
-        """The first half of `apply`: the faces in the next frame."""
+    def track(self, frame: BgrFrame, timestamp_s: float, since_s: float | None = None) -> list[Face]:
+        """The first half of `apply`: the faces in the next frame; `since_s` as in `FaceTracker.update`."""
         self._now_s = timestamp_s
-        return self._tracker.update(frame, timestamp_s)
+        return self._tracker.update(frame, timestamp_s, since_s)
 
     def warp(self, frame: BgrFrame, faces: Sequence[Face], out: BgrFrame | None = None) -> BgrFrame:
         """The second half of `apply`: the same frame with these faces reshaped.

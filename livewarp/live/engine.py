@@ -36,6 +36,7 @@ from livewarp.parameters import Parameters, Switches, Wanted
 from livewarp.sinks import Sink
 from livewarp.sinks.preview import Preview
 from livewarp.sources import Plan
+from livewarp.tracking import GAP_S
 
 IDLE_PERIOD_S = 0.2  # between placeholders that nobody watches
 LOOK_S = 0.05  # at most between two looks at who watches, at switches, at the source
@@ -109,7 +110,7 @@ class Engine:
         self._loading = Loading(make_filter, (plan.height, plan.width), self.crash)
         self._model_switch = ModelSwitch(self._loading, model)
         period_s = 1.0 / plan.fps
-        self._mailbox = Mailbox((plan.height, plan.width, 3), kept=1)
+        self._mailbox = Mailbox((plan.height, plan.width, 3), kept=1, silence_s=GAP_S)
         self._capture = Capture(plan.name, plan.open, plan.live, self._mailbox, clock, start_reader)
         self._wanted_plans: deque[Plan] = deque(maxlen=1)  # filled by `switch_source`, from any thread
         self._placeholders = Placeholders(plan.width, plan.height)
@@ -120,6 +121,7 @@ class Engine:
         self._kept: BgrFrame | None = None  # the last frame sent, to send again
         self._shown: BgrFrame | None = None  # the last placeholder sent
         self._pictures = 0  # frames of the source that were sent, or held back by a switch
+        self._held_back = False  # frames have been, since one was tracked
         self._sent = 0  # frames of all kinds
         self._early = 0  # frames of the source for which there was no slot
         self._told = ""  # the state that was logged last
@@ -349,12 +351,13 @@ class Engine:
         if face_filter is None or self._conditions.holds(StateName.IDLE):
             self._mailbox.give(parcel.pixels)
         elif wanted.switches.blank:
+            self._held_back = True
             self._pictures += 1
             self._mailbox.give(parcel.pixels)
         elif wanted.switches.freeze and self._kept is not None:
             self._pictures += 1
             # The faces are followed, so that afterwards they are warped from the first frame on.
-            self.faces = tuple(face_filter.track(parcel.pixels, parcel.timestamp_s))
+            self.faces = tuple(self._track(face_filter, parcel))
             self._mailbox.give(parcel.pixels)
         elif self._capture.live and self._kept is not None and self._pace.early(now):
             self._early += 1
@@ -363,6 +366,12 @@ class Engine:
             self._process(face_filter, parcel, wanted.parameters)
             self._pace.filled(now, fresh=True)
 
+    def _track(self, face_filter: FaceFilter, parcel: Parcel) -> list[Face]:
+        """The faces in a frame. Those that came while the one before was worked on count: it was no silence."""
+        since_s = None if self._held_back else parcel.since_s
+        self._held_back = False
+        return face_filter.track(parcel.pixels, parcel.timestamp_s, since_s)
+
     def _process(self, face_filter: FaceFilter, parcel: Parcel, parameters: Parameters) -> None:
         """One frame through track, warp and send."""
         clock = time.perf_counter
@@ -370,7 +379,7 @@ class Engine:
         self._pictures += 1
         face_filter.parameters = parameters
         t0 = clock()
-        faces = face_filter.track(pixels, parcel.timestamp_s)
+        faces = self._track(face_filter, parcel)
         t1 = clock()
         self._outputs.announce(pixels)
         face_filter.warp(pixels, faces, pixels)

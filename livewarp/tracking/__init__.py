@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from livewarp.tracking.tracker import FaceTracker
+from livewarp.tracking.tracker import GAP_S, FaceTracker
 
-__all__ = ["FaceTracker"]
+__all__ = ["GAP_S", "FaceTracker"]

@@ -27,6 +27,7 @@ from livewarp.tracking.doubt import START, Doubt, FaceCheck, Presence, score_of
 from livewarp.tracking.landmarks import LandmarkModel, Prediction, box_of, crop_face, pose_from_box
 from livewarp.tracking.mesh import MeshLandmarks
 from livewarp.tracking.models import AUTO, DETECTORS, detector_for, load_model
+from livewarp.tracking.newcomer import IMPLAUSIBLE_RESIDUAL, Newcomer
 from livewarp.tracking.picture_kernels import difference
 from livewarp.tracking.search import FloatBox, SearchPlan, Thumbnail, is_cut, thumbnail, window_around
 from livewarp.tracking.smoothing import LandmarkSmoother, fit
@@ -36,13 +37,11 @@ if TYPE_CHECKING:
 
 FADE_IN_S = 0.3
 FADE_OUT_S = 0.15
-GAP_S = 1.0  # a longer silence: whoever is there now need not be who was there
+GAP_S = 1.0  # a longer silence of the source: whoever is there now need not be who was there
 REMEMBER_S = 5.0  # a lost face that comes back nearby is the same one
 LOOK_AGAIN_S = 0.2  # from search to search around lost faces
 LOST_SCORE = -0.2  # where a face has just been lost, less is enough to find it
 
-# RMS distance of landmarks from the fitted mean face, IOD. Over 74 faces: median 0.03, at most 0.10.
-IMPLAUSIBLE_RESIDUAL = 0.18
 # A search result that overlaps a followed face this much (intersection over union) is that face.
 SAME_FACE_OVERLAP = 0.3
 # Two tracks that overlap this much have run into one face.
@@ -58,6 +57,8 @@ _JUMP = 0.2  # IOD from frame to frame, 6 a second: faster than heads move
 _CERTAIN = 0.3  # confidence from which it is certain where a face is
 _EMERGE_S = 1.5  # in which a face has come out from behind another
 _TOUCHING = 0.1  # overlap from which two faces may be confused
+_FORESEEN_S = 1.0  # a head goes on with its motion for no longer, however late the next frame is
+_COAST_S = 0.25  # a frame that is later shows the head elsewhere than its motion says: by 0.25 IOD after a second
 _DRIFT_S = 0.3  # the time over which the motion of a face is averaged that it is expected to go on with
 _TURN_S = 0.15  # the time over which is averaged how the head is turned otherwise than its 68 points look
 _SWITCH_S = 1.0  # in which the points go over from one model's to another's
@@ -122,7 +123,8 @@ class FaceTracker:
         about 80 px wide there; the cost grows with the square. None: chosen so that faces of 110 px
         in a frame of 720 lines are found within a second, and of 90 px within three.
     live
-        Search in a thread of its own; else at once and deterministically.
+        Search in a thread of its own, and start to follow a newcomer over several frames, so that none of them
+        takes much longer than others; else at once and deterministically.
     weights
         The 68-point weights; None: those of the installed package.
     model
@@ -134,8 +136,8 @@ class FaceTracker:
     ----------
     economy
         0: all there is; 1: searches at a third of the rate; 2: finds landmarks in every second frame only,
-        too, and moves them on with the head in between. May be set at any time, from the thread that
-        calls `update`.
+        too, and moves them on with the head in between, at four frames a second and more. May be set at any
+        time, from the thread that calls `update`.
 
     Raises
     ------
@@ -176,6 +178,8 @@ class FaceTracker:
         self._looked_again_s = -math.inf
         self._number = 0  # of the newest search
         self._least_number = 0  # an older one is of another scene
+        self._found: list[Detection] = []  # who has yet to be examined, best first
+        self._newcomer: Newcomer | None = None  # who is being examined
         self._thumbnail: Thumbnail | None = None
         self._frames = 0
 
@@ -192,7 +196,7 @@ class FaceTracker:
             detector=tracking.detector,
         )
 
-    def update(self, frame: BgrFrame, timestamp_s: float) -> list[Face]:
+    def update(self, frame: BgrFrame, timestamp_s: float, since_s: float | None = None) -> list[Face]:
         """The faces in the next frame, the longest followed first.
 
         Parameters
@@ -201,6 +205,10 @@ class FaceTracker:
             (H, W, 3) uint8 BGR. It is not kept.
         timestamp_s
             When it was captured, s; rising. A step back or a gap of over a second starts anew.
+        since_s
+            Timestamp of the source's first frame after its last gap, where the source's frames are more than
+            those that come here: a caller who is too slow to take them all has made no gap, however
+            long it was busy. None: these are all.
 
         Returns
         -------
@@ -220,7 +228,7 @@ class FaceTracker:
             self._adopt(self._next_kit, frame, timestamp_s)
         first = self._last_s is None
         dt_s = 0.0 if self._last_s is None else timestamp_s - self._last_s
-        if not first and not 0.0 < dt_s <= GAP_S:
+        if not first and self._is_gap(timestamp_s, since_s):
             self._forget()
             dt_s = 0.0
         self._last_s = timestamp_s
@@ -235,9 +243,17 @@ class FaceTracker:
         if len(self._tracks) > 1:
             self._part(frame)
         self._note(timestamp_s, dt_s)
-        self._search(frame, timestamp_s, confidence=1.0 if first else 0.0)
+        self._search(frame, timestamp_s)
+        self._admit(frame, timestamp_s, confidence=1.0 if first else 0.0)
         self._fade(dt_s)
         return [Face(t.landmarks, t.pose, t.id, t.confidence) for t in self._tracks if t.confidence > 0.0]
+
+    def _is_gap(self, now_s: float, since_s: float | None) -> bool:
+        """Whether the source was silent for so long before this frame that nothing is known of who is there."""
+        assert self._last_s is not None
+        if now_s <= self._last_s:
+            return True
+        return now_s - self._last_s > GAP_S and (since_s is None or since_s > self._last_s)
 
     def warm_up(self) -> None:
         """Load the compiled kernels before the first frame needs them."""
@@ -289,6 +305,7 @@ class FaceTracker:
         if self._live:  # it may be searching: nobody waits for that
             threading.Thread(target=finder.close, name="closing", daemon=True).start()
         self._number, self._least_number = 0, 0
+        self._newcomer = None  # it was examined by the model before
         for track in self._tracks:
             if track.lost:
                 continue
@@ -311,12 +328,13 @@ class FaceTracker:
         if track.lost:
             return
         track.waiting_s += dt_s
-        if self.economy >= 2:
+        coasts = self.economy >= 2 and dt_s <= _COAST_S
+        if coasts:
             _coast(track, dt_s)
             if self._frames % 2 and not cut:
                 return
         spec = self._model.crop
-        expected = track.pose if self.economy >= 2 else _moved(track.pose, track.velocity, dt_s)
+        expected = track.pose if coasts else _moved(track.pose, track.velocity, min(dt_s, _FORESEEN_S))
         crop = crop_face(frame, expected, spec)
         prediction = self._predict(track, crop, expected, dt_s)
         pose, residual = fit(prediction.landmarks)
@@ -353,7 +371,7 @@ class FaceTracker:
         if plausible:
             if cut:
                 track.smoother = LandmarkSmoother()  # at the same place, but not by a motion
-            self._move(track, prediction, pose, cut)
+            self._move(track, prediction, pose, cut, coasts)
         track.waiting_s = 0.0
         if track.confidence == 1.0 and track.target == 1.0:
             track.look += _LOOK_SHARE * (look - track.look)
@@ -377,7 +395,7 @@ class FaceTracker:
             return score_of(prediction.evidence)
         return self._check.score(crop)
 
-    def _move(self, track: _Track, prediction: Prediction, raw: Pose, cut: bool) -> None:
+    def _move(self, track: _Track, prediction: Prediction, raw: Pose, cut: bool, coasted: bool) -> None:
         """Take new landmarks over, to which `raw` was fitted."""
         dt_s = max(track.waiting_s, 1e-3)
         before = track.pose
@@ -385,7 +403,7 @@ class FaceTracker:
         over_s = _TURN_S if track.offset is None else _SWITCH_S / 2
         track.turn += (1.0 if cut else 1.0 - math.exp(-dt_s / over_s)) * (_turn(prediction, raw) - track.turn)
         track.pose = _turned(fit(track.landmarks)[0], track.turn)
-        if self.economy >= 2:
+        if coasted:
             # The track has coasted here: what is left is what the velocity was off by.
             x, y, size, roll = _velocity(before, track.pose, dt_s)
             vx, vy, vsize, vroll = track.velocity
@@ -425,8 +443,8 @@ class FaceTracker:
 
     # --------------------------------------------------------------------------------------------- searching
 
-    def _search(self, frame: BgrFrame, now_s: float, confidence: float) -> None:
-        """Look for faces that are not followed yet."""
+    def _search(self, frame: BgrFrame, now_s: float) -> None:
+        """Search for faces that are not followed yet, and note who has been found."""
         self._memories = [m for m in self._memories if now_s - m.seen_s < REMEMBER_S]
         alive = [t for t in self._tracks if not t.lost]
         rested = now_s - self._searched_s >= self._finder.rest_s
@@ -436,18 +454,40 @@ class FaceTracker:
         search = self._finder.poll()
         if search is None or search.number < self._least_number:
             return
-        for found in search.found:
-            if len(alive) >= self._max_faces:
+        self._found = list(search.found)
+
+    def _admit(self, frame: BgrFrame, now_s: float, confidence: float) -> None:
+        """Examine the faces that have been found, and follow those that stand the test.
+
+        Offline all at once. Live one step of one face a frame: all of it would take as long as four frames.
+        """
+        alive = [t for t in self._tracks if not t.lost]
+        while len(alive) < self._max_faces:
+            if self._newcomer is None:
+                self._newcomer = self._next_newcomer(now_s, alive)
+            if self._newcomer is None:
                 return
+            passed = self._newcomer.step(frame, now_s)
+            if passed is not None:
+                newcomer, self._newcomer = self._newcomer, None
+                track = self._start(newcomer, frame, now_s, confidence, alive) if passed else None
+                if track is not None:
+                    alive.append(track)
+                    self._tracks.append(track)
+            if self._live:
+                return
+        self._found, self._newcomer = [], None
+
+    def _next_newcomer(self, now_s: float, alive: list[_Track]) -> Newcomer | None:
+        """The best of those found that may be a face which is not followed."""
+        while self._found:
+            found = self._found.pop(0)
             if any(overlap(found, box_of(t.pose)) > SAME_FACE_OVERLAP for t in alive):
                 continue
-            memory = self._recall(found, now_s)
-            if found.score < 0.0 and memory is None:
+            if found.score < 0.0 and self._recall(found, now_s) is None:
                 continue
-            track = self._start(frame, found, now_s, confidence, alive)
-            if track is not None:
-                alive.append(track)
-                self._tracks.append(track)
+            return Newcomer(found, self._model, self._judge)
+        return None
 
     def _submit(self, frame: BgrFrame, now_s: float, faces: list[FloatBox]) -> None:
         """Start a search, if one is due."""
@@ -480,29 +520,17 @@ class FaceTracker:
         return min(near, key=distance, default=None)
 
     def _start(
-        self, frame: BgrFrame, found: Detection, now_s: float, confidence: float, alive: list[_Track]
+        self, newcomer: Newcomer, frame: BgrFrame, now_s: float, confidence: float, alive: list[_Track]
     ) -> _Track | None:
-        spec = self._model.crop
-        pose = pose_from_box(*found[:4], found.roll)
-        # Once more from where the first answer lies: the box is some pixels off, the eyes are not.
-        for _ in range(2):
-            crop = crop_face(frame, pose, spec)
-            prediction = self._model.predict(crop, pose)
-            landmarks = prediction.landmarks
-            pose, residual = fit(landmarks)
-            if residual >= IMPLAUSIBLE_RESIDUAL or prediction.evidence == 0.0 or pose.iod_px < 4.0:
-                return None
+        found, pose, prediction = newcomer.found, newcomer.pose, newcomer.prediction
+        assert prediction is not None
+        landmarks = prediction.landmarks
         if any(overlap(box_of(pose), box_of(t.pose)) > SAME_FACE_OVERLAP for t in alive):
             return None
-        crop = crop_face(frame, pose, spec)
+        crop = crop_face(frame, pose, self._model.crop)
         score = self._score(prediction, crop)
         if score < START or _inside(landmarks, frame) < _VISIBLE[0]:
             return None
-        if self._judge is not None:
-            # BlazeFace takes a skull on a shirt for a face, and so does dlib; the mesh does not.
-            evidence = self._judge.predict(crop_face(frame, pose, self._judge.crop), pose).evidence
-            if evidence is None or score_of(evidence) < START:
-                return None
         look = self._check.look(crop)
         memory = self._same(found, look, now_s)
         if memory is None:
@@ -548,6 +576,7 @@ class FaceTracker:
         self._least_number = self._number + 1
         self._searched_s = -math.inf
         self._memories.clear()
+        self._found, self._newcomer = [], None
 
     def _forget(self) -> None:
         self._begin_scene()
