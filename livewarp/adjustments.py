@@ -56,11 +56,20 @@ class Adjustment:
     """A live parameter that reshapes the face; at 0 it does nothing.
 
     A positive value gives more of what the name says: wider, longer, higher, larger, further apart.
+
+    Attributes
+    ----------
+    ends
+        Words for its least and its most.
+    keywords
+        What people type who search for it, besides words of its name and help.
     """
 
     name: str
     area: Area
     help: str
+    ends: tuple[str, str]
+    keywords: tuple[str, ...]
     strokes: tuple[Stroke, ...]
     default: float = 0.0
     minimum: float = -1.0
@@ -77,7 +86,9 @@ ADJUSTMENTS: dict[str, Adjustment] = {
         Adjustment(
             "thin",
             "face",
-            "Face thinning: the cheeks and the jaw move towards the middle of the face.",
+            "Face thinning: cheeks and jaw move towards the middle of the face.",
+            ("as it is", "thinner"),
+            ("slim face", "lose weight", "narrow face", "double chin", "v line"),
             (
                 Stroke("shift", (2,), (0.56, 0.62), (0.055, 0.0), outer=0.75),
                 Stroke("shift", (4,), (0.56, 0.62), (0.085, 0.0), outer=0.75),
@@ -91,49 +102,65 @@ ADJUSTMENTS: dict[str, Adjustment] = {
         Adjustment(
             "face_length",
             "face",
-            "Length of the face below the eyes.",
+            "Face length below the eyes.",
+            ("shorter", "longer"),
+            ("long face", "oval", "round face", "lower face"),
             (Stroke("shift", (8,), (1.15, 1.05), (0.0, 0.13), paired=False),),
         ),
         Adjustment(
             "forehead",
             "face",
-            "Height of the forehead: the hair line moves up.",
+            "Forehead height: where the hair line lies.",
+            ("lower", "higher"),
+            ("hairline", "big forehead", "fivehead", "brow"),
             (Stroke("shift", (36, 45), (0.95, 0.56), (0.0, -0.12), offset=(0.0, -0.80), paired=False),),
         ),
         Adjustment(
             "temples",
             "face",
-            "Width of the face beside the brows.",
+            "Face width beside the brows.",
+            ("narrower", "wider"),
+            ("head width", "side of the head", "upper face"),
             (Stroke("shift", (0, 17), (0.42, 0.54), (-0.06, 0.0), offset=(-0.10, -0.22), outer=0.8),),
         ),
         Adjustment(
             "cheekbones",
             "face",
-            "Width of the face below the eyes.",
+            "Face width below the eyes.",
+            ("narrower", "wider"),
+            ("high cheekbones", "zygoma", "contour", "model"),
             (Stroke("shift", (1,), (0.48, 0.48), (-0.08, 0.0), outer=0.75),),
         ),
         Adjustment(
             "cheeks",
             "face",
-            "Fullness of the cheeks: the width of the face beside nose and mouth.",
+            "Cheek fullness beside nose and mouth.",
+            ("hollower", "fuller"),
+            ("chubby", "chipmunk", "puffy", "face fat", "buccal", "sunken"),
             (Stroke("shift", (3,), (0.48, 0.48), (-0.085, 0.0), outer=0.75),),
         ),
         Adjustment(
             "jaw",
             "face",
-            "Width of the jaw, below its angles.",
+            "Jaw width.",
+            ("narrower", "wider"),
+            ("jawline", "square jaw", "masseter", "strong jaw", "v line"),
             (Stroke("shift", (5,), (0.48, 0.48), (-0.10, 0.0), offset=(-0.08, 0.03), outer=0.78),),
         ),
         Adjustment(
             "chin_width",
             "face",
-            "Width of the chin: less makes the face a V, more a U.",
+            "Chin width.",
+            ("V-shaped", "U-shaped"),
+            ("pointed chin", "v line", "sharp", "square", "round", "double chin"),
             (Stroke("shift", (7,), (0.44, 0.43), (-0.068, 0.0), offset=(-0.06, 0.02)),),
         ),
         Adjustment(
             "chin_length",
             "face",
-            "Length of the chin, below the mouth.",
+            "Chin length.",
+            ("shorter", "longer"),
+            ("weak chin", "strong chin", "long chin", "witch"),
             (Stroke("shift", (8,), (0.75, 0.50), (0.0, 0.12), offset=(0.0, 0.04), paired=False),),
         ),
         # ------ eyes: radii and anchors from the corners, which stay where they are in a blink
@@ -141,6 +168,8 @@ ADJUSTMENTS: dict[str, Adjustment] = {
             "eyes",
             "eyes",
             "Eye enlargement.",
+            ("as they are", "larger"),
+            ("big eyes", "eye size", "bigger", "doll", "anime"),
             (Stroke("scale", (36, 39), (0.40, 0.38), (0.40, 0.40)),),
             default=0.25,
             minimum=0.0,
@@ -148,31 +177,41 @@ ADJUSTMENTS: dict[str, Adjustment] = {
         Adjustment(
             "eye_width",
             "eyes",
-            "Width of the eyes, from corner to corner.",
+            "Eye width, from corner to corner.",
+            ("narrower", "wider"),
+            ("long eyes", "almond", "round eyes"),
             (Stroke("scale", (36, 39), (0.39, 0.34), (0.42, 0.0)),),
         ),
         Adjustment(
             "eye_openness",
             "eyes",
-            "Height of the eyes, from lid to lid.",
+            "Eye height, from lid to lid.",
+            ("narrower", "wider open"),
+            ("wide open", "sleepy", "tired", "squint", "awake", "lids"),
             (Stroke("scale", (36, 39), (0.38, 0.34), (0.0, 0.44)),),
         ),
         Adjustment(
             "eye_distance",
             "eyes",
             "Distance between the eyes.",
+            ("closer", "further apart"),
+            ("spacing", "gap", "close set", "wide set"),
             (Stroke("shift", (36, 39), (0.38, 0.33), (-0.055, 0.0)),),
         ),
         Adjustment(
             "eye_height",
             "eyes",
-            "How high the eyes lie in the face.",
+            "Height of the eyes in the face.",
+            ("lower", "higher"),
+            ("eye position", "up", "down"),
             (Stroke("shift", (36, 39), (0.42, 0.32), (0.0, -0.05)),),
         ),
         Adjustment(
             "eye_tilt",
             "eyes",
-            "Slant of the eyes: their outer corners move up, the inner ones down.",
+            "Eye slant.",
+            ("outer corners lower", "outer corners higher"),
+            ("cat eye", "fox eye", "slanted", "droopy", "canthal tilt"),
             (
                 Stroke("shift", (36,), (0.32, 0.29), (0.0, -0.04), offset=(0.0, 0.03)),
                 Stroke("shift", (39,), (0.29, 0.29), (0.0, 0.04)),
@@ -182,19 +221,25 @@ ADJUSTMENTS: dict[str, Adjustment] = {
         Adjustment(
             "brow_height",
             "brows",
-            "How high the brows lie.",
+            "Brow height.",
+            ("lower", "higher"),
+            ("eyebrows", "raise", "lift", "surprised", "angry"),
             (Stroke("shift", (17, 18, 19, 20, 21), (0.55, 0.35), (0.0, -0.075), offset=(0.0, -0.09)),),
         ),
         Adjustment(
             "brow_distance",
             "brows",
             "Distance between the brows.",
+            ("closer", "further apart"),
+            ("eyebrows", "gap", "spacing", "unibrow"),
             (Stroke("shift", (18, 19, 20, 21), (0.46, 0.34), (-0.070, 0.0), offset=(0.0, -0.06)),),
         ),
         Adjustment(
             "brow_tilt",
             "brows",
-            "Slant of the brows: their outer ends move up, the inner ones down.",
+            "Brow slant.",
+            ("outer ends lower", "outer ends higher"),
+            ("eyebrows", "angry", "sad", "worried", "arch"),
             (
                 Stroke("shift", (17, 18), (0.36, 0.32), (0.0, -0.06), offset=(0.0, -0.06)),
                 Stroke("shift", (20, 21), (0.30, 0.30), (0.0, 0.04), offset=(0.0, -0.04)),
@@ -204,7 +249,9 @@ ADJUSTMENTS: dict[str, Adjustment] = {
         Adjustment(
             "nose_width",
             "nose",
-            "Width of the nose, from the bridge to the nostrils.",
+            "Nose width, from the bridge to the nostrils.",
+            ("narrower", "wider"),
+            ("slim nose", "small nose", "big nose", "thin nose"),
             (
                 Stroke("scale", (30, 33), (0.40, 0.36), (0.42, 0.0), paired=False),
                 Stroke("scale", (28, 29), (0.30, 0.36), (0.15, 0.0), paired=False),
@@ -213,19 +260,25 @@ ADJUSTMENTS: dict[str, Adjustment] = {
         Adjustment(
             "nose_length",
             "nose",
-            "Length of the nose: its tip and base move down.",
+            "Nose length.",
+            ("shorter", "longer"),
+            ("small nose", "long nose", "big nose"),
             (Stroke("shift", (30, 33), (0.44, 0.37), (0.0, 0.065), offset=(0.0, 0.02), paired=False),),
         ),
         Adjustment(
             "nose_bridge",
             "nose",
-            "Width of the nose bridge, between the eyes and below.",
+            "Nose bridge width, between the eyes and below.",
+            ("narrower", "wider"),
+            ("nose contour", "slim nose", "top of the nose"),
             (Stroke("scale", (28, 29), (0.32, 0.38), (0.40, 0.0), paired=False),),
         ),
         Adjustment(
             "nose_tip",
             "nose",
-            "Height of the tip of the nose above its base.",
+            "Height of the nose tip above its base.",
+            ("lower", "higher"),
+            ("button nose", "upturned", "droopy", "rhinoplasty"),
             (
                 Stroke("shift", (30,), (0.33, 0.32), (0.0, -0.06), offset=(0.0, -0.05), paired=False),
                 Stroke("shift", (33,), (0.34, 0.29), (0.0, 0.032), paired=False),
@@ -234,38 +287,50 @@ ADJUSTMENTS: dict[str, Adjustment] = {
         Adjustment(
             "nostrils",
             "nose",
-            "Width of the nostrils.",
+            "Nostril width.",
+            ("narrower", "wider"),
+            ("nose wings", "alar", "flared", "base of the nose"),
             (Stroke("shift", (31,), (0.30, 0.28), (-0.042, 0.0), offset=(-0.03, -0.02)),),
         ),
         # ------ mouth: anchored at its corners where talking must not move the effect, else at the lips
         Adjustment(
             "mouth_size",
             "mouth",
-            "Size of the mouth.",
+            "Mouth size.",
+            ("smaller", "larger"),
+            ("big mouth", "small mouth", "big lips"),
             (Stroke("scale", (48, 54), (0.62, 0.37), (0.35, 0.35), paired=False),),
         ),
         Adjustment(
             "mouth_width",
             "mouth",
-            "Width of the mouth.",
+            "Mouth width.",
+            ("narrower", "wider"),
+            ("wide mouth", "small mouth", "lips"),
             (Stroke("shift", (48,), (0.40, 0.35), (-0.062, 0.0)),),
         ),
         Adjustment(
             "mouth_height",
             "mouth",
-            "How high the mouth lies in the face.",
+            "Height of the mouth in the face.",
+            ("lower", "higher"),
+            ("mouth position", "philtrum", "up", "down"),
             (Stroke("shift", (48, 54), (0.80, 0.36), (0.0, -0.07), paired=False),),
         ),
         Adjustment(
             "smile",
             "mouth",
-            "The corners of the mouth move up; below 0, down.",
+            "Corners of the mouth.",
+            ("lower", "higher"),
+            ("happy", "sad", "grin", "frown", "mood", "lips"),
             (Stroke("shift", (48,), (0.36, 0.36), (-0.008, -0.063), offset=(-0.06, 0.0)),),
         ),
         Adjustment(
             "upper_lip",
             "mouth",
-            "Fullness of the upper lip.",
+            "Upper lip fullness.",
+            ("thinner", "fuller"),
+            ("big lips", "lip filler", "plump", "pout", "cupid's bow"),
             (
                 Stroke("scale", (50, 51, 52, 61, 62, 63), (0.42, 0.27), (0.0, 0.41), paired=False),
                 # Holds the line between the lips.
@@ -275,7 +340,9 @@ ADJUSTMENTS: dict[str, Adjustment] = {
         Adjustment(
             "lower_lip",
             "mouth",
-            "Fullness of the lower lip.",
+            "Lower lip fullness.",
+            ("thinner", "fuller"),
+            ("big lips", "lip filler", "plump", "pout", "bottom lip"),
             (
                 Stroke("scale", (56, 57, 58, 65, 66, 67), (0.42, 0.28), (0.0, 0.48), paired=False),
                 Stroke("shift", (56, 57, 58, 65, 66, 67), (0.42, 0.28), (0.0, 0.022), paired=False),

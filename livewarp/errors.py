@@ -85,10 +85,10 @@ class ParameterError(LivewarpError, ValueError):
 
     exit_status = EXIT_USAGE
 
-    def __init__(self, name: str, got: object, allowed: str, problem: str | None = None) -> None:
+    def __init__(self, name: str, got: object, allowed: str, problem: str | None = None, remedy: str = "") -> None:
         self.name = name
         self._problem = problem or f"parameter {name}: got {reprlib.repr(got)}"
-        super().__init__(self._problem, got=got, allowed=allowed)
+        super().__init__(problem or f"parameter {name}", got=got, allowed=allowed, remedy=remedy)
 
     def _fact(self) -> str:
         return f"{self._problem}, allowed: {self.allowed}"

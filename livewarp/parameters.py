@@ -1,4 +1,4 @@
-"""The live parameters: every knob that can be turned while the daemon runs.
+"""The live parameters: every knob that can be set while the daemon runs.
 
 `KNOBS` is the only list of them. The config file, the control port, the command line, the web page
 and the docs all derive from it, and the adjustments among them from `livewarp.adjustments`.
@@ -9,102 +9,60 @@ threads swap it whole.
 
 from __future__ import annotations
 
-import math
+import difflib
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from livewarp.adjustments import ADJUSTMENTS, Adjustment
 from livewarp.errors import ParameterError
-
-Value = bool | float
-
-
-@dataclass(frozen=True, slots=True)
-class Knob:
-    """One live parameter: what it is called, what it may be and what it does.
-
-    Attributes
-    ----------
-    type
-        "float" or "bool".
-    minimum, maximum
-        Inclusive bounds of a float; None for a bool.
-    unit
-        "" where the value is a plain ratio.
-    area
-        What it is about: "filter", "picture", or the part of the face that an adjustment reshapes.
-    """
-
-    name: str
-    type: str
-    default: Value
-    minimum: float | None
-    maximum: float | None
-    unit: str
-    help: str
-    area: str = "filter"
-
-    @property
-    def allowed(self) -> str:
-        """What `check` accepts, in words."""
-        if self.type == "bool":
-            return "true or false"
-        return f"a number from {self.minimum:g} to {self.maximum:g}"
-
-    def check(self, value: object) -> Value:
-        """The value in its own type, or a `ParameterError` that names what is allowed."""
-        if self.type == "bool":
-            if isinstance(value, bool):
-                return value
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            assert self.minimum is not None and self.maximum is not None
-            # Compared before conversion: float() of an integer of 400 digits overflows.
-            if self.minimum <= value <= self.maximum and math.isfinite(value):
-                return float(value)
-        raise ParameterError(self.name, value, self.allowed)
-
-    def parse(self, text: str) -> Value:
-        """The value that a person typed: a number, or on/off, true/false, yes/no."""
-        if self.type == "bool":
-            word = text.strip().lower()
-            if word in {"1", "on", "true", "yes"}:
-                return True
-            if word in {"0", "off", "false", "no"}:
-                return False
-            raise ParameterError(self.name, text, self.allowed)
-        try:
-            return self.check(float(text))
-        except ValueError:
-            raise ParameterError(self.name, text, self.allowed) from None
-
-    def describe(self) -> dict[str, Any]:
-        """The knob as the control port describes it."""
-        return {
-            "type": self.type,
-            "default": self.default,
-            "min": self.minimum,
-            "max": self.maximum,
-            "unit": self.unit,
-            "help": self.help,
-            "area": self.area,
-        }
+from livewarp.knobs import Knob, Number, Switch, Value
 
 
 def knob_of(adjustment: Adjustment) -> Knob:
-    """The knob that an adjustment is turned by."""
+    """The knob that an adjustment is set by."""
     a = adjustment
-    return Knob(a.name, "float", a.default, a.minimum, a.maximum, "", a.help, a.area)
+    kind = Number(a.minimum, a.maximum)
+    return Knob(a.name, kind, a.default, a.help, a.area, a.keywords, a.ends, scaled=True, in_presets=True)
 
 
 KNOBS: dict[str, Knob] = {
     knob.name: knob
     for knob in (
-        Knob("enabled", "bool", True, None, None, "", "Reshape faces; off leaves them as they are."),
-        Knob("strength", "float", 1.0, 0.0, 1.0, "", "Master strength, times every adjustment."),
-        Knob("mirror", "bool", False, None, None, "", "Mirror the picture, left for right.", "picture"),
-        Knob("overlay", "bool", False, None, None, "", "Draw landmarks, ids and confidence.", "picture"),
+        Knob(
+            "enabled",
+            Switch(),
+            True,
+            "Reshape faces; off leaves them as they are.",
+            keywords=("on", "off", "bypass", "filter", "effect", "compare", "before and after", "original"),
+            ends=("off", "on"),
+        ),
+        Knob(
+            "strength",
+            Number(0.0, 1.0),
+            1.0,
+            "Master strength, times every adjustment.",
+            keywords=("intensity", "amount", "overall", "all", "less", "more", "subtle"),
+            ends=("off", "full"),
+        ),
+        Knob(
+            "mirror",
+            Switch(),
+            False,
+            "Mirror the picture, left for right.",
+            "picture",
+            keywords=("flip", "reverse", "selfie", "horizontal", "left and right", "text is backwards"),
+            ends=("off", "on"),
+        ),
+        Knob(
+            "overlay",
+            Switch(),
+            False,
+            "Draw landmarks, ids and confidence.",
+            "picture",
+            keywords=("debug", "points", "dots", "show landmarks", "tracking", "face box"),
+            ends=("off", "on"),
+        ),
         *map(knob_of, ADJUSTMENTS.values()),
     )
 }
@@ -118,11 +76,18 @@ def define(adjustment: Adjustment) -> None:
 
 
 def knob(name: str, knobs: Mapping[str, Knob] = KNOBS) -> Knob:
-    """The knob of that name, or a `ParameterError` that lists the names there are."""
+    """The knob of that name, or a `ParameterError` that lists the names there are and suggests the nearest."""
     try:
         return knobs[name]
     except KeyError:
-        raise ParameterError(name, None, ", ".join(knobs), f"unknown parameter {reprlib.repr(name)}") from None
+        raise unknown(name, knobs) from None
+
+
+def unknown(name: str, knobs: Iterable[str], got: object = None) -> ParameterError:
+    """The error for a name that no knob has: it lists those there are and suggests the nearest."""
+    near = difflib.get_close_matches(name[:40], knobs, 1)
+    remedy = f"did you mean {near[0]}?" if near else ""
+    return ParameterError(name, got, ", ".join(knobs), f"unknown parameter {reprlib.repr(name)}", remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +161,16 @@ class Wanted:
 
     parameters: Parameters
     switches: Switches = Switches()
+
+
+def effective(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The values at work: `strength` and `enabled` are in those that they scale, and then at 1 and on.
+
+    Where `enabled` is off nothing is left of those; the others (mirror, overlay, ...) stay as they are.
+    """
+    share = float(values["strength"]) * float(values["enabled"])
+    scaled = {name: k.kind.scale(values[name], share) for name, k in KNOBS.items() if k.scaled}
+    return {**values, **scaled, "enabled": True, "strength": 1.0}
 
 
 def check(values: Mapping[str, object], knobs: Mapping[str, Knob] = KNOBS) -> dict[str, Value]:

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from livewarp.adjustments import Adjustment, Stroke
 from livewarp.errors import ParameterError, SettingsError
 from livewarp.face68 import N_LANDMARKS
-from livewarp.parameters import KNOBS, Parameters, Value, check, knob_of
+from livewarp.knobs import Value
+from livewarp.parameters import KNOBS, Parameters, check, knob_of
 
 CONFIG_NAME = "config.toml"
 BUILT_IN = frozenset(KNOBS)
@@ -66,6 +67,7 @@ _Radius = Annotated[float, Field(ge=0.05, le=3.0)]  # IOD
 _Amount = Annotated[float, Field(ge=-0.8, le=0.8)]  # IOD or a ratio; a scale of 1 would fold at its centre
 _Offset = Annotated[float, Field(ge=-4.0, le=4.0)]  # IOD
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+_Words = Annotated[str, Field(min_length=1, max_length=40)]
 
 
 class StrokeSettings(_Table):
@@ -84,6 +86,8 @@ class AdjustmentSettings(_Table):
     """A person's own adjustment, in the terms of the built-in ones."""
 
     help: str = Field("An adjustment of your own.", max_length=200)
+    ends: tuple[_Words, _Words] = Field(("less", "more"), strict=False)
+    keywords: tuple[_Words, ...] = Field((), max_length=32, strict=False)
     area: Literal["face", "eyes", "brows", "nose", "mouth"] = "face"
     default: float = 0.0
     minimum: float = Field(-1.0, ge=-1.0, le=0.0)
@@ -93,7 +97,8 @@ class AdjustmentSettings(_Table):
     def build(self, name: str) -> Adjustment:
         """The adjustment that it describes."""
         strokes = tuple(Stroke(**stroke.model_dump()) for stroke in self.strokes)
-        return Adjustment(name, self.area, self.help, strokes, self.default, self.minimum, self.maximum)
+        about = self.help, self.ends, self.keywords
+        return Adjustment(name, self.area, *about, strokes, self.default, self.minimum, self.maximum)
 
 
 class ControlSettings(_Table):

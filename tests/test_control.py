@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from control_fixture import ANY_PORT, FakeDaemon, Line, control, served
 from livewarp import __version__
+from livewarp.adjustments import ADJUSTMENTS
 from livewarp.control.client import Address, parse_address
 from livewarp.control.line.server import ControlServer
 from livewarp.control.protocol.dispatch import METHODS, Methods
@@ -67,20 +68,26 @@ def test_reset_goes_back_to_the_start(line, daemon):
 
 
 def test_describe_tells_every_parameter(line):
-    """`describe` gives type, default, bounds, unit, help, area and `reset` value of every knob."""
+    """`describe` gives kind, bounds, words and `reset` value of every knob."""
     described = line.ask("describe")["result"]
     assert list(described) == list(KNOBS)
     for name, knob in KNOBS.items():
         assert described[name] == {
-            "type": knob.type,
+            **knob.kind.describe(),
             "default": knob.default,
-            "min": knob.minimum,
-            "max": knob.maximum,
-            "unit": knob.unit,
             "help": knob.help,
-            "area": knob.area,
+            "area": knob.group,
+            "group": knob.group,
+            "keywords": list(knob.keywords),
+            "ends": list(knob.ends),
+            "scaled": name in ADJUSTMENTS,
+            "in_presets": name in ADJUSTMENTS,
             "initial": Parameters(thin=0.2)[name],
         }
+    assert (described["thin"]["type"], described["thin"]["min"], described["thin"]["max"]) == ("float", 0.0, 1.0)
+    assert (described["mirror"]["type"], described["mirror"]["min"], described["mirror"]["choices"]) == (
+        ("bool", None, None)
+    )
 
 
 def test_stats_state_and_version(line, daemon):
@@ -194,7 +201,7 @@ def test_an_unknown_method_names_those_there_are(line):
     assert all(name in error["message"] for name in METHODS)
 
 
-THIN = KNOBS["thin"].allowed
+THIN = KNOBS["thin"].kind.allowed
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from control_fixture import FakeDaemon, Line, control, misfit
 from livewarp.control.protocol.dispatch import METHODS, Methods
 from livewarp.control.protocol.presets import Presets
 from livewarp.errors import ControlError, SettingsError
+from livewarp.knobs import Number
 from livewarp.parameters import KNOBS, Parameters, Switches
 
 
@@ -91,7 +92,7 @@ def test_adjust_never_leaves_the_bounds(steps):
     methods = Methods(daemon)
     touched = set()
     for name, by in steps:
-        if KNOBS[name].type == "float":
+        if isinstance(KNOBS[name].kind, Number):
             touched.add(name)
             methods.call("adjust", {"by": {name: by}})
     assert Parameters(**daemon.parameters) == daemon.parameters
@@ -343,8 +344,9 @@ def test_the_schema_knows_the_bounds_of_every_parameter(line):
     properties = line.ask("schema")["result"]["$defs"]["parameters"]["properties"]
     assert list(properties) == list(KNOBS)
     for name, knob in KNOBS.items():
-        assert properties[name].get("minimum") == knob.minimum
-        assert properties[name].get("maximum") == knob.maximum
+        if isinstance(knob.kind, Number):
+            assert properties[name]["minimum"] == knob.kind.minimum
+            assert properties[name]["maximum"] == knob.kind.maximum
         assert (properties[name]["default"], properties[name]["description"]) == (knob.default, knob.help)
 
 

@@ -167,7 +167,7 @@ def test_a_refused_parameter_has_its_data(browse):
     assert browse("POST", "/api/set", {"thin": 2}).json["error"]["data"] == {
         "name": "thin",
         "got": 2,
-        "allowed": KNOBS["thin"].allowed,
+        "allowed": KNOBS["thin"].kind.allowed,
     }
 
 

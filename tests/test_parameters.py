@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from livewarp.adjustments import ADJUSTMENTS
 from livewarp.errors import ParameterError
+from livewarp.knobs import Switch
 from livewarp.parameters import KNOBS, Parameters, knob
 
 
 def test_every_adjustment_is_a_knob_with_its_own_bounds() -> None:
     """A new adjustment needs no second declaration."""
     for name, adjustment in ADJUSTMENTS.items():
-        assert (KNOBS[name].minimum, KNOBS[name].maximum) == (adjustment.minimum, adjustment.maximum)
+        assert (KNOBS[name].kind.minimum, KNOBS[name].kind.maximum) == (adjustment.minimum, adjustment.maximum)
         assert KNOBS[name].check(KNOBS[name].default) == adjustment.default
 
 
@@ -47,13 +48,13 @@ def test_whatever_is_accepted_is_within_bounds(value: object) -> None:
             accepted = k.check(value)
         except ParameterError:
             continue
-        if k.type == "bool":
+        if isinstance(k.kind, Switch):
             assert accepted is value
         else:
             assert isinstance(accepted, float)
-            assert k.minimum is not None
-            assert k.maximum is not None
-            assert k.minimum <= accepted <= k.maximum
+            assert k.kind.minimum is not None
+            assert k.kind.maximum is not None
+            assert k.kind.minimum <= accepted <= k.kind.maximum
 
 
 def test_an_unknown_name_is_told_which_there_are() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livewarp.control.protocol.presets import MAX_OWN, SHIPPED, Presets, adjustments
+from livewarp.control.protocol.presets import MAX_OWN, SHIPPED, Presets, held
 from livewarp.errors import ControlError, ParameterError
 from livewarp.parameters import KNOBS, Parameters, check
 
@@ -29,14 +29,14 @@ def test_the_shipped_looks_are_valid_and_mild():
     """There are four shipped looks; each is within bounds, changes something and goes nowhere beyond nine tenths."""
     assert list(SHIPPED) == ["natural", "slim", "doll", "sculpted"]
     for values in SHIPPED.values():
-        assert check(values, adjustments()) == dict(values)
+        assert check(values, held()) == dict(values)
         assert any(values.values())
         assert max(map(abs, values.values())) <= 0.9
 
 
 def test_presets_turn_adjustments_only():
     """A preset says nothing of enabled, strength, mirror and overlay."""
-    assert KNOBS.keys() - adjustments().keys() == {"enabled", "strength", "mirror", "overlay"}
+    assert KNOBS.keys() - held().keys() == {"enabled", "strength", "mirror", "overlay"}
 
 
 def test_what_is_saved_is_loaded(presets):
@@ -44,12 +44,12 @@ def test_what_is_saved_is_loaded(presets):
     worn = Parameters(thin=0.1, smile=-0.30000000000000004, enabled=False, strength=0.5)
     presets.save("mine", worn)
     for each in (presets, Presets(presets.folder)):
-        assert each.values("mine") == {name: worn[name] for name in adjustments()}
+        assert each.values("mine") == {name: worn[name] for name in held()}
     text = (presets.folder / "mine.toml").read_text()
     assert tomllib.loads(text).keys() == {"thin", "eyes", "smile"}  # eyes has a default that is not 0
 
 
-@given(st.dictionaries(st.sampled_from(sorted(adjustments())), st.floats(0, 1)))
+@given(st.dictionaries(st.sampled_from(sorted(held())), st.floats(0, 1)))
 def test_any_values_survive(tmp_path_factory, values):
     """Whatever the adjustments are, the file gives back the same floats."""
     presets = Presets(tmp_path_factory.mktemp("presets"))

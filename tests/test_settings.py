@@ -149,7 +149,10 @@ def test_a_persons_own_adjustment_is_a_parameter_like_any_other(elf: Settings) -
         ("[adjustments.Elf]\nstrokes = [STROKE]", r"\[adjustments\.Elf\]"),
         ("[adjustments.elf]\nhelp = 'no strokes'", r"\[adjustments\.elf\] strokes: .*[Rr]equired"),
         ("[adjustments.elf]\nstrokes = []", r"\[adjustments\.elf\] strokes: got .*at least 1"),
-        ("[adjustments.elf]\nstroke = [STROKE]\nstrokes = [STROKE]", r"elf\] stroke: unknown key, allowed: help, area"),
+        (
+            "[adjustments.elf]\nstroke = [STROKE]\nstrokes = [STROKE]",
+            r"elf\] stroke: unknown key, allowed: help, ends, keywords",
+        ),
         ("[adjustments.elf]\nstrokes = [STROKE]\ndefault = 2", r"elf\] default: got 2, allowed: -1 to 1"),
         (
             "[adjustments.elf]\nstrokes = [{ kind = 'push', anchor = [8], radius = [1, 1], amount = [0, 0] }]",

@@ -61,6 +61,8 @@ start; from then on `set`, `--set`, the panel and `livewarp sheet` know it by it
 ```toml
 [adjustments.elf]
 help = "A pointed chin."
+ends = ["rounder", "more pointed"]   # words for its least and its most
+keywords = ["v line", "elf"]         # what one may type to find it
 area = "face"        # face, eyes, brows, nose or mouth: where it is listed
 minimum = 0.0        # -1 to 0; the maximum, 0 to 1, is 1 where it is not given
 strokes = [
@@ -87,7 +89,7 @@ def adjustments_page() -> str:
 
 def _row(a: Adjustment) -> str:
     low, high, default = (f"{v:g}".replace("-", "−") for v in (a.minimum, a.maximum, a.default))
-    return f"| `{a.name}` | {low} to {high} | {default} | {a.help} |\n"
+    return f"| `{a.name}` | {low} to {high} | {default} | {a.help.rstrip('.')} ({a.ends[0]} … {a.ends[1]}). |\n"
 
 
 def adjustments_picture() -> bytes:

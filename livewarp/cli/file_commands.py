@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from livewarp.cli.client.terminal import table
 from livewarp.cli.options import config_option, load, overlay_option, set_option, source_option, with_model, with_size
 from livewarp.errors import SettingsError
 from livewarp.parameters import knob
@@ -188,11 +189,8 @@ def parameters_(config: Path | None) -> None:
     livewarp describe       what a running daemon has, with its current values
     """
     _, start = load(config, ())
-    width = max(map(len, start))
-    for name, value in start.items():
-        k = knob(name)
-        bounds = "on/off" if k.type == "bool" else f"{k.minimum:g}..{k.maximum:g}"
-        click.echo(f"{name:{width}}  {bounds:>6}  {float(value):>5.2g}  {k.help}")
+    knobs = [(knob(name), value) for name, value in start.items()]
+    click.echo(table([(k.name, k.kind.span, k.kind.show(value), k.help) for k, value in knobs], right=(1, 2)))
 
 
 def _tracker(settings: Settings, live: bool = False) -> FaceTracker:

@@ -249,7 +249,7 @@ class Client:
         """Values of live parameters, of all of them where none is named."""
         return self._dict("get", {"names": list(names)} if names else {})
 
-    def set(self, **values: bool | float) -> dict[str, Any]:
+    def set(self, **values: bool | float | str) -> dict[str, Any]:
         """Change live parameters, all or none; their values as they are then."""
         return self._dict("set", values)
 

@@ -27,9 +27,10 @@ from livewarp.daemon.kept import Kept
 from livewarp.daemon.report import differences, face_of, sources_of, state_of
 from livewarp.errors import SettingsError, SourceError
 from livewarp.filtering.filter import FaceFilter
+from livewarp.knobs import Value
 from livewarp.live.engine import Engine
 from livewarp.live.stats import ProcessMeter
-from livewarp.parameters import KNOBS, Parameters, Switches, Value, Wanted
+from livewarp.parameters import KNOBS, Parameters, Switches, Wanted
 from livewarp.settings import Settings
 from livewarp.sinks import Sink, open_sink
 from livewarp.sinks.preview import Preview

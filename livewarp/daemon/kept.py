@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 from platformdirs import user_state_path
 
 from livewarp.errors import ParameterError
-from livewarp.parameters import Parameters, Value, knob
+from livewarp.knobs import Value
+from livewarp.parameters import Parameters, knob
 from livewarp.system.atomic import write_whole
 
 _VERSION = 1
@@ -74,7 +75,7 @@ class Kept:
         start = config.replace(**values).replace(**(options or {}))
         self._last = start
         if values:
-            names = ", ".join(f"{name}={value:g}" for name, value in values.items())
+            names = ", ".join(f"{name}={knob(name).kind.show(value)}" for name, value in values.items())
             log.info("kept from the last run: %s (for the values of the settings: livewarp reset)", names)
         return start, self._blank
 

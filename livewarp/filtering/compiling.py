@@ -15,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from livewarp.adjustments import ADJUSTMENTS
 from livewarp.face68 import MEAN_FACE, Face, Pose
-from livewarp.parameters import Parameters, Value
+from livewarp.knobs import Value
+from livewarp.parameters import KNOBS, Parameters
 from livewarp.warping import Warp
 from livewarp.warping.kernels import sample
 
@@ -29,7 +31,8 @@ _log = logging.getLogger(__name__)
 def warm_up_warp(warp: Warp, height: int, width: int, values: Mapping[str, Value]) -> None:
     """Compile or load all that a warp of these parameters may call, and touch its buffers for such frames."""
     frame = np.zeros((height, width, 3), np.uint8)
-    ones = {n: n == "enabled" if isinstance(value, bool) else 1.0 for n, value in values.items()}
+    nothing = {name: KNOBS[name].neutral for name in values}
+    ones = {**nothing, **dict.fromkeys(ADJUSTMENTS, 1.0), "enabled": True, "strength": 1.0}
     for iod_px in WARM_UP_IODS_PX:
         pose = Pose(0.0, height / 2, iod_px, 0.0, 0.0, 0.0)  # at the border, which has a kernel of its own
         face = Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32))

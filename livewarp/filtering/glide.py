@@ -1,11 +1,15 @@
-"""Changes of parameters glide: a slider's jump becomes a quick, smooth movement of the face."""
+"""Changes of parameters glide: a slider's jump becomes a quick, smooth movement of the face.
+
+Each kind of knob glides in its own way (`livewarp.knobs`): a switch or a choice is there at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from livewarp.easing import smoothstep
-from livewarp.parameters import Parameters, Value
+from livewarp.knobs import Value
+from livewarp.parameters import KNOBS, Parameters
 
 DEFAULT_GLIDE_S = 0.15
 
@@ -22,7 +26,7 @@ class Glide:
     def __init__(self, duration_s: float = DEFAULT_GLIDE_S) -> None:
         self._duration_s = duration_s
         self._target: Parameters | None = None
-        self._from: Mapping[str, float] = {}
+        self._from: Mapping[str, Value] = {}
         self._begin_s = 0.0
         self._shown: Mapping[str, Value] = {}
         self._last_s = 0.0
@@ -36,7 +40,7 @@ class Glide:
         if self._target is None or now_s < self._last_s:
             self._begin_s = now_s - self._duration_s
         elif target is not self._target:
-            self._from = _numbers(self._shown)
+            self._from = _with_enabled_in_strength(self._shown)
             self._begin_s = self._last_s
         self._target = target
         self._last_s = now_s
@@ -48,14 +52,10 @@ class Glide:
         if passed_s >= self._duration_s:
             return target
         share = smoothstep(passed_s / self._duration_s)
-        to = _numbers(target)
-        values: dict[str, Value] = {name: a + (to[name] - a) * share for name, a in self._from.items()}
-        values["enabled"] = True  # on its way to or from off it is a matter of strength
-        return values
+        to = _with_enabled_in_strength(target)
+        return {name: KNOBS[name].kind.blend(a, to[name], share) for name, a in self._from.items()}
 
 
-def _numbers(values: Mapping[str, Value]) -> dict[str, float]:
-    """The values as numbers, with "enabled" in the strength."""
-    numbers = {name: float(value) for name, value in values.items()}
-    numbers["strength"] *= numbers["enabled"]
-    return numbers
+def _with_enabled_in_strength(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The values with a strength of 0 where they are off: on its way to or from off, it is a matter of strength."""
+    return {**values, "enabled": True, "strength": float(values["strength"]) * float(values["enabled"])}

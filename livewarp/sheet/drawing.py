@@ -11,6 +11,7 @@ import numpy as np
 from livewarp.adjustments import ADJUSTMENTS
 from livewarp.arrays import BgrFrame, Box, DisplacementField
 from livewarp.face68 import Face
+from livewarp.knobs import Value
 from livewarp.parameters import Parameters
 from livewarp.sheet.layout import DEFAULT_CELL_PX, DEFAULT_COLUMNS, Cell, Layout, lay_out
 from livewarp.warping import warp
@@ -93,7 +94,7 @@ def contact_sheet(
     return sheet
 
 
-def neutral(**values: bool | float) -> Parameters:
+def neutral(**values: Value) -> Parameters:
     """Every adjustment at 0, but for these values."""
     return Parameters(**(dict.fromkeys(ADJUSTMENTS, 0.0) | values))
 

@@ -16,6 +16,7 @@ from livewarp.adjustments import Adjustment, Stroke
 from livewarp.arrays import FloatArray
 from livewarp.easing import smoothstep
 from livewarp.face68 import MIRROR, Face
+from livewarp.knobs import Value
 from livewarp.warping.field import place_strokes
 
 # Columns of a placed stroke; `field.add_strokes` reads them by these numbers.
@@ -44,7 +45,7 @@ class StrokeTable:
         for i, (_, s, _) in enumerate(rows):
             self._anchors[i, : len(s.anchor)] = s.anchor
 
-    def place(self, face: Face, values: Mapping[str, float | bool]) -> FloatArray:
+    def place(self, face: Face, values: Mapping[str, Value]) -> FloatArray:
         """The strokes of one face, those without effect left out.
 
         Parameters

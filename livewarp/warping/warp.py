@@ -15,6 +15,7 @@ from livewarp.adjustments import ADJUSTMENTS
 from livewarp.arrays import BgrFrame, Box, DisplacementField, FloatArray
 from livewarp.errors import FrameError
 from livewarp.face68 import Face
+from livewarp.knobs import Value
 from livewarp.warping.field import add_strokes, fade_at_border, reached
 from livewarp.warping.kernels import MAX_SIDE, grid_shape, sample, sample_dense
 from livewarp.warping.strokes import StrokeTable
@@ -52,7 +53,7 @@ class Warp:
         self,
         frame: BgrFrame,
         faces: Sequence[Face],
-        values: Mapping[str, float | bool],
+        values: Mapping[str, Value],
         out: BgrFrame | None = None,
     ) -> BgrFrame:
         """Reshape the faces; see `warp`."""
@@ -95,7 +96,7 @@ class Warp:
 def warp(
     frame: BgrFrame,
     faces: Sequence[Face],
-    parameters: Mapping[str, float | bool],
+    parameters: Mapping[str, Value],
     out: BgrFrame | None = None,
 ) -> BgrFrame:
     """Reshape the faces in a frame.

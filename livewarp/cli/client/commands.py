@@ -18,7 +18,8 @@ from livewarp.cli.client.terminal import Failure, changes, dim, named, over_cont
 from livewarp.cli.client.watch import watch
 from livewarp.control.client import Client
 from livewarp.errors import EXIT_USAGE, ControlError, ParameterError
-from livewarp.parameters import Knob, Value
+from livewarp.knobs import TYPES, Knob, Value, from_description
+from livewarp.parameters import unknown
 
 _ASSIGNMENT = re.compile(r"(?P<name>\w+)(?P<how>\+=|-=|=)(?P<value>.*)", re.DOTALL)
 
@@ -65,7 +66,7 @@ def set_(client: Client, assignments: tuple[str, ...]) -> tuple[Any, str]:
     """Change live parameters: NAME=VALUE, NAME+=D, NAME-=D.
 
     From the next frame on, and all of them or none. += and -= stop at the bound. Those that are no
-    numbers take on and off. `livewarp describe` lists them all.
+    numbers take on and off, a colour as #rrggbb or one of their choices. `livewarp describe` lists them all.
 
     \b
     livewarp set thin=0.6 eyes=0.4
@@ -73,13 +74,13 @@ def set_(client: Client, assignments: tuple[str, ...]) -> tuple[Any, str]:
     livewarp set mirror=on
     """
     parsed = [_parse_assignment(text) for text in assignments]
-    knobs = _knobs(client)
+    described = client.call("describe")
     before: dict[str, Value] = client.call("get")
     after, stopped = dict(before), set()
     for name, how, text in parsed:
-        knob = knobs.get(name)
-        if knob is None:
-            raise ParameterError(name, text, ", ".join(knobs), f"unknown parameter {name!r}")
+        if name not in described:
+            raise unknown(name, described, text)
+        knob = from_description(name, described[name])
         stopped.discard(name)
         if how == "=":
             after[name] = knob.parse(text)
@@ -128,26 +129,16 @@ def adjust(client: Client, steps: tuple[str, ...], strict: bool) -> tuple[Any, s
     return values, changes(before, values, stopped)
 
 
-def _knobs(client: Client) -> dict[str, Knob]:
-    """What parameters the daemon has; it need not be of this version."""
-    return {
-        name: Knob(name, d["type"], d["default"], d["min"], d["max"], d["unit"], d["help"])
-        for name, d in client.call("describe").items()
-    }
-
-
 def _moved(knob: Knob, value: Value, how: str, text: str) -> tuple[Value, bool]:
     """The value after a relative change, and whether a bound stopped it."""
-    allowed = f"{knob.name}{how}D with a finite number D, for a parameter that is a number"
     try:
         by = float(text)
+        if not math.isfinite(by):
+            raise ValueError(text)
+        wanted, reached = knob.moved(value, by if how == "+=" else -by)
     except ValueError:
-        by = math.nan
-    if knob.minimum is None or knob.maximum is None or not math.isfinite(by):
-        raise ParameterError(knob.name, f"{how}{text}", allowed)
-    # Rounded, so that ten steps of 0.1 from 0 end at 1 and not a hair beside it.
-    wanted = round(value + (by if how == "+=" else -by), 9)
-    reached = min(max(wanted, knob.minimum), knob.maximum)
+        allowed = f"{knob.name}{how}D with a finite number D, for a parameter that is a number"
+        raise ParameterError(knob.name, f"{how}{text}", allowed) from None
     return reached, reached != wanted
 
 
@@ -163,10 +154,9 @@ def describe(client: Client) -> tuple[Any, str]:
     knobs, values = client.call("describe"), client.call("get")
     rows = [[dim(title) for title in ("NAME", "VALUE", "DEFAULT", "RANGE", "WHAT IT DOES")]]
     for name, d in knobs.items():
-        bounds = "on, off" if d["type"] == "bool" else f"{shown(d['min'])} to {shown(d['max'])}"
-        unit = f" {d['unit']}" if d["unit"] else ""
         value = click.style(shown(values[name]), bold=True)
-        rows.append([named(name), value, shown(d["default"]), bounds + unit, d["help"]])
+        span = TYPES[d["type"]](d).span if d["type"] in TYPES else ""  # a newer daemon may have more kinds
+        rows.append([named(name), value, shown(d["default"]), span, d["help"]])
     return knobs, table(rows, right=(1, 2))
 
 

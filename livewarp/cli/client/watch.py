@@ -69,16 +69,16 @@ class Screen:
         ]
 
     def _knobs(self, width: int) -> list[str]:
-        """The parameters in columns, those at zero dimmed."""
+        """The parameters in columns, those at zero or off dimmed."""
         values = self._seen.get("parameters") or {}
         if not values:
             return []
         cells = []
-        widest = max(map(len, values))
+        widest, room = max(map(len, values)), max(6, *(len(shown(value)) for value in values.values()))
         for name, value in values.items():
-            text = f"{name:{widest}} {shown(value):>6}"
-            cells.append(dim(text) if value in (0, False) else f"{named(name.ljust(widest))} {shown(value):>6}")
-        columns = max(width // (widest + 10), 1)
+            text = f"{shown(value):>{room}}"
+            cells.append(dim(f"{name:{widest}} {text}") if not value else f"{named(name.ljust(widest))} {text}")
+        columns = max(width // (widest + room + 4), 1)
         per_column = -(-len(cells) // columns)
         rows = [[cells[i] for i in range(row, len(cells), per_column)] for row in range(per_column)]
         full = [row + [""] * (len(rows[0]) - len(row)) for row in rows]

@@ -18,12 +18,14 @@ from livewarp.control.protocol.jsonrpc import INVALID_REQUEST
 from livewarp.control.protocol.message import Session, Turn
 from livewarp.control.protocol.schema import BOOL, INTEGER, NUMBER, TEXT, listing, record, reference
 from livewarp.errors import ControlError, ParameterError, SettingsError
-from livewarp.parameters import KNOBS, Parameters, Value, check, knob
+from livewarp.knobs import Number, Value
+from livewarp.parameters import KNOBS, Parameters, check, knob
 
 PROTOCOL = 1
 """Counts up when a client that knows the previous protocol would misunderstand the new one; what is only
 added (a method, a param, a member of a result) does not count, and `schema` tells it."""
 
+_STEP = Number(-1e9, 1e9)
 _DEVICE = re.compile(r"auto|portrait|webcam(:[0-9]{1,3})?")
 
 
@@ -77,13 +79,11 @@ def _adjust(turn: Turn, params: dict[str, Any]) -> Any:
 def _moved(name: str, parameters: Parameters, by: object, strict: bool) -> Value:
     """A parameter's value after a relative change, at its bound where that would lead beyond."""
     k = knob(name)
-    if k.minimum is None or k.maximum is None:
-        raise ParameterError(name, by, f"set {name} to true or false", f"parameter {name}: is not a number")
-    if not isinstance(by, (int, float)) or isinstance(by, bool) or not -1e9 <= by <= 1e9:
+    step = _STEP.check(by)
+    if step is None:
         raise ParameterError(name, by, "a number to add")
-    # Rounded, so that ten steps of 0.1 from 0 end at 1 and not a hair beside it.
-    wanted = round(parameters[name] + by, 9)
-    return k.check(wanted) if strict else min(max(wanted, k.minimum), k.maximum)
+    wanted, reached = k.moved(parameters[name], float(step))
+    return k.check(wanted) if strict else reached
 
 
 def _reset(turn: Turn, params: dict[str, Any]) -> Any:
@@ -215,7 +215,7 @@ METHODS: Mapping[str, Method] = {
         Method(
             "describe",
             _describe,
-            "Type, default, bounds, unit, help, area and `reset` value of every parameter.",
+            "Every parameter: its kind, what is allowed, default and `reset` value, help, group and words.",
             schema.NONE,
             {"type": "object", "additionalProperties": reference("knob")},
         ),

@@ -1,6 +1,7 @@
 """Presets: looks by name, those shipped with livewarp and a person's own.
 
-A preset is a value for every adjustment; what it does not name is 0. It says nothing of the rest
+A preset is a value for every knob that presets hold (`Knob.in_presets`); what it does not name changes
+nothing: a number is 0, a switch off, a colour or a choice at its default. It says nothing of the rest
 (strength, enabled, mirror, ...): a look is put on without turning the filter on or off.
 
 A person's own are TOML files in the config folder, one each, that may be written by hand:
@@ -12,6 +13,7 @@ skipped.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -25,10 +27,11 @@ from platformdirs import user_config_path
 
 from livewarp.control.protocol.jsonrpc import NOT_DONE
 from livewarp.errors import ControlError, ParameterError
-from livewarp.parameters import KNOBS, Knob, Value, check
+from livewarp.knobs import Knob, Value
+from livewarp.parameters import KNOBS, check
 from livewarp.system.atomic import write_whole
 
-SHIPPED: Mapping[str, Mapping[str, float]] = {
+SHIPPED: Mapping[str, Mapping[str, Value]] = {
     # A little of what everybody asks for; seen beside the original only.
     "natural": {"thin": 0.25, "cheeks": -0.1, "eyes": 0.15, "nose_width": -0.1},
     # Narrower everywhere below the eyes, towards a V.
@@ -67,7 +70,6 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 _-]{0,38}[A-Za-z0-9_-])?")
 # What the command line means otherwise, and what Windows takes for a device.
 _RESERVED = re.compile(r"list|save|delete|rename|con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
 _NAME_ALLOWED = "1 to 40 letters, digits, spaces, - and _, from a letter or digit on; not list, save, delete, rename"
-_OTHER_AREAS = {"filter", "picture"}
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +106,7 @@ class Presets:
         }
 
     def values(self, name: str) -> dict[str, Value]:
-        """The value that a preset gives each adjustment. Raises `ParameterError` for a name there is not."""
+        """A preset's value for each knob that presets hold. Raises `ParameterError` for a name there is not."""
         own, _ = self._own()
         presets: dict[str, Mapping[str, Value]] = {**SHIPPED, **own}
         if name not in presets:
@@ -112,7 +114,7 @@ class Presets:
         return _complete(presets[name])
 
     def save(self, name: str, parameters: Mapping[str, Value], replace: bool = False) -> dict[str, Value]:
-        """Keep the adjustments among these parameters under a name; what was kept.
+        """Keep those of these parameters that presets hold under a name; what was kept.
 
         Parameters
         ----------
@@ -131,9 +133,9 @@ class Presets:
             raise ParameterError("name", name, "another name, or replace: true", f"there is a preset {taken!r} already")
         if taken is None and len(self._own()[0]) >= MAX_OWN:
             raise ParameterError("name", name, f"{MAX_OWN} presets; delete one first")
-        values = {knob: value for knob, value in parameters.items() if knob in adjustments() and value != 0.0}
-        lines = [f"# A preset of livewarp: `livewarp preset '{name}'` puts it on. What is not named is 0.\n"]
-        lines += [f"{knob} = {value!r}\n" for knob, value in values.items()]
+        values = {name: parameters[name] for name, knob in held().items() if parameters[name] != knob.neutral}
+        lines = [f"# A preset of livewarp: `livewarp preset '{name}'` puts it on. What is not named is 0 or off.\n"]
+        lines += [f"{name} = {json.dumps(value)}\n" for name, value in values.items()]
         try:
             write_whole(self._path(taken or name), "".join(lines))
         except OSError as error:
@@ -206,13 +208,13 @@ class Presets:
         return presets, problems
 
 
-def adjustments() -> dict[str, Knob]:
-    """The knobs that a preset turns, by name."""
-    return {name: knob for name, knob in KNOBS.items() if knob.area not in _OTHER_AREAS}
+def held() -> dict[str, Knob]:
+    """The knobs that presets hold, by name."""
+    return {name: knob for name, knob in KNOBS.items() if knob.in_presets}
 
 
 def _complete(values: Mapping[str, Value]) -> dict[str, Value]:
-    return {name: values.get(name, 0.0) for name in adjustments()}
+    return {name: values.get(name, knob.neutral) for name, knob in held().items()}
 
 
 def _read(path: Path, known: _Read | None) -> _Read:
@@ -229,7 +231,7 @@ def _read(path: Path, known: _Read | None) -> _Read:
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:  # reading a pipe would never end
             return _Read(stamp, {}, f"allowed: a plain file of at most {_MAX_BYTES} bytes")
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-        return _Read(stamp, check(values, adjustments()), None)
+        return _Read(stamp, check(values, held()), None)
     except (OSError, ValueError, RecursionError) as error:  # not TOML, not UTF-8, a `ParameterError`
         return _Read((0, 0), {}, str(error))
 

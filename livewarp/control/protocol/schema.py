@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from livewarp.control.protocol.events import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ
 from livewarp.errors import ParameterError
-from livewarp.parameters import KNOBS, Knob
+from livewarp.knobs import TYPES
+from livewarp.parameters import KNOBS
 
 if TYPE_CHECKING:
     from livewarp.control.protocol.dispatch import Method
@@ -77,17 +78,23 @@ _DEFS: Mapping[str, Schema] = {
     "presets": record({"presets": listing(reference("preset")), "problems": listing(PROBLEM)}),
     "knob": record(
         {
-            "type": {"enum": ["float", "bool"]},
+            "type": {"enum": list(TYPES)},
             "default": reference("value"),
             "min": nullable(NUMBER),
             "max": nullable(NUMBER),
+            "choices": nullable(listing(TEXT)),
             "unit": TEXT,
             "help": TEXT,
             "area": TEXT,
+            "group": TEXT,
+            "keywords": listing(TEXT),
+            "ends": nullable(listing(TEXT, "the words for least and most")),
+            "scaled": BOOL,
+            "in_presets": BOOL,
             "initial": reference("value"),
         }
     ),
-    "value": {"type": ["number", "boolean"]},
+    "value": {"type": ["number", "boolean", "string"]},
     "state": record(
         {"state": TEXT, "reason": TEXT, "since_s": NUMBER, "source": TEXT, "sinks": listing(TEXT)},
         {
@@ -153,7 +160,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 def document(methods: Iterable[Method], protocol: int) -> dict[str, Any]:
     """All there is, as one JSON Schema document; its `methods` and `events` refer to its `$defs`."""
-    values = {name: _knob(knob) for name, knob in KNOBS.items()}
+    values = {name: knob.schema() for name, knob in KNOBS.items()}
     parameters = {"type": "object", "properties": values, "additionalProperties": False}
     return {
         "$schema": DIALECT,
@@ -164,13 +171,6 @@ def document(methods: Iterable[Method], protocol: int) -> dict[str, Any]:
         },
         "events": dict(EVENTS),
     }
-
-
-def _knob(knob: Knob) -> Schema:
-    about = {"description": knob.help, "default": knob.default}
-    if knob.type == "bool":
-        return {"type": "boolean", **about}
-    return {"type": "number", "minimum": knob.minimum, "maximum": knob.maximum, **about}
 
 
 def check_params(params: Mapping[str, Any], schema: Schema) -> None:

@@ -1,0 +1,364 @@
+"""Knobs: what a live parameter may be, and all that follows from it.
+
+There are four kinds: a number, a switch, a colour, a choice. A kind says which values are allowed, what a person
+types for one, how one becomes another over time, how `strength` scales one, and how it is described in JSON and
+shown in a table. Nothing else in livewarp asks what kind a knob is. `livewarp.parameters` lists the knobs there are.
+
+Names: a knob takes its group's name as a prefix where the bare word would mislead: `skin_smooth`, `hair_grey`,
+`background_blur`, `eye_width`. Only words that name a thing of their own stand alone: `smile`, `nostrils`.
+
+Guarantees: pure, and quick to import; a value that `check` returns is JSON and TOML as it is.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from livewarp.errors import ControlError, ParameterError
+
+Value: TypeAlias = bool | float | str
+"""A switch's, a number's, and a colour's ("#rrggbb", lower case) or a choice's."""
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_WORDS = {"1": True, "on": True, "true": True, "yes": True, "0": False, "off": False, "false": False, "no": False}
+
+
+class Kind(Protocol):
+    """What every kind of knob answers. The values it is given, but for `check`'s, are allowed ones."""
+
+    @property
+    def allowed(self) -> str:
+        """What `check` accepts, in words."""
+
+    @property
+    def span(self) -> str:
+        """The same as short as a column wants it."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What a shell may offer for completion; none where there are too many values."""
+
+    def check(self, value: object) -> Value | None:
+        """The value in its own type; None: it is not allowed."""
+
+    def read(self, text: str) -> object:
+        """What a person means by this text, still to be checked."""
+
+    def show(self, value: Value) -> str:
+        """A value as people write it."""
+
+    def describe(self) -> dict[str, Any]:
+        """Its part of `describe`: type, min, max, choices, unit."""
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of its values."""
+
+    def neutral(self, default: Value) -> Value:
+        """The value that changes nothing; the default where none is such."""
+
+    def blend(self, before: Value, after: Value, share: float) -> Value:
+        """What a frame uses on the way from one value to another; share 0 to 1."""
+
+    def scale(self, value: Value, share: float) -> Value:
+        """What is left of a value at this share of the full strength, 0 to 1."""
+
+    def add(self, value: Value, by: float) -> tuple[float, float] | None:
+        """Where a relative change leads, and where it stops at the bounds; None: there is no such change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number between two bounds, both allowed.
+
+    Attributes
+    ----------
+    unit
+        "" where the value is a plain ratio.
+    """
+
+    minimum: float
+    maximum: float
+    unit: str = ""
+
+    @property
+    def allowed(self) -> str:
+        return f"a number from {self.minimum:g} to {self.maximum:g}"
+
+    @property
+    def span(self) -> str:
+        return f"{self.minimum:g} to {self.maximum:g}{self.unit and ' '}{self.unit}"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return ()
+
+    def check(self, value: object) -> Value | None:
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return None
+        # Compared before conversion: float() of an integer of 400 digits overflows.
+        return float(value) if self.minimum <= value <= self.maximum and math.isfinite(value) else None
+
+    def read(self, text: str) -> object:
+        try:
+            return float(text)
+        except ValueError:
+            return None
+
+    def show(self, value: Value) -> str:
+        return f"{value:.6g}"
+
+    def describe(self) -> dict[str, Any]:
+        return _described("float", low=self.minimum, high=self.maximum, unit=self.unit)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "number", "minimum": self.minimum, "maximum": self.maximum}
+
+    def neutral(self, default: Value) -> Value:
+        return min(max(0.0, self.minimum), self.maximum)
+
+    def blend(self, before: Value, after: Value, share: float) -> Value:
+        a, b = float(before), float(after)
+        return a + (b - a) * share
+
+    def scale(self, value: Value, share: float) -> Value:
+        return float(value) * share
+
+    def add(self, value: Value, by: float) -> tuple[float, float] | None:
+        # Rounded, so that ten steps of 0.1 from 0 end at 1 and not a hair beside it.
+        wanted = round(float(value) + by, 9)
+        return wanted, min(max(wanted, self.minimum), self.maximum)
+
+
+class _Jumping:
+    """What switches, colours and choices have in common: they change at once, and nothing can be added to them."""
+
+    __slots__ = ()
+
+    def neutral(self, default: Value) -> Value:
+        return default
+
+    def blend(self, before: Value, after: Value, share: float) -> Value:
+        return after
+
+    def scale(self, value: Value, share: float) -> Value:
+        return value
+
+    def add(self, value: Value, by: float) -> tuple[float, float] | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Switch(_Jumping):
+    """On or off; where strength scales it, off at strength 0."""
+
+    @property
+    def allowed(self) -> str:
+        return "true or false"
+
+    @property
+    def span(self) -> str:
+        return "on, off"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return "on", "off"
+
+    def check(self, value: object) -> Value | None:
+        return value if isinstance(value, bool) else None
+
+    def read(self, text: str) -> object:
+        return _WORDS.get(text.strip().lower())
+
+    def show(self, value: Value) -> str:
+        return "on" if value else "off"
+
+    def describe(self) -> dict[str, Any]:
+        return _described("bool")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+    def neutral(self, default: Value) -> Value:
+        return False
+
+    def scale(self, value: Value, share: float) -> Value:
+        return bool(value) and share > 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Colour(_Jumping):
+    """A colour as "#rrggbb", sRGB."""
+
+    @property
+    def allowed(self) -> str:
+        return "a colour as #rrggbb, such as #c02040"
+
+    @property
+    def span(self) -> str:
+        return "#rrggbb"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return ()
+
+    def check(self, value: object) -> Value | None:
+        return value.lower() if isinstance(value, str) and _COLOUR.fullmatch(value) else None
+
+    def read(self, text: str) -> object:
+        return text.strip()
+
+    def show(self, value: Value) -> str:
+        return str(value)
+
+    def describe(self) -> dict[str, Any]:
+        return _described("colour")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{_COLOUR.pattern}$"}
+
+    def blend(self, before: Value, after: Value, share: float) -> Value:
+        # Channel by channel as they are coded: sRGB's steps look about equal, while linear light would pass
+        # most of the way from dark to light in the first frames.
+        channels = zip(_channels(before), _channels(after), strict=True)
+        return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(_Jumping):
+    """One of a few words."""
+
+    choices: tuple[str, ...]
+
+    @property
+    def allowed(self) -> str:
+        return " or ".join(self.choices) if len(self.choices) < 3 else f"one of {', '.join(self.choices)}"
+
+    @property
+    def span(self) -> str:
+        return ", ".join(self.choices)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return self.choices
+
+    def check(self, value: object) -> Value | None:
+        return value if isinstance(value, str) and value in self.choices else None
+
+    def read(self, text: str) -> object:
+        return text.strip()
+
+    def show(self, value: Value) -> str:
+        return str(value)
+
+    def describe(self) -> dict[str, Any]:
+        return _described("choice", choices=list(self.choices))
+
+    def schema(self) -> dict[str, Any]:
+        return {"enum": list(self.choices)}
+
+
+def _described(
+    name: str, *, low: float | None = None, high: float | None = None, choices: list[str] | None = None, unit: str = ""
+) -> dict[str, Any]:
+    return {"type": name, "min": low, "max": high, "choices": choices, "unit": unit}
+
+
+def _channels(colour: Value) -> tuple[int, ...]:
+    """Red, green and blue, 0 to 255."""
+    return tuple(bytes.fromhex(str(colour)[1:]))
+
+
+TYPES: Mapping[str, Callable[[Mapping[str, Any]], Kind]] = {
+    "float": lambda d: Number(d["min"], d["max"], d["unit"]),
+    "bool": lambda d: Switch(),
+    "colour": lambda d: Colour(),
+    "choice": lambda d: Choice(tuple(d["choices"])),
+}
+"""Each kind by the `type` that `describe` gives it, made from what that says of a knob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One live parameter: what it is called, what it may be and what it does.
+
+    Attributes
+    ----------
+    group
+        Where people find it: "filter", "picture", or the part of the face that it is about.
+    keywords
+        What people type who search for it, besides words of its name and help.
+    ends
+        Words for its least and its most; None where a value has no two ends.
+    scaled
+        Whether `strength` and `enabled` scale it.
+    in_presets
+        Whether presets hold it.
+    """
+
+    name: str
+    kind: Kind
+    default: Value
+    help: str
+    group: str = "filter"
+    keywords: tuple[str, ...] = ()
+    ends: tuple[str, str] | None = None
+    scaled: bool = False
+    in_presets: bool = False
+
+    @property
+    def neutral(self) -> Value:
+        """The value that changes nothing; the default where none is such."""
+        return self.kind.neutral(self.default)
+
+    def check(self, value: object) -> Value:
+        """The value in its own type, or a `ParameterError` that names what is allowed."""
+        checked = self.kind.check(value)
+        if checked is None:
+            raise ParameterError(self.name, value, self.kind.allowed)
+        return checked
+
+    def parse(self, text: str) -> Value:
+        """The value that a person typed: a number, on or off, #rrggbb, one of the choices; or a `ParameterError`."""
+        checked = self.kind.check(self.kind.read(text))
+        if checked is None:
+            raise ParameterError(self.name, text, self.kind.allowed)
+        return checked
+
+    def moved(self, value: Value, by: float) -> tuple[float, float]:
+        """Where a relative change leads, and where it stops at the bounds; `ParameterError` for what is no number."""
+        moved = self.kind.add(value, by)
+        if moved is None:
+            allowed = f"set {self.name} to {self.kind.allowed}"
+            raise ParameterError(self.name, by, allowed, f"parameter {self.name}: is not a number")
+        return moved
+
+    def describe(self) -> dict[str, Any]:
+        """The knob as the control port describes it; `from_description` is its reverse."""
+        return {
+            **self.kind.describe(),
+            "default": self.default,
+            "help": self.help,
+            "area": self.group,
+            "group": self.group,
+            "keywords": list(self.keywords),
+            "ends": None if self.ends is None else list(self.ends),
+            "scaled": self.scaled,
+            "in_presets": self.in_presets,
+        }
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of its values, with help and default."""
+        return {**self.kind.schema(), "description": self.help, "default": self.default}
+
+
+def from_description(name: str, described: Mapping[str, Any]) -> Knob:
+    """The knob that a daemon, perhaps of another version, describes; `ControlError` for a kind that is new."""
+    if described["type"] not in TYPES:
+        what = f"parameter {name}: of a kind that this livewarp does not know"
+        raise ControlError(what, got=described["type"], allowed=", ".join(TYPES), remedy="use the daemon's version")
+    kind = TYPES[described["type"]](described)
+    return Knob(name, kind, described["default"], described["help"], described["area"])
