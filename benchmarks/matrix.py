@@ -12,8 +12,9 @@ from common import Target, quantiles, save
 
 from livewarp.bench import text as report
 from livewarp.bench.crowd import CrowdSource
-from livewarp.bench.record import LATENCY, MATRIX_FACES, SIZES
+from livewarp.bench.record import MATRIX_FACES, SIZES
 from livewarp.bench.throughput import bench
+from livewarp.live.stats import LATENCY
 from livewarp.parameters import Parameters
 from livewarp.tracking import FaceTracker
 

@@ -252,7 +252,7 @@ def timed(clip: Clip, found: Sequence[Peer], quick: bool) -> list[Timed]:
         index, frame = next_frame("livewarp")
         np.copyto(work, frame)  # what a camera does: not ours to pay
         began = time.process_time()
-        face_filter.warp(work, face_filter.track(work, index / FPS), work)
+        face_filter.render(work, face_filter.track(work, index / FPS), work)
         cv2.cvtColor(work, cv2.COLOR_BGR2YUV_I420, packed)
         return time.process_time() - began
 

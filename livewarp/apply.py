@@ -88,11 +88,11 @@ def apply_file(
 
 def _apply_image(path_in: Path, path_out: Path, face_filter: FaceFilter, progress: Progress) -> Applied:
     frame = read_image(path_in)
-    faces = face_filter.track(frame, 0.0)
-    face_filter.warp(frame, faces, frame)
+    scene = face_filter.track(frame, 0.0)
+    face_filter.render(frame, scene, frame)
     write_image(path_out, frame)
     progress(1, 1)
-    return Applied(1, int(bool(faces)))
+    return Applied(1, int(bool(scene.faces)))
 
 
 def _apply_video(path_in: Path, path_out: Path, face_filter: FaceFilter, progress: Progress) -> Applied:
@@ -115,10 +115,10 @@ def _filter_frames(source: VideoSource, sink: VideoFileSink, face_filter: FaceFi
     total = source.frame_count()
     frames = with_face = 0
     while (timestamp_s := source.read(frame)) is not None:
-        faces = face_filter.track(frame, timestamp_s)
-        sink.send(face_filter.warp(frame, faces, frame))
+        scene = face_filter.track(frame, timestamp_s)
+        sink.send(face_filter.render(frame, scene, frame))
         frames += 1
-        with_face += bool(faces)
+        with_face += bool(scene.faces)
         progress(frames, total)
     short = total is not None and frames < 0.98 * total
     notes = (f"the input ended after {frames} of {total} frames: is it cut off?",) if short else ()

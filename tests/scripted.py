@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from livewarp.errors import SourceError
+from livewarp.filtering.stages import STAGES
 from livewarp.live.engine import Engine
 from livewarp.parameters import Parameters
+from livewarp.scene import Scene
 from livewarp.sources import Plan
 
 SHAPE = (36, 48, 3)
@@ -70,24 +72,25 @@ class ScriptedFilter:
     def __init__(self) -> None:
         self.parameters = Parameters(thin=0.0)
         self.economy = 0
+        self.times_s = np.zeros(len(STAGES))
         self.tracked = 0
         self.since_s: list[float | None] = []  # as `track` was given it
         self.closed = 0
-        self.on_warp: Callable[[], None] = lambda: None
+        self.on_render: Callable[[], None] = lambda: None
 
     def warm_up(self, height: int, width: int) -> None:
         """Nothing to compile."""
 
-    def track(self, frame: np.ndarray, timestamp_s: float, since_s: float | None = None) -> list[object]:
+    def track(self, frame: np.ndarray, timestamp_s: float, since_s: float | None = None) -> Scene:
         """Nobody there."""
         self.tracked += 1
         self.since_s.append(since_s)
-        return []
+        return Scene()
 
-    def warp(self, frame: np.ndarray, faces: list[object], out: np.ndarray) -> np.ndarray:
+    def render(self, frame: np.ndarray, scene: Scene, out: np.ndarray) -> np.ndarray:
         """Mark the frame with the parameters that it was made with."""
         out[0, 0, :2] = round(float(self.parameters["thin"]) * 100)
-        self.on_warp()
+        self.on_render()
         return out
 
     def close(self) -> None:

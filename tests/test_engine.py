@@ -11,6 +11,7 @@ import pytest
 
 from livewarp.errors import ModelError, SinkError, SourceError
 from livewarp.live.engine import Engine
+from livewarp.live.stats import LATENCY
 from livewarp.parameters import Switches, Wanted
 from scripted import RecordingSink, ScriptedFilter, ScriptedSource, engine_of, run_to_end, wait_for
 
@@ -274,7 +275,7 @@ def test_blank_replaces_the_frame_under_way() -> None:
             at.append(len(sink.kinds))
             engine.switches = Switches(blank=True)
 
-    face_filter.on_warp = blank
+    face_filter.on_render = blank
     engine.start()
     wait_for(lambda: at and len(sink.kinds) > at[0] + 20)
     assert set(sink.kinds[at[0] :]) == {"placeholder"}
@@ -374,7 +375,7 @@ def test_a_sink_of_which_it_cannot_be_known_counts_as_watched() -> None:
 def test_overload_lowers_the_cost_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
     """A filter that is too slow for the rate is told to be cheaper, step by step; nothing queues."""
     face_filter = ScriptedFilter()
-    face_filter.on_warp = lambda: time.sleep(0.03)
+    face_filter.on_render = lambda: time.sleep(0.03)
     engine, ended = engine_of(ScriptedSource(live=True, fps=100.0), RecordingSink(), face_filter=face_filter)
     with caplog.at_level("INFO", "livewarp"):
         engine.start()
@@ -385,7 +386,7 @@ def test_overload_lowers_the_cost_and_says_so_once(caplog: pytest.LogCaptureFixt
         assert ended.wait(30)
     assert caplog.text.count("frames take longer than there is time") == 1
     assert engine.stats.dropped > 100
-    latency = engine.stats.rows[:, 4]
+    latency = engine.stats.rows[:, LATENCY]
     assert np.median(latency) < 0.1  # two frames: one under way and one that waits
 
 

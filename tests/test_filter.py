@@ -11,6 +11,7 @@ import pytest
 from livewarp import FaceFilter, FaceTracker, Parameters
 from livewarp.errors import FrameError
 from livewarp.filtering.overlay import draw_overlay, mirror
+from livewarp.scene import Scene
 from livewarp.sources.portrait import PortraitSource
 from livewarp.warping import Warp, warp
 
@@ -56,7 +57,7 @@ def test_mirror_and_overlay_off_leave_every_byte(frame: np.ndarray) -> None:
     faces = FaceTracker().update(frame, 0.0)
     assert faces
     expected = warp(frame, faces, Parameters())
-    np.testing.assert_array_equal(FaceFilter().warp(frame, faces), expected)
+    np.testing.assert_array_equal(FaceFilter().render(frame, Scene(tuple(faces))), expected)
 
 
 @pytest.mark.parametrize("is_in_place", [False, True])
@@ -89,7 +90,7 @@ def test_the_overlay_is_drawn_upon_the_mirrored_picture(frame: np.ndarray) -> No
     expected = warp(frame, faces, Parameters(thin=0.7))
     mirror(expected)
     draw_overlay(expected, faces, is_mirrored=True)
-    result = FaceFilter(Parameters(thin=0.7, mirror=True, overlay=True)).warp(frame, faces)
+    result = FaceFilter(Parameters(thin=0.7, mirror=True, overlay=True)).render(frame, Scene(tuple(faces)))
     np.testing.assert_array_equal(result, expected)
 
 
@@ -101,8 +102,8 @@ def test_warming_up_turns_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
     used = []
     apply = Warp.apply
-    monkeypatch.setattr("livewarp.filtering.filter.mirror", refuse)
-    monkeypatch.setattr("livewarp.filtering.filter.draw_overlay", refuse)
+    monkeypatch.setattr("livewarp.filtering.stages.mirror", refuse)
+    monkeypatch.setattr("livewarp.filtering.stages.draw_overlay", refuse)
     monkeypatch.setattr(
         Warp,
         "apply",
@@ -169,9 +170,9 @@ there = {kernel: kernel.signatures for kernel in kernels}
 seen = 0
 for i in range(20):
     source.read(frame)
-    faces = face_filter.track(frame, i / 25)
-    face_filter.warp(frame, faces, frame)
-    seen += bool(faces)
+    scene = face_filter.track(frame, i / 25)
+    face_filter.render(frame, scene, frame)
+    seen += bool(scene.faces)
 assert seen > 10
 late = [kernel.__name__ for kernel in kernels if kernel.signatures != there[kernel]]
 assert not late, late

@@ -191,14 +191,14 @@ def test_a_switch_loads_beside_the_loop_and_the_last_request_counts(frame: BgrFr
     switch.request("dlib")
     switch.request("mesh")
     assert switch.model == "dlib"
-    assert len(face_filter.track(frame, 0.0)) == 1  # frames go on meanwhile
+    assert len(face_filter.track(frame, 0.0).faces) == 1  # frames go on meanwhile
     let_go.set()
     threads = [t for t in threading.enumerate() if t.name == "loading model"]
     for thread in threads:
         thread.join(60)
     assert wanted == ["mesh", "mesh"]
     assert (switch.model, switch.problem) == ("mesh", None)
-    assert len(face_filter.track(frame, 1 / 30)) == 1
+    assert len(face_filter.track(frame, 1 / 30).faces) == 1
     assert face_filter._tracker._model.tells_faces
 
     def broken(model: str) -> None:

@@ -182,9 +182,9 @@ class Expected:
         face_filter.warm_up(HEIGHT, WIDTH)
         self._warped = []
         for number, picture in enumerate(self._plain):
-            faces = face_filter.track(picture, number / CAMERA_FPS)
+            scene = face_filter.track(picture, number / CAMERA_FPS)
             self._warped.append(np.empty_like(picture))
-            face_filter.warp(picture, faces, self._warped[-1])
+            face_filter.render(picture, scene, self._warped[-1])
         face_filter.close()
         # Where the filter changes anything, in any picture; the first ones are left out: the face fades in.
         changed = [

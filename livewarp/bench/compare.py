@@ -19,8 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from livewarp.bench.record import LATENCY, Run
-from livewarp.live.stats import STAGES
+from livewarp.bench.record import Run
+from livewarp.filtering.stages import READ, SEND, STAGES
+from livewarp.live.stats import LATENCY
 
 BLOCK = 25  # frames
 RESAMPLES = 4000
@@ -30,7 +31,7 @@ SIGNIFICANT = 0.05
 # where memory happened to lie, which core it was.
 SAME = 0.05
 
-WHAT = {"latency": LATENCY, "track": STAGES.index("track"), "warp": STAGES.index("warp")}
+WHAT = {"latency": LATENCY, **{stage.name: i for i, stage in enumerate(STAGES) if i not in (READ, SEND)}}
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,11 @@ def compare(old: Sequence[Run], new: Sequence[Run]) -> tuple[list[Change], list[
         if (was := before.get(run.key)) is None:
             alone.append(run.name)
             continue
-        changes += [_change(was, run, what, column) for what, column in WHAT.items()]
+        changes += [
+            _change(was, run, what, column)
+            for what, column in WHAT.items()
+            if was.rows[:, column].any() and run.rows[:, column].any()  # the stage ran in both
+        ]
     return changes, alone
 
 
@@ -100,10 +105,12 @@ def _change(old: Run, new: Run, what: str, column: int) -> Change:
     p = None
     if paired:
         n = min(len(before), len(after))
-        ratios = _blocks(np.log(after[:n] / before[:n]))
+        ran = (before[:n] > 0.0) & (after[:n] > 0.0)
+        ratios = _blocks(np.log(after[:n][ran] / before[:n][ran]))
         drawn = ratios[rng.integers(0, len(ratios), (RESAMPLES, len(ratios)))]
         middle, spread = float(np.median(ratios)), np.median(drawn, axis=1)
     else:
+        before, after = before[before > 0.0], after[after > 0.0]
         a, b = _blocks(np.log(before)), _blocks(np.log(after))
         p = rank_test(a, b)
         drawn_a = np.median(a[rng.integers(0, len(a), (RESAMPLES, len(a)))], axis=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,17 +17,17 @@ import psutil
 
 from livewarp.arrays import BgrFrame
 from livewarp.bench.checking import Check
-from livewarp.bench.record import COLUMNS, LATENCY, SENT, Rows, Run, percentiles
+from livewarp.bench.record import Rows, Run, percentiles
 from livewarp.bench.throughput import Progress
 from livewarp.bench.yardstick import Yardstick
 from livewarp.errors import LivewarpError
-from livewarp.face68 import Face
 from livewarp.filtering.filter import FaceFilter
 from livewarp.filtering.glide import DEFAULT_GLIDE_S
 from livewarp.live.engine import Engine
 from livewarp.live.state import StateName
-from livewarp.live.stats import Stats
+from livewarp.live.stats import COLUMNS, LATENCY, SENT, Stats
 from livewarp.parameters import Parameters
+from livewarp.scene import Scene
 from livewarp.sinks import Sink
 from livewarp.sinks.null import NullSink
 from livewarp.sources import Plan
@@ -62,25 +62,26 @@ class SwitchableFilter(FaceFilter):
         self._count = 0
         self._was_through = False
 
-    def track(self, frame: BgrFrame, timestamp_s: float, since_s: float | None = None) -> list[Face]:
-        """The faces; of a pass-through none."""
+    def track(self, frame: BgrFrame, timestamp_s: float, since_s: float | None = None) -> Scene:
+        """What is in the frame; of a pass-through nothing."""
         was_through, self._was_through = self._was_through, self.through
         if self.through:
-            return []
-        faces = super().track(frame, timestamp_s, None if was_through else since_s)
-        self.passed += not faces
-        return faces
+            self.times_s[:] = 0.0
+            return Scene()
+        scene = super().track(frame, timestamp_s, None if was_through else since_s)
+        self.passed += not scene.faces
+        return scene
 
-    def warp(self, frame: BgrFrame, faces: Sequence[Face], out: BgrFrame | None = None) -> BgrFrame:
+    def render(self, frame: BgrFrame, scene: Scene, out: BgrFrame | None = None) -> BgrFrame:
         """The frame with its faces reshaped; of a pass-through as it is."""
         if self.through:
             return frame
         check, self._count = self.check, self._count + 1
         if check is None or self._count % _CHECK_EVERY:
-            return super().warp(frame, faces, out)
+            return super().render(frame, scene, out)
         before = frame.copy()
-        result = super().warp(frame, faces, out)
-        check.look(before, result, faces)
+        result = super().render(frame, scene, out)
+        check.look(before, result, scene.faces)
         return result
 
 

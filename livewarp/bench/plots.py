@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from livewarp.bench.record import LATENCY, SENT, Run
+from livewarp.bench.record import Run
 from livewarp.errors import SettingsError
-from livewarp.live.stats import STAGES
+from livewarp.filtering.stages import NAMES
+from livewarp.live.stats import LATENCY, SENT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HOW = "pip install matplotlib"
-COLOURS = {"read": "#b8b8b8", "track": "#3b6fb6", "warp": "#2a9d6f", "send": "#d98c2b"}
+COLOURS = ("#b8b8b8", "#3b6fb6", "#2a9d6f", "#7a55a6", "#b6453b", "#d98c2b", "#5e5e5e")  # of stages, in turn
 _LINES = ("#3b6fb6", "#2a9d6f", "#d98c2b", "#b6453b", "#7a55a6", "#5e5e5e")
 
 
@@ -90,9 +91,11 @@ def stages(runs: Sequence[Run]) -> Figure:
     """What a frame is made of: the mean of each stage, on top of each other."""
     figure, axes = _figure(8, 0.45 * len(runs) + 1.6)
     left = np.zeros(len(runs))
-    for stage in ("track", "warp", "send"):
-        ms = np.array([1e3 * run.rows[:, STAGES.index(stage)].mean() for run in runs])
-        axes.barh([run.name for run in runs], ms, left=left, color=COLOURS[stage], label=stage)
+    for column, stage in enumerate(NAMES):
+        ms = np.array([1e3 * run.rows[:, column].mean() for run in runs])
+        if stage == "read" or not ms.any():  # reading is the source's own business
+            continue
+        axes.barh([run.name for run in runs], ms, left=left, color=COLOURS[column % len(COLOURS)], label=stage)
         left += ms
     axes.invert_yaxis()
     axes.set(xlabel="ms a frame, mean")

@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livewarp.errors import SettingsError
-from livewarp.live.stats import STAGES, Stats
+from livewarp.live.stats import COLUMNS, Stats
 
 SIZES = {"480p": (640, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 MATRIX_FACES = (1, 2, 3, 4)
-COLUMNS = (*STAGES, "latency", "sent")  # of `Run.rows`
-LATENCY, SENT = COLUMNS.index("latency"), COLUMNS.index("sent")
 
 Rows = NDArray[np.float64]
-"""(n, 6) float64, s: a frame's read, track, warp, send, latency, and when it was sent."""
+"""(n, len(COLUMNS)) float64, s: what each stage took of a frame, its latency, and when it was sent."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,8 @@ class Run:
             It was not.
         """
         samples = told["samples_us"]
-        rows = np.array([samples[name] for name in COLUMNS], np.float64).T / 1e6
+        never = [0.0] * len(samples["sent"])  # a stage that this run did not have
+        rows = np.array([samples.get(name, never) for name in COLUMNS], np.float64).T / 1e6
         return cls(
             source=told["source"],
             mode=told["mode"],

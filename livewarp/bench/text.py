@@ -8,6 +8,7 @@ from typing import Any
 from livewarp.bench.compare import Change
 from livewarp.bench.record import Run
 from livewarp.bench.verdict import verdict
+from livewarp.filtering.stages import NAMES
 
 
 def of_run(run: Run) -> list[str]:
@@ -38,13 +39,16 @@ def of_run(run: Run) -> list[str]:
 def of_matrix(runs: Sequence[Run]) -> list[str]:
     """A line a run, then the verdicts."""
     width = max(len(run.name) for run in runs)
-    head = ("track", "warp", "p50", "p95", "p99", "fps", "CPU ms", "core %", "MB")
+    ran = {name for run in runs for name in run.figures["stages"]}
+    stages = [name for name in NAMES[1:-1] if name in ran]  # without read and send: not the filter's
+    head = (*stages, "p50", "p95", "p99", "fps", "CPU ms", "core %", "MB")
     lines = [f"{'ms':{width}}" + "".join(f"{name:>9}" for name in head)]
     for run in runs:
         f = run.figures
-        latency, stages = f["latency"], f["stages"]
+        latency = f["latency"]
+        times = "".join(f"{f['stages'].get(name, {}).get('p50_ms', 0.0):9.2f}" for name in stages)
         lines.append(
-            f"{run.name:{width}}{stages['track']['p50_ms']:9.2f}{stages['warp']['p50_ms']:9.2f}{latency['p50_ms']:9.2f}"
+            f"{run.name:{width}}{times}{latency['p50_ms']:9.2f}"
             f"{latency['p95_ms']:9.2f}{latency['p99_ms']:9.2f}{1e3 / latency['p50_ms']:9.0f}{run.cpu_ms:9.2f}"
             f"{100 * run.core_share:9.1f}{f['memory_mb']:9.0f}"
         )

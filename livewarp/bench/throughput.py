@@ -10,11 +10,15 @@ import psutil
 
 from livewarp.arrays import BgrFrame
 from livewarp.bench.checking import Check
-from livewarp.bench.record import COLUMNS, LATENCY, Run, percentiles
+from livewarp.bench.record import Run, percentiles
 from livewarp.bench.yardstick import Yardstick
 from livewarp.errors import LivewarpError
 from livewarp.filtering.filter import FaceFilter
+from livewarp.filtering.stages import READ
+from livewarp.filtering.stages import SEND as SENDING
+from livewarp.live.stats import COLUMNS, LATENCY, SENT
 from livewarp.parameters import Parameters
+from livewarp.scene import Scene
 from livewarp.sinks.null import NullSink
 from livewarp.sources import Source
 from livewarp.tracking import FaceTracker
@@ -56,7 +60,7 @@ def bench(
     cpu_s, yardstick_s = np.zeros(frames), np.zeros(frames)
     yardstick, sink = Yardstick(), NullSink()
     now, cpu_now = time.perf_counter, time.process_time
-    done, found = 0, []
+    done, found = 0, Scene()
     try:
         _look(source, face_filter, frame, max(10, frames // 10), check)
         process = psutil.Process()
@@ -69,15 +73,15 @@ def bench(
                 break
             c1, t1 = cpu_now(), now()
             found = face_filter.track(frame, timestamp_s)
+            face_filter.render(frame, found, frame)
             t2 = now()
-            face_filter.warp(frame, found, frame)
-            t3 = now()
             sink.send(frame)
-            t4, c4 = now(), cpu_now()
+            t3, c3 = now(), cpu_now()
+            face_filter.times_s[READ], face_filter.times_s[SENDING] = t1 - t0, t3 - t2
             # Capture to sink: reading is the source's own business, as it is in the live loop.
-            rows[done] = t1 - t0, t2 - t1, t3 - t2, t4 - t3, t4 - t1, t4
-            cpu_s[done] = c4 - c1
-            passed += not found
+            rows[done, :LATENCY], rows[done, LATENCY], rows[done, SENT] = face_filter.times_s, t3 - t1, t3
+            cpu_s[done] = c3 - c1
+            passed += not found.faces
             done += 1
             progress(done, frames)
         cpu_percent = process.cpu_percent()
@@ -88,13 +92,13 @@ def bench(
     rows = rows[:done]
     late = int((rows[:, LATENCY] > 1.0 / source.fps).sum())
     figures = {
-        "fps": round(float(done / rows[:, :LATENCY].sum()), 2),
+        "fps": round(float(done / rows[:, [READ, LATENCY]].sum()), 2),
         "frames": done,
         "late": late,
         "dropped": 0,
         "passed": passed,
         "repeated": 0,
-        "faces": len(found),
+        "faces": len(found.faces),
         **percentiles(rows),
         "budget_ms": round(1e3 / source.fps, 3),
         "cpu_percent": round(cpu_percent, 1),
@@ -122,6 +126,6 @@ def _look(source: Source, face_filter: FaceFilter, frame: BgrFrame, frames: int,
         timestamp_s = source.read(frame)
         if timestamp_s is None:
             break
-        faces = face_filter.track(frame, timestamp_s)
-        check.look(frame, face_filter.warp(frame, faces), faces)
+        scene = face_filter.track(frame, timestamp_s)
+        check.look(frame, face_filter.render(frame, scene), scene.faces)
     check.changed()

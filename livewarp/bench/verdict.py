@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from livewarp.bench.record import LATENCY, Run
+from livewarp.bench.record import Run
+from livewarp.live.stats import LATENCY
 
 AMPLE = 0.3  # of the budget that must be left: the call itself, a browser, wants the processor, too
 HELD = 0.002  # of the frames may be late or lost: one in 17 s at 30 fps is not seen

@@ -5,21 +5,34 @@ What the live loop, `livewarp apply`, the benchmarks and the tests all call.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from livewarp.arrays import BgrFrame
-from livewarp.face68 import Face
-from livewarp.filtering.compiling import Helper, warm_up_warp
+from livewarp.filtering import stages
+from livewarp.filtering.compiling import Helper
 from livewarp.filtering.glide import DEFAULT_GLIDE_S, Glide
-from livewarp.filtering.overlay import draw_overlay, mirror
-from livewarp.parameters import Parameters
+from livewarp.knobs import Value
+from livewarp.parameters import Parameters, effective
+from livewarp.scene import Scene
 from livewarp.tracking import FaceTracker
 from livewarp.tracking.warmup import warm_up_kernels
-from livewarp.warping import Warp
+from livewarp.warping.warp import copy_into
 
 DEFAULT_FPS = 30.0
+
+
+@dataclass(slots=True)
+class _Step:
+    """A stage of this filter: its column in the times, its work, and whether the newest values want it."""
+
+    column: int
+    stage: stages.Stage
+    work: stages.Work
+    is_wanted: bool = False
 
 
 class FaceFilter:
@@ -46,6 +59,9 @@ class FaceFilter:
     ----------
     parameters
         Swap it whole for another `Parameters`; it is read once at the top of each frame.
+    times_s
+        (stages,) float64: what each stage took of the last frame, s, in the order of the table; 0: it did not run.
+        Columns of stages that the filter does not run itself (read, send) are for the caller.
 
     Examples
     --------
@@ -61,8 +77,11 @@ class FaceFilter:
     ) -> None:
         self.parameters = Parameters() if parameters is None else parameters
         self._tracker = FaceTracker() if tracker is None else tracker
-        self._warp = Warp()
         self._glide = Glide(glide_s)
+        self._gliding: Mapping[str, Value] | None = None  # what `_values` were made from
+        self._values: Mapping[str, Value] = self.parameters
+        self._steps = [_Step(i, stage, stage.make()) for i, stage in enumerate(stages.STAGES) if stage.make is not None]
+        self.times_s = np.zeros(len(stages.STAGES))
         self._now_s = 0.0
         self._frames = 0
 
@@ -91,27 +110,39 @@ class FaceFilter:
         if timestamp_s is None:
             timestamp_s = self._frames / DEFAULT_FPS
         self._frames += 1
-        return self.warp(frame, self.track(frame, timestamp_s), out)
+        return self.render(frame, self.track(frame, timestamp_s), out)
 
-    def track(self, frame: BgrFrame, timestamp_s: float, since_s: float | None = None) -> list[Face]:
-        """The first half of `apply`: the faces in the next frame; `since_s` as in `FaceTracker.update`."""
+    def track(self, frame: BgrFrame, timestamp_s: float, since_s: float | None = None) -> Scene:
+        """The first half of `apply`: what there is in the next frame; `since_s` as in `FaceTracker.update`."""
+        began_s = time.perf_counter()
         self._now_s = timestamp_s
-        return self._tracker.update(frame, timestamp_s, since_s)
+        scene = Scene(tuple(self._tracker.update(frame, timestamp_s, since_s)))
+        self.times_s[stages.TRACK] = time.perf_counter() - began_s
+        return scene
 
-    def warp(self, frame: BgrFrame, faces: Sequence[Face], out: BgrFrame | None = None) -> BgrFrame:
-        """The second half of `apply`: the same frame with these faces reshaped.
+    def render(self, frame: BgrFrame, scene: Scene, out: BgrFrame | None = None) -> BgrFrame:
+        """The second half of `apply`: the stages that change the picture, in their order.
 
-        Then, whether `enabled` or not, mirrored and drawn upon if the parameters say so. `faces` are
-        those of the frame as it came, and stay so.
+        `scene` is that of the frame as it came, and stays so, whatever the stages do.
         """
-        parameters = self.parameters
-        out = self._warp.apply(frame, faces, self._glide.at(parameters, self._now_s), out)
-        # From the parameters themselves: nothing can be mirrored by a half, so these two do not glide.
-        if parameters["mirror"]:
-            mirror(out)
-        if parameters["overlay"]:
-            draw_overlay(out, faces, is_mirrored=bool(parameters["mirror"]))
+        out = copy_into(frame, out)
+        self._update_values()
+        for step in self._steps:
+            self.times_s[step.column] = 0.0
+            if step.is_wanted and step.stage.applies(scene):
+                began_s = time.perf_counter()
+                step.work.run(out, scene, self._values, self._tracker.economy)
+                self.times_s[step.column] = time.perf_counter() - began_s
         return out
+
+    def _update_values(self) -> None:
+        """The effective values of this frame, and what they need; the same as before cost nothing."""
+        gliding = self._glide.at(self.parameters, self._now_s)
+        if gliding is self._gliding:
+            return
+        self._gliding, self._values = gliding, effective(gliding)
+        for step in self._steps:
+            step.is_wanted = step.stage.is_wanted(self._values)
 
     def warm_up(self, height: int, width: int) -> None:
         """Compile or load the kernels and touch the buffers for frames of this size, before the first one."""
@@ -119,7 +150,9 @@ class FaceFilter:
         self._tracker.warm_up()
         warm_up_kernels(np.zeros((height, width, 3), np.uint8))
         helper.wait()
-        warm_up_warp(self._warp, height, width, self.parameters)
+        for step in self._steps:
+            if step.stage.at_start:
+                step.work.prepare(height, width)
 
     def use_model(self, model: str) -> None:
         """Load another landmark model, and take it over between two frames; see `FaceTracker.use_model`."""

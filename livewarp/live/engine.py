@@ -22,6 +22,7 @@ from livewarp.arrays import BgrFrame
 from livewarp.errors import Problem
 from livewarp.face68 import Face
 from livewarp.filtering.filter import FaceFilter
+from livewarp.filtering.stages import READ, SEND, STAGES
 from livewarp.live.capture import Capture
 from livewarp.live.loading import Loading
 from livewarp.live.outputs import Outputs
@@ -33,6 +34,7 @@ from livewarp.live.stats import Meter, Stats
 from livewarp.live.switching import ModelSwitch
 from livewarp.mailbox import Mailbox, Parcel
 from livewarp.parameters import Parameters, Switches, Wanted
+from livewarp.scene import Scene
 from livewarp.sinks import Sink
 from livewarp.sinks.preview import Preview
 from livewarp.sources import Plan
@@ -193,7 +195,8 @@ class Engine:
         if self._model_switch.problem is not None:
             found.append(self._model_switch.problem)
         if self._governor.economy:
-            what = "frames take longer than there is time; faces are looked for less often"
+            savings = [stage.economy[step] for step in range(self._governor.economy) for stage in STAGES]
+            what = f"frames take longer than there is time; {', '.join(filter(None, savings))}"
             found.append(Problem(what, "choose a smaller --width and --height, or --fps"))
         return found
 
@@ -357,7 +360,7 @@ class Engine:
         elif wanted.switches.freeze and self._kept is not None:
             self._pictures += 1
             # The faces are followed, so that afterwards they are warped from the first frame on.
-            self.faces = tuple(self._track(face_filter, parcel))
+            self.faces = self._track(face_filter, parcel).faces
             self._mailbox.give(parcel.pixels)
         elif self._capture.live and self._kept is not None and self._pace.early(now):
             self._early += 1
@@ -366,24 +369,23 @@ class Engine:
             self._process(face_filter, parcel, wanted.parameters)
             self._pace.filled(now, fresh=True)
 
-    def _track(self, face_filter: FaceFilter, parcel: Parcel) -> list[Face]:
-        """The faces in a frame. Those that came while the one before was worked on count: it was no silence."""
+    def _track(self, face_filter: FaceFilter, parcel: Parcel) -> Scene:
+        """What is in a frame. Those that came while the one before was worked on count: it was no silence."""
         since_s = None if self._held_back else parcel.since_s
         self._held_back = False
         return face_filter.track(parcel.pixels, parcel.timestamp_s, since_s)
 
     def _process(self, face_filter: FaceFilter, parcel: Parcel, parameters: Parameters) -> None:
-        """One frame through track, warp and send."""
+        """One frame through all stages."""
         clock = time.perf_counter
         pixels = parcel.pixels
         self._pictures += 1
         face_filter.parameters = parameters
-        t0 = clock()
-        faces = self._track(face_filter, parcel)
-        t1 = clock()
+        began_s = clock()
+        scene = self._track(face_filter, parcel)
         self._outputs.announce(pixels)
-        face_filter.warp(pixels, faces, pixels)
-        t2 = clock()
+        face_filter.render(pixels, scene, pixels)
+        rendered_s = clock()
         if (switches := self._wanted.switches).blank:  # since the frame was begun
             self._mailbox.give(pixels)
             self._outputs.retract()
@@ -392,16 +394,16 @@ class Engine:
             self._meter.repeat(0, self._dropped())
             return
         self._send(pixels)
-        t3 = clock()
+        sent_s = clock()
         if self._kept is not None:
             self._mailbox.give(self._kept)
         self._kept = pixels
-        self.faces = tuple(faces)
+        self.faces = scene.faces
         now = self._clock()
-        self._meter.record(
-            parcel.read_s, t1 - t0, t2 - t1, t3 - t2, now - parcel.timestamp_s, len(faces), self._dropped()
-        )
-        if self._governor.record(now, t3 - t0):
+        times_s = face_filter.times_s
+        times_s[READ], times_s[SEND] = parcel.read_s, sent_s - rendered_s
+        self._meter.record(times_s, now - parcel.timestamp_s, len(scene.faces), self._dropped())
+        if self._governor.record(now, sent_s - began_s):
             before, face_filter.economy = face_filter.economy, self._governor.economy
             if before == 0:
                 _log.warning("frames take longer than there is time: looking for faces less often")

@@ -15,12 +15,15 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-STAGES = ("read", "track", "warp", "send")
+from livewarp.filtering.stages import NAMES, STAGES
+
 WINDOW = 600  # frames that percentiles look back on: 20 s at 30 fps
 FPS_WINDOW_S = 2.0
 PUBLISH_EVERY_S = 0.25
 
-_COLUMNS = len(STAGES) + 2  # the stages, latency, time sent
+COLUMNS = (*NAMES, "latency", "sent")
+"""Of the rows of figures: what each stage took, capture to sink, when the frame was sent."""
+LATENCY, SENT = COLUMNS.index("latency"), COLUMNS.index("sent")
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class Stats:
     faces
         In the last frame.
     rows
-        (n, 6) float64, s, the newest frames, oldest first: read, track, warp, send, latency, time sent.
-        Those that were repeated have none.
+        (n, len(COLUMNS)) float64, s, the newest frames, oldest first; 0 where a stage did not run. Those that were
+        repeated have none.
     taken_s
         When these figures were taken, on the clock of the time sent.
     """
@@ -48,12 +51,12 @@ class Stats:
     passed: int = 0
     faces: int = 0
     repeated: int = 0
-    rows: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, _COLUMNS)), repr=False)
+    rows: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, len(COLUMNS))), repr=False)
     taken_s: float = 0.0
 
     def fps(self) -> float:
         """New pictures a second over the last two seconds."""
-        sent = self.rows[:, -1]
+        sent = self.rows[:, SENT]
         recent = sent[sent > self.taken_s - FPS_WINDOW_S]
         return float((len(recent) - 1) / (recent[-1] - recent[0])) if len(recent) > 1 else 0.0
 
@@ -67,9 +70,20 @@ class Stats:
             "passed": self.passed,
             "repeated": self.repeated,
             "faces": self.faces,
-            "latency": _percentiles(self.rows[:, len(STAGES)]),
-            "stages": {name: _percentiles(self.rows[:, i]) for i, name in enumerate(STAGES)},
+            "latency": _percentiles(self.rows[:, LATENCY]),
+            "stages": self._stages(),
         }
+
+    def _stages(self) -> dict[str, dict[str, float]]:
+        """Percentiles of each stage that every frame goes through, and of the others over the frames they ran in."""
+        told = {}
+        for column, stage in enumerate(STAGES):
+            took_s = self.rows[:, column]
+            if not stage.at_start:
+                took_s = took_s[took_s > 0.0]
+            if stage.at_start or len(took_s):
+                told[stage.name] = _percentiles(took_s)
+        return told
 
 
 def _percentiles(seconds: NDArray[np.float64]) -> dict[str, float]:
@@ -89,7 +103,7 @@ class Meter:
     def __init__(self, budget_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._budget_s = budget_s
         self._clock = clock
-        self._ring = np.zeros((WINDOW, _COLUMNS))
+        self._ring = np.zeros((WINDOW, len(COLUMNS)))
         self._rows = 0
         self._late = 0
         self._passed = 0
@@ -97,12 +111,12 @@ class Meter:
         self._published_s = 0.0
         self.published = Stats()
 
-    def record(
-        self, read_s: float, track_s: float, warp_s: float, send_s: float, latency_s: float, faces: int, dropped: int
-    ) -> None:
-        """Add one sent frame with a new picture; publishes now and then."""
+    def record(self, times_s: NDArray[np.float64], latency_s: float, faces: int, dropped: int) -> None:
+        """Add one sent frame with a new picture, and what each stage took of it; publishes now and then."""
         now = self._clock()
-        self._ring[self._rows % WINDOW] = read_s, track_s, warp_s, send_s, latency_s, now
+        row = self._ring[self._rows % WINDOW]
+        row[: len(times_s)] = times_s
+        row[LATENCY], row[SENT] = latency_s, now
         self._rows += 1
         self._late += latency_s > self._budget_s
         self._passed += faces == 0

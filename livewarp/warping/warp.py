@@ -57,15 +57,7 @@ class Warp:
         out: BgrFrame | None = None,
     ) -> BgrFrame:
         """Reshape the faces; see `warp`."""
-        check_frame(frame)
-        if out is None:
-            out = np.empty_like(frame)
-        elif out.shape != frame.shape or out.dtype != frame.dtype or not out.flags.c_contiguous:
-            raise FrameError(f"out: got {out.dtype} {out.shape}, allowed: uint8 {frame.shape}, C-contiguous")
-        elif out is not frame and np.may_share_memory(out, frame):
-            raise FrameError("out: overlaps frame; allowed: frame itself or memory of its own")
-        if out is not frame:
-            np.copyto(out, frame)
+        out = copy_into(frame, out)
         if not values["enabled"] or min(frame.shape[:2]) < 2:  # in a single row there is no face
             return out
         size_hw = frame.shape[0], frame.shape[1]
@@ -128,6 +120,20 @@ def warp(
     Source: interactive image warping, A. Gustafsson 1993, at a fixed ratio of offset and radius.
     """
     return Warp().apply(frame, faces, parameters, out)
+
+
+def copy_into(frame: BgrFrame, out: BgrFrame | None) -> BgrFrame:
+    """`out`, or a new array where it is None, with a copy of the frame; raises `FrameError` as `warp` does."""
+    check_frame(frame)
+    if out is None:
+        out = np.empty_like(frame)
+    elif out.shape != frame.shape or out.dtype != frame.dtype or not out.flags.c_contiguous:
+        raise FrameError(f"out: got {out.dtype} {out.shape}, allowed: uint8 {frame.shape}, C-contiguous")
+    elif out is not frame and np.may_share_memory(out, frame):
+        raise FrameError("out: overlaps frame; allowed: frame itself or memory of its own")
+    if out is not frame:
+        np.copyto(out, frame)
+    return out
 
 
 def check_frame(frame: BgrFrame) -> None:

@@ -12,7 +12,6 @@ from livewarp.cli.client.terminal import dim, named, over_control, shown, table,
 from livewarp.control.client import Address, Client
 from livewarp.errors import SourceError
 
-_STAGES = ("read", "track", "warp", "send")
 _QUANTILES = ("p50_ms", "p95_ms", "p99_ms")
 _UNITS = {"cpu_percent": "%", "memory_mb": "MB"}
 
@@ -32,7 +31,7 @@ def stats(client: Client) -> tuple[Any, str]:
         for name, value in result.items()
         if not isinstance(value, dict)
     ]
-    stages = {"latency": result.get("latency"), **{n: (result.get("stages") or {}).get(n) for n in _STAGES}}
+    stages = {"latency": result.get("latency"), **(result.get("stages") or {})}
     rows = [[dim(title) for title in ("", "P50 ms", "P95 ms", "P99 ms")]]
     for name, times in stages.items():
         rows.append([named(name), *(_fixed((times or {}).get(quantile), 2) for quantile in _QUANTILES)])

@@ -1,0 +1,126 @@
+"""The one table of stages: what a frame goes through, in order.
+
+The filter, the figures, `watch`, the benchmarks and their plots derive from it. A new stage is a row here and a
+module of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from livewarp.adjustments import ADJUSTMENTS
+from livewarp.arrays import BgrFrame
+from livewarp.filtering.overlay import draw_overlay, mirror
+from livewarp.filtering.reshaping import Reshaping
+from livewarp.knobs import Value
+from livewarp.scene import Scene
+
+Values = Mapping[str, Value]
+"""Effective values by knob: on their way where they glide, with `enabled` and `strength` in them."""
+
+
+class Work(Protocol):
+    """What a stage does to the picture, with its buffers; each filter has its own."""
+
+    def prepare(self, height: int, width: int) -> None:
+        """Compile or load what `run` needs for frames of this size."""
+
+    def run(self, frame: BgrFrame, scene: Scene, values: Values, economy: int) -> None:
+        """Change the frame in place; `economy`: 0 full quality, 2 as cheap as it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Work that is one function and needs no preparation."""
+
+    function: Callable[[BgrFrame, Scene, Values], None]
+
+    def prepare(self, height: int, width: int) -> None:
+        """Nothing to compile."""
+
+    def run(self, frame: BgrFrame, scene: Scene, values: Values, economy: int) -> None:
+        """Call it."""
+        self.function(frame, scene, values)
+
+
+def always(values: Values) -> bool:
+    """Whatever the values are."""
+    return True
+
+
+def in_any_scene(scene: Scene) -> bool:
+    """Whatever the tracker found."""
+    return True
+
+
+def has_faces(scene: Scene) -> bool:
+    """Only where there is a face."""
+    return bool(scene.faces)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A row of the table.
+
+    Attributes
+    ----------
+    name
+        Also its key in the figures.
+    help
+        What it does, for people.
+    make
+        Makes its work for one filter; None: the loop or the tracker does it.
+    is_wanted
+        Whether these effective values need it; evaluated when they change.
+    applies
+        Whether it has anything to do in this scene; evaluated with every frame.
+    economy
+        What it saves at the governor's first and second step, for people; "": nothing.
+    at_start
+        It is prepared before the first frame, and always in the figures. The others are prepared when they are
+        first wanted, and are in the figures when they ran.
+    """
+
+    name: str
+    help: str
+    make: Callable[[], Work] | None = None
+    is_wanted: Callable[[Values], bool] = always
+    applies: Callable[[Scene], bool] = in_any_scene
+    economy: tuple[str, str] = ("", "")
+    at_start: bool = False
+
+
+def _reshapes(values: Values) -> bool:
+    return any(values[name] for name in ADJUSTMENTS)
+
+
+STAGES = (
+    Stage("read", "The source delivers a frame.", at_start=True),
+    Stage(
+        "track",
+        "Faces are found and followed.",
+        economy=("faces are searched for less often", "landmarks are predicted in every second frame"),
+        at_start=True,
+    ),
+    Stage("warp", "Faces are reshaped.", Reshaping, _reshapes, has_faces, at_start=True),
+    Stage(
+        "mirror",
+        "Left and right are swapped.",
+        lambda: Plain(lambda frame, scene, values: mirror(frame)),
+        lambda values: bool(values["mirror"]),
+    ),
+    Stage(
+        "overlay",
+        "What the tracker found is drawn.",
+        lambda: Plain(lambda frame, scene, values: draw_overlay(frame, scene.faces, bool(values["mirror"]))),
+        lambda values: bool(values["overlay"]),
+        has_faces,
+    ),
+    Stage("send", "Every sink gets the frame.", at_start=True),
+)
+"""Every stage, in the order in which a frame goes through them."""
+
+NAMES = tuple(stage.name for stage in STAGES)
+READ, TRACK, SEND = (NAMES.index(name) for name in ("read", "track", "send"))
