@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -245,7 +246,7 @@ class Line:
 
 
 _KEYWORDS = {"$ref", "anyOf", "type", "enum", "minimum", "maximum", "items", "properties", "required"}
-_KEYWORDS |= {"additionalProperties", "description", "default"}
+_KEYWORDS |= {"additionalProperties", "description", "default", "pattern"}
 
 
 def misfit(value: Any, schema: dict[str, Any], document: dict[str, Any], at: str = "$") -> str | None:
@@ -269,6 +270,8 @@ def misfit(value: Any, schema: dict[str, Any], document: dict[str, Any], at: str
         else False
     ):
         return f"{at}: {value!r} is out of bounds"
+    if "pattern" in schema and not re.search(schema["pattern"], value):
+        return f"{at}: {value!r} does not match"
     if isinstance(value, list):
         parts = [(f"{at}[{i}]", item, schema.get("items", {})) for i, item in enumerate(value)]
     elif isinstance(value, dict):

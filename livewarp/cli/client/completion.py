@@ -6,14 +6,18 @@ Guarantees: completing a word takes no longer than the daemon does, half a secon
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from livewarp.control.client import DEFAULT_CONTROL, Client
 from livewarp.errors import LivewarpError
+from livewarp.knobs import TYPES
 from livewarp.parameters import KNOBS
+
+T = TypeVar("T")
 
 _PATIENCE_S = 0.5
 _RC = {
@@ -23,8 +27,8 @@ _RC = {
 }
 
 
-def _asked(ask: Callable[[Client], Iterable[tuple[str, str]]], context: click.Context) -> list[tuple[str, str]]:
-    """What the daemon knows, as (word, help); nothing where none answers."""
+def _asked(ask: Callable[[Client], Iterable[T]], context: click.Context) -> list[T]:
+    """What the daemon answers; nothing where none does."""
     address = context.params.get("control") or os.environ.get("LIVEWARP_CONTROL", DEFAULT_CONTROL)
     try:
         with Client(address, timeout_s=_PATIENCE_S) as client:
@@ -33,10 +37,11 @@ def _asked(ask: Callable[[Client], Iterable[tuple[str, str]]], context: click.Co
         return []
 
 
-def _parameters(context: click.Context) -> list[tuple[str, str]]:
-    """Names and help: the daemon's, which may have adjustments of a person's own, else those built in."""
-    asked = _asked(lambda client: [(name, d["help"]) for name, d in client.call("describe").items()], context)
-    return asked or [(name, knob.help) for name, knob in KNOBS.items()]
+def _parameters(context: click.Context) -> Mapping[str, Mapping[str, Any]]:
+    """What `describe` says: the daemon's, which may have adjustments of a person's own, else of those built in."""
+    return dict(_asked(lambda client: client.call("describe").items(), context)) or {
+        name: knob.describe() for name, knob in KNOBS.items()
+    }
 
 
 def _matching(words: Iterable[tuple[str, str]], begun: str) -> list[CompletionItem]:
@@ -45,12 +50,27 @@ def _matching(words: Iterable[tuple[str, str]], begun: str) -> list[CompletionIt
 
 def complete_names(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
     """Names of parameters."""
-    return _matching(_parameters(context), begun)
+    return _matching([(name, d["help"]) for name, d in _parameters(context).items()], begun)
 
 
 def complete_assignments(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
-    """NAME= of parameters."""
-    return _matching([(f"{name}=", about) for name, about in _parameters(context)], begun)
+    """NAME= of parameters, and the values of one that has few."""
+    knobs = _parameters(context)
+    name, equals, _ = begun.partition("=")
+    start = f"{name}="
+    if not equals:
+        # bash takes NAME=VALUE for three words, and click drops the "=" of an empty value.
+        before = [word for word in context.params.get(param.name or "") or () if word != "="]
+        name, start = (before or [""])[-1], ""
+        if name not in knobs:
+            return _matching([(f"{name}=", d["help"]) for name, d in knobs.items()], begun)
+    return _matching([(start + word, "") for word in _words(knobs.get(name))], begun)
+
+
+def _words(described: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """What may be typed for a parameter; nothing where that is too much, or of a kind that is new."""
+    make = TYPES.get(described["type"]) if described else None
+    return make(described).words if make and described else ()
 
 
 def complete_presets(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
