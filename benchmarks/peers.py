@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livewarp.arrays import BgrFrame, Box, FloatArray, Landmarks
-from livewarp.warping.strokes import AX, AY, COS, CX, CY, INV_RX_HIGH, INV_RX_LOW, INV_RY, IS_SCALE, SIN
+from livewarp.warping.field import AX, AY, COS, CX, CY, INV_RX_HIGH, INV_RX_LOW, INV_RY, IS_SCALE, SIN
 
 try:
     from facetweak import effects

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from livewarp.warping.field import AX, AY, COS, CX, CY, INV_RX_HIGH, INV_RX_LOW, INV_RY, IS_SCALE, SIN
+
 ONE = 65536  # positions and weights are counted in 1/65536
 MAX_SHIFT = np.float32(8192.0)
 ROUND = 131  # half a grey level in 1/256, and 3 for four truncations
@@ -121,15 +123,17 @@ Q2 = 1.0  # square of the ratio of offset and radius
 
 
 def displacement(strokes: np.ndarray, x: float, y: float) -> tuple[float, float]:
-    """The exact summed displacement of placed strokes (n, 10) at one point, px."""
+    """The exact summed displacement of placed strokes (n, N_COLUMNS) at one point, px."""
     total_x = total_y = 0.0
-    for cx, cy, cos, sin, inv_low, inv_high, inv_y, ax, ay, is_scale in strokes.astype(float):
-        fx = cos * (x - cx) + sin * (y - cy)
-        fy = cos * (y - cy) - sin * (x - cx)
-        s2 = (fx * (inv_low if fx < 0 else inv_high)) ** 2 + (fy * inv_y) ** 2
+    for stroke in strokes.astype(float):
+        cos, sin, ax, ay = stroke[COS], stroke[SIN], stroke[AX], stroke[AY]
+        fx = cos * (x - stroke[CX]) + sin * (y - stroke[CY])
+        fy = cos * (y - stroke[CY]) - sin * (x - stroke[CX])
+        inv_x = stroke[INV_RX_LOW] if fx < 0 else stroke[INV_RX_HIGH]
+        s2 = (fx * inv_x) ** 2 + (fy * stroke[INV_RY]) ** 2
         if s2 >= 1:
             continue
-        if is_scale:
+        if stroke[IS_SCALE]:
             k = (1 - s2) ** 3
             ux, uy = -ax * fx * k, -ay * fy * k
         else:

@@ -18,7 +18,7 @@ from livewarp.errors import FrameError
 from livewarp.face68 import MIRROR, Face
 from livewarp.parameters import Parameters
 from livewarp.warping import Warp, warp
-from livewarp.warping.field import add_strokes, fade_at_border
+from livewarp.warping.field import AX, AY, CX, CY, INV_RX_HIGH, INV_RX_LOW, INV_RY, add_strokes, fade_at_border
 from livewarp.warping.kernels import grid_shape, sample
 from livewarp.warping.strokes import StrokeTable
 from livewarp.warping.warp import BORDER_IOD, SQUEEZE_MAX, grid_step, limit, limited_field, roi_of
@@ -243,7 +243,7 @@ def test_more_strength_moves_the_anchors_further(name: str) -> None:
         if len(strokes):
             scale = limit(_squeeze(strokes))
             # A scale stroke leaves its anchor in place: look beside it.
-            total = sum(np.hypot(*naive.displacement(strokes, s[0] + 8, s[1] + 3)) for s in strokes) * scale
+            total = sum(np.hypot(*naive.displacement(strokes, s[CX] + 8, s[CY] + 3)) for s in strokes) * scale
         moved.append(total)
     assert moved[0] == 0
     assert (np.diff(moved) > 0).all()
@@ -281,13 +281,13 @@ def test_confidence_and_strength_scale_the_effect() -> None:
     doubtful = Face.from_landmarks(face.landmarks, confidence=0.5)
     full = strokes_of(face, Parameters())
     for half in (strokes_of(doubtful, Parameters()), strokes_of(face, Parameters(strength=0.5))):
-        np.testing.assert_allclose(half[:, 7:9], full[:, 7:9] / 2, rtol=1e-6)
+        np.testing.assert_allclose(half[:, [AX, AY]], full[:, [AX, AY]] / 2, rtol=1e-6)
 
 
 def test_a_turned_head_keeps_its_far_cheek() -> None:
     """Nose to picture right: the subject's left cheek, against the background, is let go."""
     strokes = strokes_of(face_at(100, 80, 40, yaw=0.6), Parameters(thin=1.0, eyes=0.0))
-    x, pull = strokes[:, 0], strokes[:, 7]
+    x, pull = strokes[:, CX], strokes[:, AX]
     near, far = np.abs(pull[x < 100]).max(), np.abs(pull[x > 110]).sum()
     assert near > 0
     assert far < 0.3 * near
@@ -327,8 +327,9 @@ def test_a_blink_does_not_pulse() -> None:
         shut[upper] = shut[lower] = (shut[upper] + 3 * shut[lower]) / 4
     only_eyes = Parameters(**(NEUTRAL | {"eyes": 1.0}))
     before, after = strokes_of(face, only_eyes), strokes_of(Face.from_landmarks(shut), only_eyes)
-    np.testing.assert_allclose(after[:, :2], before[:, :2], atol=0.1)  # px at 100 px IOD
-    np.testing.assert_allclose(1 / after[:, 4:7], 1 / before[:, 4:7], atol=0.1)
+    np.testing.assert_allclose(after[:, [CX, CY]], before[:, [CX, CY]], atol=0.1)  # px at 100 px IOD
+    inverse_radii = [INV_RX_LOW, INV_RX_HIGH, INV_RY]
+    np.testing.assert_allclose(1 / after[:, inverse_radii], 1 / before[:, inverse_radii], atol=0.1)
 
 
 @given(values, st.sampled_from(sorted(ADJUSTMENTS)), st.floats(0.05, 1.0))

@@ -24,6 +24,11 @@ _Q2 = np.float32(1.0)
 _PEAK = (np.float32(1.0) + _Q2) ** 3  # 1 / k(0): an amount is the shift at the anchor itself
 _ZERO, _HALF, _ONE, _FOUR, _SIX = (np.float32(v) for v in (0.0, 0.5, 1.0, 4.0, 6.0))
 
+# The columns of a placed stroke. They stand in this file because numba compiles their values into its kernels, and
+# compiles them again when this file changes.
+CX, CY, COS, SIN, INV_RX_LOW, INV_RX_HIGH, INV_RY, AX, AY, IS_SCALE = range(10)
+N_COLUMNS = 10
+
 _Start = tuple[np.float32, np.float32, np.float32]
 """The first node of a row from a stroke's anchor, x and y, and from one node to the next, px."""
 
@@ -38,12 +43,12 @@ def place_strokes(
     iod: float,
     roll: float,
 ) -> FloatArray:
-    """Strokes (n, 10), px, of table rows (see `livewarp.warping.strokes`) on a face, those without effect left out.
+    """Strokes (n, N_COLUMNS) of table rows (see `livewarp.warping.strokes`) on a face; those without effect left out.
 
     anchors: (rows, k), landmarks to average, -1 where there are fewer; gains: of each adjustment; side_gains:
     of strokes in the middle, on the subject's left and on the right.
     """
-    placed = np.empty((table.shape[0], 10), np.float32)
+    placed = np.empty((table.shape[0], N_COLUMNS), np.float32)
     c, s = math.cos(roll), math.sin(roll)
     n = 0
     for row in range(table.shape[0]):
@@ -55,34 +60,35 @@ def place_strokes(
         for point in anchors[row]:
             if point >= 0:
                 x, y, count = x + landmarks[point, 0], y + landmarks[point, 1], count + 1
-        placed[n, 0] = x / count + iod * (c * offset_x - s * offset_y)
-        placed[n, 1] = y / count + iod * (s * offset_x + c * offset_y)
-        placed[n, 2], placed[n, 3] = c, s
-        placed[n, 4] = 1.0 / (iod * radius_x * (outer if side < 0.0 else 1.0))
-        placed[n, 5] = 1.0 / (iod * radius_x * (outer if side > 0.0 else 1.0))
-        placed[n, 6] = 1.0 / (iod * radius_y)
+        placed[n, CX] = x / count + iod * (c * offset_x - s * offset_y)
+        placed[n, CY] = y / count + iod * (s * offset_x + c * offset_y)
+        placed[n, COS], placed[n, SIN] = c, s
+        placed[n, INV_RX_LOW] = 1.0 / (iod * radius_x * (outer if side < 0.0 else 1.0))
+        placed[n, INV_RX_HIGH] = 1.0 / (iod * radius_x * (outer if side > 0.0 else 1.0))
+        placed[n, INV_RY] = 1.0 / (iod * radius_y)
         unit = 1.0 if is_scale != 0.0 else iod
-        placed[n, 7], placed[n, 8], placed[n, 9] = unit * gain * amount_x, unit * gain * amount_y, is_scale
+        placed[n, AX], placed[n, AY] = unit * gain * amount_x, unit * gain * amount_y
+        placed[n, IS_SCALE] = is_scale
         n += 1
     return placed[:n]
 
 
 @njit(nogil=True, cache=True, forceinline=True)
 def _reach(stroke: FloatArray) -> tuple[float, float]:
-    """How far a stroke (10,) reaches along picture x and y, px."""
-    rx, ry = 1.0 / min(stroke[4], stroke[5]), 1.0 / stroke[6]
-    cos, sin = stroke[2], stroke[3]
+    """How far a stroke (N_COLUMNS,) reaches along picture x and y, px."""
+    rx, ry = 1.0 / min(stroke[INV_RX_LOW], stroke[INV_RX_HIGH]), 1.0 / stroke[INV_RY]
+    cos, sin = stroke[COS], stroke[SIN]
     return math.sqrt((rx * cos) ** 2 + (ry * sin) ** 2), math.sqrt((rx * sin) ** 2 + (ry * cos) ** 2)
 
 
 @njit(nogil=True, cache=True)
 def reached(strokes: FloatArray) -> tuple[float, float, float, float]:
-    """Smallest and largest x, then y, that strokes (n, 10) can move, px."""
+    """Smallest and largest x, then y, that strokes (n, N_COLUMNS) can move, px."""
     x0, y0, x1, y1 = math.inf, math.inf, -math.inf, -math.inf
     for n in range(strokes.shape[0]):
         reach_x, reach_y = _reach(strokes[n])
-        x0, x1 = min(x0, strokes[n, 0] - reach_x), max(x1, strokes[n, 0] + reach_x)
-        y0, y1 = min(y0, strokes[n, 1] - reach_y), max(y1, strokes[n, 1] + reach_y)
+        x0, x1 = min(x0, strokes[n, CX] - reach_x), max(x1, strokes[n, CX] + reach_x)
+        y0, y1 = min(y0, strokes[n, CY] - reach_y), max(y1, strokes[n, CY] + reach_y)
     return x0, y0, x1, y1
 
 
@@ -90,7 +96,7 @@ def reached(strokes: FloatArray) -> tuple[float, float, float, float]:
 def add_strokes(
     strokes: FloatArray, field: DisplacementField, squeeze: FloatArray, x0: float, y0: float, step: float
 ) -> None:
-    """Add strokes (n, 10) to a field (h, w, 2) and to the bound (h, w) of how much it squeezes.
+    """Add strokes (n, N_COLUMNS) to a field (h, w, 2) and to the bound (h, w) of how much it squeezes.
 
     Node (j, i) lies at (x0 + i·step, y0 + j·step), px. `squeeze` gains, per stroke, how far the
     smallest stretch of its own backward map is below 1, where it is.
@@ -98,7 +104,7 @@ def add_strokes(
     h, w = squeeze.shape
     rows = np.zeros((h, 3, w), np.float32)  # x, y and squeeze apart: what is adjacent is done at once
     for n in range(strokes.shape[0]):
-        cx, cy, ax, ay = strokes[n, 0], strokes[n, 1], strokes[n, 7], strokes[n, 8]
+        cx, cy, ax, ay = strokes[n, CX], strokes[n, CY], strokes[n, AX], strokes[n, AY]
         reach_x, reach_y = _reach(strokes[n])
         i0 = max(0, math.ceil((cx - reach_x - x0) / step))
         i1 = min(w, math.floor((cx + reach_x - x0) / step) + 1)
@@ -109,7 +115,7 @@ def add_strokes(
         for j in range(j0, j1):
             start = np.float32(x0 + i0 * step - cx), np.float32(y0 + j * step - cy), np.float32(step)
             to = rows[j, 0, i0:i1], rows[j, 1, i0:i1], rows[j, 2, i0:i1]
-            if strokes[n, 9] != 0.0:
+            if strokes[n, IS_SCALE] != 0.0:
                 _add_scale(strokes[n], start, ax, ay, *to)
             else:
                 _add_shift(strokes[n], start, ax, ay, *to)
@@ -129,7 +135,8 @@ def add_strokes(
 def _add_shift(
     stroke: FloatArray, start: _Start, ax: float, ay: float, x: FloatArray, y: FloatArray, squeeze: FloatArray
 ) -> None:
-    cos, sin, inv_low, inv_high, inv_y = stroke[2], stroke[3], stroke[4], stroke[5], stroke[6]
+    cos, sin = stroke[COS], stroke[SIN]
+    inv_low, inv_high, inv_y = stroke[INV_RX_LOW], stroke[INV_RX_HIGH], stroke[INV_RY]
     dx0, dy, step = start
     for i in range(x.size):
         dx = dx0 + np.float32(i) * step
@@ -152,7 +159,8 @@ def _add_shift(
 def _add_scale(
     stroke: FloatArray, start: _Start, ax: float, ay: float, x: FloatArray, y: FloatArray, squeeze: FloatArray
 ) -> None:
-    cos, sin, inv_low, inv_high, inv_y = stroke[2], stroke[3], stroke[4], stroke[5], stroke[6]
+    cos, sin = stroke[COS], stroke[SIN]
+    inv_low, inv_high, inv_y = stroke[INV_RX_LOW], stroke[INV_RX_HIGH], stroke[INV_RY]
     dx0, dy, step = start
     for i in range(x.size):
         dx = dx0 + np.float32(i) * step

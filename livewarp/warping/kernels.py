@@ -14,7 +14,7 @@ Guarantees: they hold no GIL, keep no state and check nothing: `livewarp.warping
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,24 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from livewarp.arrays import BgrFrame, Box, DisplacementField
+from livewarp.warping.llvm import (
+    F32,
+    I8,
+    I16,
+    I32,
+    I64,
+    arrays_of,
+    clamp_lanes,
+    element,
+    lanes,
+    load_lanes,
+    mix_lanes,
+    number,
+    pick_wide,
+    shuffle,
+    splat,
+    store_lanes,
+)
 
 BLOCK = 8
 """Pixels that are located and blended together: 64 bytes of neighbours to a row, 24 bytes of result."""
@@ -204,80 +222,7 @@ def sample_row(
         _blend(source, offsets, fractions, x, count, out, x0 + x, y)
 
 
-# What follows writes LLVM IR. `builder` appends instructions; the values are their results, not numbers.
-
-_I8, _I16, _I32, _I64, _F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
-
-
-def _number(value: int) -> ir.Constant:
-    return ir.Constant(_I64, value)
-
-
-def _lanes(lane: ir.Type, values: Sequence[float]) -> ir.Constant:
-    """A constant vector."""
-    return ir.Constant(ir.VectorType(lane, len(values)), list(values))
-
-
-def _shuffle(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, picks: Sequence[int]) -> ir.Value:
-    """The picked lanes of a, counted from 0, and of b, counted from the length of a."""
-    return builder.shuffle_vector(a, b, _lanes(_I32, picks))
-
-
-def _splat(builder: ir.IRBuilder, value: ir.Value, n: int) -> ir.Value:
-    """Equal lanes."""
-    empty = ir.Constant(ir.VectorType(value.type, n), ir.Undefined)
-    single = builder.insert_element(empty, value, ir.Constant(_I32, 0))
-    return _shuffle(builder, single, single, [0] * n)
-
-
-def _element(builder: ir.IRBuilder, array: Any, *index: ir.Value) -> ir.Value:
-    """Pointer to an element of a C-contiguous array, unchecked."""
-    flat = index[0]
-    for axis in range(1, len(index)):
-        flat = builder.add(builder.mul(flat, builder.extract_value(array.shape, axis)), index[axis])
-    return builder.gep(array.data, [flat])
-
-
-def _load(builder: ir.IRBuilder, pointer: ir.Value, n: int) -> ir.Value:
-    """Adjacent lanes, aligned like a single one."""
-    lane = pointer.type.pointee
-    value = builder.load(builder.bitcast(pointer, ir.VectorType(lane, n).as_pointer()))
-    value.align = 4 if lane == _F32 else lane.width // 8
-    return value
-
-
-def _store(builder: ir.IRBuilder, value: ir.Value, pointer: ir.Value) -> None:
-    lane = value.type.element
-    align = 4 if lane == _F32 else lane.width // 8
-    builder.store(value, builder.bitcast(pointer, value.type.as_pointer()), align=align)
-
-
-def _clamp(builder: ir.IRBuilder, value: ir.Value, high: ir.Value) -> ir.Value:
-    """Signed lanes within 0 .. high."""
-    low = ir.Constant(value.type, [0] * value.type.count)
-    value = builder.select(builder.icmp_signed("<", value, low), low, value)
-    return builder.select(builder.icmp_signed(">", value, high), high, value)
-
-
-def _mix(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, weight: ir.Value) -> ir.Value:
-    """u16 lanes a * (1 - weight) + b * weight, weight in 1/65536; of each product the upper half is kept."""
-    wide = ir.VectorType(_I32, weight.type.count)
-
-    def upper_half(x: ir.Value, y: ir.Value) -> ir.Value:  # one multiplication where the machine has it
-        product = builder.mul(builder.zext(x, wide), builder.zext(y, wide))
-        return builder.trunc(builder.lshr(product, _lanes(_I32, [16] * weight.type.count)), weight.type)
-
-    # ~weight is 1/65536 short of 1 - weight, because 1 itself would take a 17th bit; ROUND makes up for it
-    return builder.add(upper_half(a, builder.not_(weight)), upper_half(b, weight))
-
-
-def _arrays(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> list[Any]:
-    """The arguments, arrays among them as structures with `data`, `shape` and `strides`."""
-    return [
-        context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else value
-        for kind, value in zip(signature.args, args, strict=True)
-    ]
-
+# What follows writes LLVM IR; see `livewarp.warping.llvm`.
 
 _Generated = tuple[Any, Callable[..., Any]]  # the signature, and what writes the instructions
 _intrinsic: Callable[..., Any] = intrinsic  # callers leave `typingctx` out, which its own type does not say
@@ -292,19 +237,19 @@ def _spread_four(
     signature = types.void(grid, index, index, weights, index, nodes, index, index)
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
-        grid, j, k, weights, i, nodes, slot, x = _arrays(context, builder, signature, args)
-        low, high = _lanes(_F32, [-MAX_SHIFT] * 4), _lanes(_F32, [MAX_SHIFT] * 4)
-        weight = [_load(builder, _element(builder, weights, _number(n), i), 4) for n in range(4)]
+        grid, j, k, weights, i, nodes, slot, x = arrays_of(context, builder, signature, args)
+        low, high = lanes(F32, [-MAX_SHIFT] * 4), lanes(F32, [MAX_SHIFT] * 4)
+        weight = [load_lanes(builder, element(builder, weights, number(n), i), 4) for n in range(4)]
         for axis in range(2):
             terms = []
             for n in range(4):
-                node = builder.load(_element(builder, grid, j, builder.add(k, _number(n)), _number(axis)))
-                terms.append(builder.fmul(weight[n], _splat(builder, node, 4)))
+                node = builder.load(element(builder, grid, j, builder.add(k, number(n)), number(axis)))
+                terms.append(builder.fmul(weight[n], splat(builder, node, 4)))
             value = builder.fadd(builder.fadd(terms[0], terms[1]), builder.fadd(terms[2], terms[3]))
             # what is not a number compares false and becomes -MAX_SHIFT
             value = builder.select(builder.fcmp_ordered(">", value, low), value, low)
             value = builder.select(builder.fcmp_ordered("<", value, high), value, high)
-            _store(builder, value, _element(builder, nodes, slot, _number(axis), x))
+            store_lanes(builder, value, element(builder, nodes, slot, number(axis), x))
         return context.get_dummy_value()
 
     return signature, generate
@@ -318,34 +263,34 @@ def _locate(
     signature = types.int64(source, shift, types.int64, types.int64, types.int64, offsets, fractions)
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
-        source, shift, x, left, top, offsets, fractions = _arrays(context, builder, signature, args)
-        bits = _lanes(_I32, [FRACTION_BITS] * BLOCK)
+        source, shift, x, left, top, offsets, fractions = arrays_of(context, builder, signature, args)
+        bits = lanes(I32, [FRACTION_BITS] * BLOCK)
 
-        def splat(value: ir.Value) -> ir.Value:
-            return _splat(builder, builder.trunc(value, _I32), BLOCK)
+        def eight(value: ir.Value) -> ir.Value:
+            return splat(builder, builder.trunc(value, I32), BLOCK)
 
         def displacement(axis: int) -> ir.Value:
-            value = _load(builder, _element(builder, shift, _number(axis), x), BLOCK)
-            return builder.fptosi(value, ir.VectorType(_I32, BLOCK))
+            value = load_lanes(builder, element(builder, shift, number(axis), x), BLOCK)
+            return builder.fptosi(value, ir.VectorType(I32, BLOCK))
 
         def position(pixel: ir.Value, displacement: ir.Value, side: int) -> ir.Value:
             # ends 1/65536 short of the last pixel, so that there are always two neighbours to blend
-            pixels = builder.sub(builder.extract_value(source.shape, side), _number(1))
-            end = builder.sub(builder.shl(pixels, _number(FRACTION_BITS)), _number(1))
-            return _clamp(builder, builder.add(builder.shl(pixel, bits), displacement), splat(end))
+            pixels = builder.sub(builder.extract_value(source.shape, side), number(1))
+            end = builder.sub(builder.shl(pixels, number(FRACTION_BITS)), number(1))
+            return clamp_lanes(builder, builder.add(builder.shl(pixel, bits), displacement), eight(end))
 
         dx, dy = displacement(0), displacement(1)
-        u = position(builder.add(splat(builder.add(left, x)), _lanes(_I32, range(BLOCK))), dx, side=1)
-        v = position(splat(top), dy, side=0)
-        row = builder.mul(builder.lshr(v, bits), splat(builder.extract_value(source.strides, 0)))
-        column = builder.mul(builder.lshr(u, bits), _lanes(_I32, [3] * BLOCK))
-        _store(builder, builder.add(row, column), _element(builder, offsets, x))
+        u = position(builder.add(eight(builder.add(left, x)), lanes(I32, range(BLOCK))), dx, side=1)
+        v = position(eight(top), dy, side=0)
+        row = builder.mul(builder.lshr(v, bits), eight(builder.extract_value(source.strides, 0)))
+        column = builder.mul(builder.lshr(u, bits), lanes(I32, [3] * BLOCK))
+        store_lanes(builder, builder.add(row, column), element(builder, offsets, x))
         for axis, fixed in enumerate((u, v)):
-            fraction = builder.trunc(fixed, ir.VectorType(_I16, BLOCK))
-            _store(builder, fraction, _element(builder, fractions, _number(axis), x))
+            fraction = builder.trunc(fixed, ir.VectorType(I16, BLOCK))
+            store_lanes(builder, fraction, element(builder, fractions, number(axis), x))
         block = ir.IntType(32 * BLOCK)
         any_bit = builder.bitcast(builder.or_(dx, dy), block)
-        return builder.zext(builder.icmp_unsigned("!=", any_bit, ir.Constant(block, 0)), _I64)
+        return builder.zext(builder.icmp_unsigned("!=", any_bit, ir.Constant(block, 0)), I64)
 
     return signature, generate
 
@@ -367,61 +312,54 @@ def _blend(
     signature = types.void(source, offsets, fractions, index, index, out, index, index)
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
-        source, offsets, fractions, x, count, out, column, row = _arrays(context, builder, signature, args)
+        source, offsets, fractions, x, count, out, column, row = arrays_of(context, builder, signature, args)
         even, odd = range(0, BLOCK, 2), range(1, BLOCK, 2)
 
         # Two loads of eight bytes a pixel: BGRBGR of both neighbours in a row. The upper load takes along two
         # bytes after them, the lower one two bytes before: none reads beyond the source's first or last byte.
         stride = builder.extract_value(source.strides, 0)
-        lower = builder.gep(source.data, [builder.sub(stride, _number(2))])
+        lower = builder.gep(source.data, [builder.sub(stride, number(2))])
         cells = []
         for k in range(BLOCK):
-            offset = builder.sext(builder.load(_element(builder, offsets, builder.add(x, _number(k)))), _I64)
-            rows = [_load(builder, builder.gep(start, [offset]), 8) for start in (source.data, lower)]
-            cells.append(_shuffle(builder, rows[0], rows[1], range(16)))
+            offset = builder.sext(builder.load(element(builder, offsets, builder.add(x, number(k)))), I64)
+            rows = [load_lanes(builder, builder.gep(start, [offset]), 8) for start in (source.data, lower)]
+            cells.append(shuffle(builder, rows[0], rows[1], range(16)))
 
         # Four cells of 16 bytes to a vector, even and odd pixels apart: only the last step crosses cells.
-        fraction_x = _load(builder, _element(builder, fractions, _number(0), x), BLOCK)
+        fraction_x = load_lanes(builder, element(builder, fractions, number(0), x), BLOCK)
         sides = []
         for pixels in (even, odd):
             a, b, c, d = (cells[k] for k in pixels)
-            ab, cd = _shuffle(builder, a, b, range(32)), _shuffle(builder, c, d, range(32))
-            four = _shuffle(builder, ab, cd, range(64))
-            left = _pick_wide(builder, four, [0, 1, 2, 3, 10, 11, 12, 13])
-            right = _pick_wide(builder, four, [3, 4, 5, 6, 13, 14, 15, 15])
-            weight = _shuffle(builder, fraction_x, fraction_x, [k for k in pixels for _ in range(8)])
-            sides.append(_mix(builder, left, right, weight))
+            ab, cd = shuffle(builder, a, b, range(32)), shuffle(builder, c, d, range(32))
+            four = shuffle(builder, ab, cd, range(64))
+            left = pick_wide(builder, four, [0, 1, 2, 3, 10, 11, 12, 13])
+            right = pick_wide(builder, four, [3, 4, 5, 6, 13, 14, 15, 15])
+            weight = shuffle(builder, fraction_x, fraction_x, [k for k in pixels for _ in range(8)])
+            sides.append(mix_lanes(builder, left, right, weight))
 
         # A pixel is now BGR- of the upper row, then BGR- of the lower: all uppers and all lowers, in order.
         uppers = [32 * side + 8 * k + c for k in range(4) for side in (0, 1) for c in range(4)]
-        upper_row = _shuffle(builder, sides[0], sides[1], uppers)
-        lower_row = _shuffle(builder, sides[0], sides[1], [lane + 4 for lane in uppers])
-        fraction_y = _load(builder, _element(builder, fractions, _number(1), x), BLOCK)
-        weight = _shuffle(builder, fraction_y, fraction_y, [k for k in range(BLOCK) for _ in range(4)])
-        grey = builder.add(_mix(builder, upper_row, lower_row, weight), _lanes(_I16, [ROUND] * 4 * BLOCK))
-        octets = builder.bitcast(grey, ir.VectorType(_I8, 8 * BLOCK))
+        upper_row = shuffle(builder, sides[0], sides[1], uppers)
+        lower_row = shuffle(builder, sides[0], sides[1], [lane + 4 for lane in uppers])
+        fraction_y = load_lanes(builder, element(builder, fractions, number(1), x), BLOCK)
+        weight = shuffle(builder, fraction_y, fraction_y, [k for k in range(BLOCK) for _ in range(4)])
+        grey = builder.add(mix_lanes(builder, upper_row, lower_row, weight), lanes(I16, [ROUND] * 4 * BLOCK))
+        octets = builder.bitcast(grey, ir.VectorType(I8, 8 * BLOCK))
         upper_halves = [8 * k + 2 * c + 1 for k in range(BLOCK) for c in range(3)]
-        pixels = _shuffle(builder, octets, octets, upper_halves)
+        pixels = shuffle(builder, octets, octets, upper_halves)
 
-        target = _element(builder, out, row, column, _number(0))
-        with builder.if_else(builder.icmp_signed("==", count, _number(BLOCK))) as (whole, narrow):
+        target = element(builder, out, row, column, number(0))
+        with builder.if_else(builder.icmp_signed("==", count, number(BLOCK))) as (whole, narrow):
             with whole:
-                _store(builder, pixels, target)
+                store_lanes(builder, pixels, target)
             with narrow:
                 with builder.goto_entry_block():
                     spill = builder.alloca(pixels.type)
                 builder.store(pixels, spill)
-                first = builder.bitcast(spill, _I8.as_pointer())
-                with cgutils.for_range(builder, builder.mul(count, _number(3))) as loop:
+                first = builder.bitcast(spill, I8.as_pointer())
+                with cgutils.for_range(builder, builder.mul(count, number(3))) as loop:
                     octet = builder.load(builder.gep(first, [loop.index]))
                     builder.store(octet, builder.gep(target, [loop.index]))
         return context.get_dummy_value()
 
     return signature, generate
-
-
-def _pick_wide(builder: ir.IRBuilder, four: ir.Value, picks: Sequence[int]) -> ir.Value:
-    """Picked bytes of each of four 16-byte cells as u16 lanes, times 256: one shuffle (little-endian)."""
-    zero = _lanes(_I8, [0] * 64)
-    lanes = [byte for cell in range(0, 64, 16) for pick in picks for byte in (64, cell + pick)]
-    return builder.bitcast(_shuffle(builder, four, zero, lanes), ir.VectorType(_I16, 32))

@@ -19,10 +19,6 @@ from livewarp.face68 import MIRROR, Face
 from livewarp.knobs import Value
 from livewarp.warping.field import place_strokes
 
-# Columns of a placed stroke; `field.add_strokes` reads them by these numbers.
-CX, CY, COS, SIN, INV_RX_LOW, INV_RX_HIGH, INV_RY, AX, AY, IS_SCALE = range(10)
-N_COLUMNS = 10
-
 # With the head turned this far, the far cheek is the outline against the background: a pull there
 # tears at the world behind. Between the two the far side's strokes fade.
 FAR_SIDE_FULL_YAW = math.radians(15)
@@ -58,8 +54,9 @@ class StrokeTable:
         Returns
         -------
         (n, N_COLUMNS) float32
-            Anchor px; cos and sin of the roll; 1/radius towards negative and positive face x and
-            along y, 1/px; amount along face x and y, px (shift) or ratio (scale); 1 where it scales.
+            Columns as `livewarp.warping.field` names them: CX, CY anchor, px; COS, SIN of the roll; INV_RX_LOW,
+            INV_RX_HIGH, INV_RY 1/radius towards negative and positive face x and along y, 1/px; AX, AY amount
+            along face x and y, px (shift) or ratio (scale); IS_SCALE 1 where it scales.
         """
         gains = np.array([values[name] for name in self._names], np.float64)
         gains *= float(values["strength"]) * face.confidence

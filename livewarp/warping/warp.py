@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class Warp:
             return out
         size_hw = frame.shape[0], frame.shape[1]
         placed = [(face, self._table.place(face, values)) for face in faces if face.confidence > 0.0]
-        for roi, smallest, strokes in _group(placed, size_hw):
+        for roi, smallest, strokes in _groups(placed, size_hw):
             step_px = grid_step(smallest)
             field = limited_field(strokes, roi, step_px, size_hw, BORDER_IOD * smallest.pose.iod_px)
             source, origin = self._copy_around(frame, roi) if out is frame else (frame, (0, 0))
@@ -128,9 +129,9 @@ def copy_into(frame: BgrFrame, out: BgrFrame | None) -> BgrFrame:
     if out is None:
         out = np.empty_like(frame)
     elif out.shape != frame.shape or out.dtype != frame.dtype or not out.flags.c_contiguous:
-        raise FrameError(f"out: got {out.dtype} {out.shape}, allowed: uint8 {frame.shape}, C-contiguous")
+        raise FrameError("out", got=f"{out.dtype} {out.shape}", allowed=f"uint8 {frame.shape}, C-contiguous")
     elif out is not frame and np.may_share_memory(out, frame):
-        raise FrameError("out: overlaps frame; allowed: frame itself or memory of its own")
+        raise FrameError("out: overlaps frame", allowed="frame itself or memory of its own")
     if out is not frame:
         np.copyto(out, frame)
     return out
@@ -139,15 +140,20 @@ def copy_into(frame: BgrFrame, out: BgrFrame | None) -> BgrFrame:
 def check_frame(frame: BgrFrame) -> None:
     """Raise `FrameError` unless `frame` is a C-contiguous (H, W, 3) uint8 array."""
     if not isinstance(frame, np.ndarray):
-        raise FrameError(f"frame: got {type(frame).__name__}, allowed: a uint8 (H, W, 3) BGR array")
+        raise FrameError("frame", got=type(frame).__name__, allowed="a uint8 (H, W, 3) BGR array")
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
         raise FrameError(
-            f"frame: got {frame.dtype} {frame.shape}, allowed: uint8 (H, W, 3) BGR; convert it with cv2.cvtColor"
+            "frame",
+            got=f"{frame.dtype} {frame.shape}",
+            allowed="uint8 (H, W, 3) BGR",
+            remedy="convert it with cv2.cvtColor",
         )
     if max(frame.shape) > MAX_SIDE:
-        raise FrameError(f"frame: got {frame.shape[1]}x{frame.shape[0]}, allowed: sides up to {MAX_SIDE} px")
+        raise FrameError("frame", got=f"{frame.shape[1]}x{frame.shape[0]}", allowed=f"sides up to {MAX_SIDE} px")
     if not frame.flags.c_contiguous:
-        raise FrameError("frame: got a strided view, allowed: C-contiguous; copy it with numpy.ascontiguousarray")
+        raise FrameError(
+            "frame", got="a strided view", allowed="C-contiguous", remedy="copy it with numpy.ascontiguousarray"
+        )
 
 
 def grid_step(face: Face) -> int:
@@ -197,24 +203,36 @@ def roi_of(strokes: FloatArray, height: int, width: int) -> Box:
     return x0, y0, x1, y1
 
 
-def _group(placed: list[tuple[Face, FloatArray]], frame_hw: tuple[int, int]) -> list[tuple[Box, Face, FloatArray]]:
-    """ROI, smallest face and strokes of faces whose ROIs overlap, together: their sum is what must not fold."""
-    groups: list[tuple[Box, Face, FloatArray]] = []
+class _Group(NamedTuple):
+    """Strokes that are summed in one field, what they can move, and the smallest of the faces they lie on."""
+
+    roi: Box
+    smallest: Face
+    strokes: FloatArray
+
+
+def _groups(placed: list[tuple[Face, FloatArray]], frame_hw: tuple[int, int]) -> list[_Group]:
+    """Faces whose ROIs overlap, together: their sum is what must not fold."""
+    groups: list[_Group] = []
     for face, strokes in placed:
         if not len(strokes):
             continue
         roi = roi_of(strokes, *frame_hw)
         if roi[0] >= roi[2] or roi[1] >= roi[3]:
             continue
-        # Joining may make the ROI reach another group: look again until it does not.
-        while touching := next((g for g in groups if _intersect(g[0], roi)), None):
-            groups = [g for g in groups if g is not touching]
-            other, other_face, other_strokes = touching
-            roi = min(roi[0], other[0]), min(roi[1], other[1]), max(roi[2], other[2]), max(roi[3], other[3])
-            face = min(face, other_face, key=lambda f: f.pose.iod_px)
-            strokes = np.concatenate([other_strokes, strokes])
-        groups.append((roi, face, strokes))
+        new = _Group(roi, face, strokes)
+        # Each that is joined makes the ROI larger, which may then touch another.
+        while (other := next((g for g in groups if _intersect(g.roi, new.roi)), None)) is not None:
+            groups = [g for g in groups if g is not other]
+            new = _joined(other, new)
+        groups.append(new)
     return groups
+
+
+def _joined(a: _Group, b: _Group) -> _Group:
+    roi = min(a.roi[0], b.roi[0]), min(a.roi[1], b.roi[1]), max(a.roi[2], b.roi[2]), max(a.roi[3], b.roi[3])
+    smallest = min(b.smallest, a.smallest, key=lambda face: face.pose.iod_px)
+    return _Group(roi, smallest, np.concatenate([a.strokes, b.strokes]))
 
 
 def _intersect(a: Box, b: Box) -> bool:
