@@ -103,7 +103,8 @@ def in_real_time(minutes: float, size: tuple[int, int]) -> list[Sample]:
     parameters = Parameters()
     plan = plan_source("portrait", width, height, 30.0)
     tracker = FaceTracker(live=True)
-    engine = Engine(plan, lambda: FaceFilter(parameters, tracker), parameters, [NullSink()], preview, on_end=ended.set)
+    face_filter = FaceFilter(parameters, tracker, live=True)
+    engine = Engine(plan, lambda: face_filter, parameters, [NullSink()], preview, on_end=ended.set)
     engine.start()
     while engine.state.state is not StateName.RUNNING:
         assert not ended.wait(0.01), engine.error

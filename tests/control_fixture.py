@@ -119,6 +119,7 @@ class FakeDaemon:
             "model": self.model,
             "outputs": self.outputs,
             "switches": {"blank": self.switches.blank, "freeze": self.switches.freeze},
+            "getting_ready": [],
             "problems": self.wrong,
             "viewers": 0,
             "abandoned_threads": 0,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from livewarp.errors import SourceError
+from livewarp.errors import Problem, SourceError
 from livewarp.filtering.stages import STAGES
 from livewarp.live.engine import Engine
 from livewarp.parameters import Parameters
@@ -76,6 +76,7 @@ class ScriptedFilter:
         self.tracked = 0
         self.since_s: list[float | None] = []  # as `track` was given it
         self.closed = 0
+        self.getting_ready: list[str] = []
         self.on_render: Callable[[], None] = lambda: None
 
     def warm_up(self, height: int, width: int) -> None:
@@ -92,6 +93,10 @@ class ScriptedFilter:
         out[0, 0, :2] = round(float(self.parameters["thin"]) * 100)
         self.on_render()
         return out
+
+    def problems(self) -> list[Problem]:
+        """Nothing is wrong."""
+        return []
 
     def close(self) -> None:
         """Count."""

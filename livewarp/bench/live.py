@@ -55,7 +55,7 @@ class SwitchableFilter(FaceFilter):
     """
 
     def __init__(self, parameters: Parameters, tracker: FaceTracker, glide_s: float = DEFAULT_GLIDE_S) -> None:
-        super().__init__(parameters, tracker, glide_s)
+        super().__init__(parameters, tracker, glide_s, live=True)
         self.through = False
         self.check: Check | None = None
         self.passed = 0

@@ -31,6 +31,7 @@ def state_of(engine: Engine) -> dict[str, Any]:
             for sink in engine.sinks
         ],
         "switches": asdict(engine.switches),
+        "getting_ready": engine.getting_ready,
         "problems": [asdict(problem) for problem in engine.problems()],
         "viewers": engine.viewers,
         "abandoned_threads": engine.abandoned_threads,

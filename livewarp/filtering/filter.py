@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from livewarp.arrays import BgrFrame
+from livewarp.errors import Problem
 from livewarp.filtering import stages
 from livewarp.filtering.compiling import Helper
 from livewarp.filtering.glide import DEFAULT_GLIDE_S, Glide
+from livewarp.filtering.preparing import Readiness, Step
 from livewarp.knobs import Value
 from livewarp.parameters import Parameters, effective
 from livewarp.scene import Scene
@@ -23,16 +24,6 @@ from livewarp.tracking.warmup import warm_up_kernels
 from livewarp.warping.warp import copy_into
 
 DEFAULT_FPS = 30.0
-
-
-@dataclass(slots=True)
-class _Step:
-    """A stage of this filter: its column in the times, its work, and whether the newest values want it."""
-
-    column: int
-    stage: stages.Stage
-    work: stages.Work
-    is_wanted: bool = False
 
 
 class FaceFilter:
@@ -49,6 +40,9 @@ class FaceFilter:
         None: a new `FaceTracker()` that works synchronously.
     glide_s
         How long a change of the parameters takes, s; 0: at once.
+    live
+        No frame may wait: what a stage needs for the first time is prepared beside the frames, which do without it
+        until then.
 
     Raises
     ------
@@ -74,13 +68,16 @@ class FaceFilter:
         parameters: Parameters | None = None,
         tracker: FaceTracker | None = None,
         glide_s: float = DEFAULT_GLIDE_S,
+        live: bool = False,
     ) -> None:
         self.parameters = Parameters() if parameters is None else parameters
         self._tracker = FaceTracker() if tracker is None else tracker
         self._glide = Glide(glide_s)
         self._gliding: Mapping[str, Value] | None = None  # what `_values` were made from
         self._values: Mapping[str, Value] = self.parameters
-        self._steps = [_Step(i, stage, stage.make()) for i, stage in enumerate(stages.STAGES) if stage.make is not None]
+        self._steps = [
+            Step(i, stage, stage.make(), live) for i, stage in enumerate(stages.STAGES) if stage.make is not None
+        ]
         self.times_s = np.zeros(len(stages.STAGES))
         self._now_s = 0.0
         self._frames = 0
@@ -129,7 +126,7 @@ class FaceFilter:
         self._update_values()
         for step in self._steps:
             self.times_s[step.column] = 0.0
-            if step.is_wanted and step.stage.applies(scene):
+            if step.is_wanted and step.get_ready(*out.shape[:2]) and step.stage.applies(scene):
                 began_s = time.perf_counter()
                 step.work.run(out, scene, self._values, self._tracker.economy)
                 self.times_s[step.column] = time.perf_counter() - began_s
@@ -142,7 +139,7 @@ class FaceFilter:
             return
         self._gliding, self._values = gliding, effective(gliding)
         for step in self._steps:
-            step.is_wanted = step.stage.is_wanted(self._values)
+            step.want(step.stage.is_wanted(self._values))
 
     def warm_up(self, height: int, width: int) -> None:
         """Compile or load the kernels and touch the buffers for frames of this size, before the first one."""
@@ -152,11 +149,20 @@ class FaceFilter:
         helper.wait()
         for step in self._steps:
             if step.stage.at_start:
-                step.work.prepare(height, width)
+                step.prepare(height, width)
 
     def use_model(self, model: str) -> None:
         """Load another landmark model, and take it over between two frames; see `FaceTracker.use_model`."""
         self._tracker.use_model(model)
+
+    @property
+    def getting_ready(self) -> list[str]:
+        """The names of stages that are wanted, and are being prepared; any thread may ask."""
+        return [step.stage.name for step in self._steps if step.readiness is Readiness.GETTING_READY]
+
+    def problems(self) -> list[Problem]:
+        """Why stages that are wanted cannot run; any thread may ask."""
+        return [step.problem for step in self._steps if step.is_wanted and step.problem is not None]
 
     @property
     def economy(self) -> int:
@@ -168,5 +174,7 @@ class FaceFilter:
         self._tracker.economy = level
 
     def close(self) -> None:
-        """End the tracker's thread, if any; may be called more than once."""
+        """End the threads, if any; may be called more than once."""
         self._tracker.close()
+        for step in self._steps:
+            step.close()

@@ -24,8 +24,13 @@ Values = Mapping[str, Value]
 class Work(Protocol):
     """What a stage does to the picture, with its buffers; each filter has its own."""
 
-    def prepare(self, height: int, width: int) -> None:
-        """Compile or load what `run` needs for frames of this size."""
+    @property
+    def prepare(self) -> Callable[[int, int], None] | None:
+        """Compiles or loads what `run` needs for frames of (height, width), once; None: it needs nothing.
+
+        Live it runs in a thread of its own while frames go on: it must not call a `parallel=True` kernel, only
+        compile it (two threads in such kernels abort the process).
+        """
 
     def run(self, frame: BgrFrame, scene: Scene, values: Values, economy: int) -> None:
         """Change the frame in place; `economy`: 0 full quality, 2 as cheap as it goes."""
@@ -36,9 +41,7 @@ class Plain:
     """Work that is one function and needs no preparation."""
 
     function: Callable[[BgrFrame, Scene, Values], None]
-
-    def prepare(self, height: int, width: int) -> None:
-        """Nothing to compile."""
+    prepare: None = None
 
     def run(self, frame: BgrFrame, scene: Scene, values: Values, economy: int) -> None:
         """Call it."""

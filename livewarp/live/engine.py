@@ -194,11 +194,18 @@ class Engine:
         found = [*self._outputs.problems(), *self._capture.problems()]
         if self._model_switch.problem is not None:
             found.append(self._model_switch.problem)
+        if self._loading.filter is not None:
+            found += self._loading.filter.problems()
         if self._governor.economy:
             savings = [stage.economy[step] for step in range(self._governor.economy) for stage in STAGES]
             what = f"frames take longer than there is time; {', '.join(filter(None, savings))}"
             found.append(Problem(what, "choose a smaller --width and --height, or --fps"))
         return found
+
+    @property
+    def getting_ready(self) -> list[str]:
+        """Names of stages that are wanted, and are being prepared beside the loop; frames go without them meanwhile."""
+        return self._loading.filter.getting_ready if self._loading.filter is not None else []
 
     @property
     def abandoned_threads(self) -> int:

@@ -54,7 +54,7 @@ def state(client: Client) -> tuple[Any, str]:
     livewarp state --json
     """
     result = client.call("state")
-    plain = {name: value for name, value in result.items() if value not in (None, "") and not _is_deep(value)}
+    plain = {name: value for name, value in result.items() if value not in (None, "", []) and not _is_deep(value)}
     cells = {name: shown(value) for name, value in plain.items()}
     if isinstance(result.get("since_s"), (int, float)):
         cells["since_s"] = f"{result['since_s']:.1f}"

@@ -107,6 +107,7 @@ _DEFS: Mapping[str, Schema] = {
             "switches": reference("switches"),
             "model": TEXT,
             "problems": listing(PROBLEM),
+            "getting_ready": listing(TEXT),
         },
         more=True,
     ),
