@@ -1,31 +1,32 @@
-// The controls: a row for every parameter that the daemon describes, in groups by area.
+// The controls: a row for every parameter that the daemon describes, in its groups.
 
-import { element, icon, make } from "/dom.js";
+import { element, icon, keep, make, title } from "/dom.js";
+import { KINDS } from "/kinds.js";
 
 const CLOSED = "livewarp.closed"; // the groups that are folded up, kept by the browser
-const APART = new Set(["enabled", "mirror", "overlay"]); // have their switches below the picture
-const MASTER = "strength";
-const STEP = 0.01;
+const TOP = "filter"; // the group of what governs all others: it stands above them
 
-const title = (name) => (name[0].toUpperCase() + name.slice(1)).replaceAll("_", " ");
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+function closedGroups() {
+  try {
+    return new Set(JSON.parse(localStorage.getItem(CLOSED) ?? "[]"));
+  } catch {
+    return new Set(); // storage is forbidden, or holds something else: all groups are open
+  }
+}
 
 export class Controls {
   #values;
   #reset;
+  #apart;
   #rows = new Map();
-  #groups = new Map(); // area -> {details, count, reset, rows}
-  #closed = new Set();
+  #groups = new Map(); // name -> {name, box, details, count, reset, rows}
+  #closed = closedGroups();
 
-  // reset(names): back to the settings' values.
-  constructor(values, reset) {
+  // reset(names): back to the settings' values. apart: the parameters that have their place elsewhere.
+  constructor(values, reset, apart) {
     this.#values = values;
     this.#reset = reset;
-    try {
-      this.#closed = new Set(JSON.parse(localStorage.getItem(CLOSED) ?? "[]"));
-    } catch {
-      // storage is forbidden, or holds something else: all groups are open
-    }
+    this.#apart = apart;
     element("search").addEventListener("input", () => this.#search());
     element("search").addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -33,7 +34,7 @@ export class Controls {
       this.#search();
     });
     document.addEventListener("keydown", (event) => {
-      const writing = event.target.closest("input:not([type=range]):not([type=checkbox]), dialog, .menu");
+      const writing = event.target.closest("input:not([type=range], [type=checkbox], [type=color]), select, dialog, .menu");
       if (event.key !== "/" || writing || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
       element("search").focus();
@@ -43,20 +44,21 @@ export class Controls {
   }
 
   build(described) {
+    for (const knob of Object.values(described)) { knob.group ??= knob.area; knob.keywords ??= []; } // TEMP
     this.#rows.clear();
     this.#groups.clear();
-    const master = [];
+    const top = [];
     for (const [name, knob] of Object.entries(described)) {
-      if (APART.has(name)) continue;
+      if (this.#apart.has(name)) continue;
       const row = this.#row(name, knob);
       this.#rows.set(name, row);
-      if (name === MASTER) master.push(row.item);
-      else this.#group(knob.area).rows.push(row);
+      if (knob.group === TOP) top.push(row.item);
+      else this.#group(knob.group).rows.push(row);
     }
     for (const group of this.#groups.values()) {
       group.details.append(make("ul", {}, ...group.rows.map((row) => row.item)));
     }
-    element("master").replaceChildren(...master);
+    element("master").replaceChildren(...top);
     element("groups").replaceChildren(...[...this.#groups.values()].map((group) => group.box));
     this.#search();
   }
@@ -69,28 +71,28 @@ export class Controls {
     if (row.moved === moved) return;
     row.moved = moved;
     row.item.classList.toggle("moved", moved);
-    this.#count(this.#groups.get(row.area));
+    this.#count(this.#groups.get(row.group));
   }
 
-  #group(area) {
-    const known = this.#groups.get(area);
+  #group(name) {
+    const known = this.#groups.get(name);
     if (known) return known;
     const count = make("span", { class: "changed" });
     const details = make(
       "details",
       { class: "group-body" },
-      make("summary", {}, icon("chevron", "icon small"), make("span", {}, area), count),
+      make("summary", {}, icon("chevron", "icon small"), make("span", {}, title(name)), count),
     );
-    details.open = !this.#closed.has(area);
-    details.addEventListener("toggle", () => this.#keepFold(area, details.open));
-    const reset = make("button", { type: "button", class: "quiet reset-group", "aria-label": `Reset ${area}` }, "Reset");
+    details.open = !this.#closed.has(name);
+    details.addEventListener("toggle", () => this.#keepFold(name, details.open));
+    const reset = make("button", { type: "button", class: "quiet reset-group", "aria-label": `Reset ${title(name)}` }, "Reset");
     reset.hidden = true;
-    const group = { area, details, count, reset, rows: [], box: make("div", { class: "group" }, details, reset) };
+    const group = { name, box: make("div", { class: "group" }, details, reset), details, count, reset, rows: [] };
     reset.addEventListener("click", () => {
       details.querySelector("summary").focus(); // the button goes away
       this.#reset(group.rows.map((row) => row.name));
     });
-    this.#groups.set(area, group);
+    this.#groups.set(name, group);
     return group;
   }
 
@@ -101,99 +103,56 @@ export class Controls {
     group.reset.hidden = !moved;
   }
 
-  #keepFold(area, open) {
+  #keepFold(name, open) {
     if (element("search").value) return; // opened by the search, not by a person
-    if (open) this.#closed.delete(area);
-    else this.#closed.add(area);
-    try {
-      localStorage.setItem(CLOSED, JSON.stringify([...this.#closed]));
-    } catch {
-      // not kept
-    }
+    if (open) this.#closed.delete(name);
+    else this.#closed.add(name);
+    keep(CLOSED, JSON.stringify([...this.#closed]));
   }
 
   #row(name, knob) {
     const id = `parameter-${name}`;
-    const bool = knob.type === "bool";
-    const home = knob.initial ?? knob.default;
-    const label = make("label", { for: id, id: `${id}-label` }, title(name));
-    const reset = make("button", { type: "button", class: "quiet reset", "aria-label": `Reset ${title(name)}`, title: `Back to ${home}` }, icon("reset", "icon small"));
-    const help = make("span", { id: `${id}-help`, class: "visually-hidden" }, knob.help);
-    const item = make(name === MASTER ? "div" : "li", { class: "row", "data-name": name });
-    const row = { name, item, home, area: knob.area, moved: false, text: `${title(name)} ${knob.area}`.toLowerCase(), help: knob.help.toLowerCase() };
-    const parts = bool ? this.#switch(row, id) : this.#slider(row, id, knob);
-    item.append(label, ...parts, reset, help);
+    const kind = KINDS[knob.type];
+    const home = knob.initial;
+    const item = make(knob.group === TOP ? "div" : "li", { class: "row", "data-name": name, "data-kind": knob.type });
+    const { input, parts, show } = kind.draw({ ...knob, name }, {
+      change: (value) => this.#values.change(name, value),
+      grab: () => this.#values.grab(name),
+      release: () => this.#values.release(name),
+      redraw: () => show(this.#values.get(name)),
+    });
+    input.id = id;
+    input.setAttribute("aria-describedby", `${id}-help`);
+    const label = make("label", { for: id }, title(name));
+    const reset = make("button", { type: "button", class: "quiet reset", "aria-label": `Reset ${title(name)}`, title: `Back to ${kind.text(home)}` }, icon("reset", "icon small"));
+    item.append(label, ...parts, reset, make("span", { id: `${id}-help`, class: "visually-hidden" }, knob.help));
     const back = () => this.#reset([name]);
     reset.addEventListener("click", () => {
-      element(id).focus(); // the button goes away
+      input.focus(); // the button goes away
       back();
     });
-    label.addEventListener("dblclick", back);
-    const hint = () => (element("hint").textContent = `${knob.help} ${bool ? "" : "Double-click or Delete resets."}`);
-    for (const event of ["pointerenter", "focusin"]) item.addEventListener(event, hint);
-    row.input = parts[0];
-    row.input.addEventListener("dblclick", back);
-    row.input.addEventListener("keydown", (event) => {
+    for (const target of kind.doubleClick ? [label, input] : [label]) target.addEventListener("dblclick", back);
+    input.addEventListener("keydown", (event) => {
       if (event.key !== "Delete" && event.key !== "Backspace") return;
       event.preventDefault();
       back();
     });
-    return row;
+    const hint = () => (element("hint").textContent = `${knob.help} ${kind.tip}`);
+    for (const event of ["pointerenter", "focusin"]) item.addEventListener(event, hint);
+    const names = [title(name), knob.group, ...knob.keywords].join(" ").toLowerCase();
+    return { name, item, show, home, moved: false, group: knob.group, names, help: knob.help.toLowerCase() };
   }
 
-  #switch(row, id) {
-    const input = make("input", { id, type: "checkbox", role: "switch", class: "check", "aria-describedby": `${id}-help` });
-    input.addEventListener("change", () => this.#values.change(row.name, input.checked));
-    row.show = (value) => (input.checked = value);
-    return [input];
-  }
-
-  #slider(row, id, { min, max, unit }) {
-    const { name } = row;
-    const range = { min, max, step: STEP };
-    const input = make("input", { id, type: "range", class: "slider", "aria-describedby": `${id}-help`, ...range });
-    const field = make("input", {
-      type: "number", class: "value", "aria-label": `${title(name)}, value${unit ? ` in ${unit}` : ""}`, ...range, step: "any",
-    });
-    const part = (value) => (clamp(value, min, max) - min) / (max - min);
-    input.style.setProperty("--home", part(0));
-    row.show = (value) => {
-      input.value = value;
-      input.style.setProperty("--from", part(Math.min(value, 0)));
-      input.style.setProperty("--to", part(Math.max(value, 0)));
-      if (document.activeElement !== field || !row.typing) field.value = Number(value.toFixed(3));
-    };
-    input.addEventListener("input", () => this.#values.change(name, Number(input.value)));
-    input.addEventListener("pointerdown", () => this.#values.grab(name));
-    for (const end of ["pointerup", "pointercancel", "lostpointercapture", "blur"]) {
-      input.addEventListener(end, () => this.#values.release(name));
-    }
-    field.addEventListener("focus", () => field.select());
-    field.addEventListener("input", () => (row.typing = true));
-    field.addEventListener("change", () => {
-      row.typing = false;
-      const value = field.valueAsNumber;
-      if (Number.isFinite(value)) this.#values.change(name, clamp(value, min, max));
-      else row.show(this.#values.get(name));
-    });
-    field.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      row.typing = false;
-      row.show(this.#values.get(name));
-    });
-    return [input, field];
-  }
-
-  // By name and area; where none has it, by what it does.
+  // By name, group and keywords; where none has the words there, by what it does.
   #search() {
     const words = element("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     const rows = [...this.#groups.values()].flatMap((group) => group.rows);
-    const named = rows.filter((row) => words.every((word) => row.text.includes(word)));
+    const named = rows.filter((row) => words.every((word) => row.names.includes(word)));
     const found = new Set(named.length ? named : rows.filter((row) => words.every((word) => row.help.includes(word))));
     for (const group of this.#groups.values()) {
       for (const row of group.rows) row.item.hidden = !found.has(row);
       group.box.hidden = !group.rows.some((row) => found.has(row));
-      group.details.open = words.length ? true : !this.#closed.has(group.area);
+      group.details.open = words.length ? true : !this.#closed.has(group.name);
     }
     let text = "";
     if (words.length) text = found.size ? `${found.size} found` : `Nothing here is called “${element("search").value}”.`;

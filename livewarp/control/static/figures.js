@@ -1,6 +1,6 @@
 // The figures: numbers, and the last minute of them as lines.
 
-import { element, write } from "/dom.js";
+import { element, sentence, write } from "/dom.js";
 
 const POINTS = 240; // four a second
 const WIDTH = 240;
@@ -63,7 +63,7 @@ export function showStats(stats) {
 
 export function showState({ state, reason }) {
   const calm = state === "running" || state === "blanked" || state === "lost";
-  const word = state === "lost" ? "Not connected" : state[0].toUpperCase() + state.slice(1);
+  const word = state === "lost" ? "Not connected" : sentence(state);
   element("state").dataset.state = state;
   element("state").title = reason;
   write("state-text", reason && !calm ? `${word}: ${reason}` : word);

@@ -1,90 +1,30 @@
-// The panel: puts the parts of the page together with what the daemon tells.
+// The panel: connects the parts of the page with the daemon.
 
+import { act, complain } from "/actions.js";
+import { Buttons, KNOBS_WITH_A_BUTTON } from "/buttons.js";
 import { Controls } from "/controls.js";
-import { element, icon, make, openMenu, rich, say, write } from "/dom.js";
+import { element, icon, keep, make, redraw, rich, say, sentence, write } from "/dom.js";
 import { forget, showState, showStats } from "/figures.js";
-import { call, change, Link, Refused, Values } from "/link.js";
+import { call, Link } from "/link.js";
+import { openMenu } from "/menu.js";
 import { Presets } from "/presets.js";
-import { Stage } from "/stage.js";
+import { Screen } from "/screen.js";
+import { Values } from "/values.js";
 
 const link = new Link();
-const stage = new Stage();
-const values = new Values(showValue, complain);
-const controls = new Controls(values, (names) => act("reset", names ? { names } : {}));
+const screen = new Screen();
+const values = new Values(showValue);
+const controls = new Controls(values, (names) => act("reset", names ? { names } : {}), KNOBS_WITH_A_BUTTON);
+const buttons = new Buttons(values, screen);
 const presets = new Presets(values);
 
 let described = ""; // as JSON: what the rows were built from
-let process = null; // {version, pid} of the daemon that was spoken to last
+let process = null; // {version, pid} of the daemon at the last connection
 let state = { state: "starting", reason: "" };
-let switches = { blank: false, freeze: false };
 let presetProblems = [];
+let marking = 0; // the animation frame that will mark the presets
 
-const sentence = (text) => text && text[0].toUpperCase() + text.slice(1);
-
-function complain(error) {
-  if (error instanceof Refused) say(error.message, true); // a lost connection has its own notice
-}
-
-async function act(method, params, done) {
-  try {
-    const result = await change(method, params);
-    if (done) say(typeof done === "function" ? done(result) : done);
-  } catch (error) {
-    complain(error);
-  }
-}
-
-// --- switches below the picture -------------------------------------------------------------------
-
-// Those of the daemon: whether each is on, and the method that turns it.
-const SWITCHES = {
-  bypass: ["Bypass", "Send the picture as it came", () => values.get("enabled") === false],
-  freeze: ["Freeze", "Hold the last picture", () => switches.freeze],
-  blank: ["Blank", "Show the privacy picture, and nothing of the camera", () => switches.blank],
-  mirror: ["Mirror", "Mirror the picture, left for right", () => values.get("mirror") === true],
-  overlay: ["Landmarks", "Draw landmarks, ids and confidence", () => values.get("overlay") === true],
-};
-let comparing = false;
-
-function addSwitch(name, label, help, press) {
-  const button = make(
-    "button",
-    { type: "button", "aria-pressed": "false", "data-switch": name, title: help, "aria-describedby": `switch-${name}` },
-    icon(name),
-    make("span", {}, label),
-  );
-  button.addEventListener("click", press);
-  element("switches").append(button, make("span", { id: `switch-${name}`, class: "visually-hidden" }, help));
-}
-
-for (const [name, [label, help, isOn]] of Object.entries(SWITCHES)) {
-  addSwitch(name, label, help, () => {
-    if (name === "overlay") act("set", { overlay: !isOn() });
-    else act(name, { on: !isOn() });
-  });
-}
-element("switches").append(make("span", { class: "gap", "aria-hidden": "true" }));
-addSwitch("split", "Compare", "Before and after, with a divider to drag", () => {
-  comparing = !comparing;
-  stage.split(comparing);
-  showSwitches();
-});
-
-function showSwitches() {
-  for (const button of element("switches").querySelectorAll("button")) {
-    const name = button.dataset.switch;
-    const on = name === "split" ? comparing : SWITCHES[name][2]();
-    button.setAttribute("aria-pressed", String(on));
-  }
-  const bypassed = SWITCHES.bypass[2]();
-  if (switches.blank) stage.mark("blank", "Blanked: the outputs get the privacy picture");
-  else if (switches.freeze) stage.mark("freeze", "Frozen: the outputs get a still");
-  else if (bypassed) stage.mark("bypass", comparing ? "" : "Bypassed: unfiltered");
-  else stage.mark("", "");
-  stage.mirror(SWITCHES.mirror[2]());
-}
-
-// --- what the daemon tells ------------------------------------------------------------------------
+// --- from the daemon ------------------------------------------------------------------------------
 
 function showValue(name, value) {
   controls.show(name, value);
@@ -93,7 +33,6 @@ function showValue(name, value) {
     presets.mark();
   });
 }
-let marking = 0;
 
 link.addEventListener("open", ({ detail: { version, described: knobs } }) => {
   const restarted = process && (process.pid !== version.pid || process.version !== version.version);
@@ -109,7 +48,7 @@ link.addEventListener("open", ({ detail: { version, described: knobs } }) => {
   forget();
   element("lost").hidden = true;
   enable(true);
-  stage.run(true, "Waiting for a picture");
+  screen.run(true, "Waiting for a picture");
 });
 
 link.addEventListener("lost", ({ detail: { reason } }) => {
@@ -118,11 +57,11 @@ link.addEventListener("lost", ({ detail: { reason } }) => {
     element("lost-text").replaceChildren(...rich("Trying again every second; `livewarp run` starts it."));
     element("lost").hidden = false;
   }
-  state = { ...state, problems: [] }; // what was wrong with it is not known any more
+  state = { ...state, problems: [] }; // they may have ended since
   showProblems();
   showState({ state: "lost", reason });
   enable(false);
-  stage.run(false, "No connection to livewarp");
+  screen.run(false, "No connection to livewarp");
 });
 
 function enable(on) {
@@ -133,12 +72,9 @@ function enable(on) {
 
 link.addEventListener("parameters", ({ detail }) => {
   values.receive(detail);
-  showSwitches();
+  buttons.show();
 });
-link.addEventListener("switches", ({ detail }) => {
-  switches = detail;
-  showSwitches();
-});
+link.addEventListener("switches", ({ detail }) => buttons.show(detail));
 link.addEventListener("presets", ({ detail }) => {
   presets.show(detail);
   presetProblems = detail.problems ?? [];
@@ -150,46 +86,32 @@ link.addEventListener("state", ({ detail }) => {
   showState(state);
   showRoute();
   showProblems();
-  stage.explain(state.reason ? `${sentence(state.state)}: ${state.reason}` : "Waiting for a picture");
+  screen.explain(state.reason ? `${sentence(state.state)}: ${state.reason}` : "Waiting for a picture");
 });
 
 function showRoute() {
   write("source-name", state.source ?? "no source");
   element("source").title = `Source: ${state.source ?? "none"}`;
-  const outputs = state.outputs ?? (state.sinks ?? []).map((name) => ({ name }));
-  const text = JSON.stringify(outputs.map(({ name, problem, watched }) => [name, problem, watched]));
-  if (element("outputs").dataset.shown === text) return;
-  element("outputs").dataset.shown = text;
-  element("outputs").replaceChildren(
-    ...outputs.map(({ name, problem, watched }) => {
-      const item = make(
-        "li",
-        { title: problem ?? name, class: problem ? "troubled" : null },
-        icon(problem ? "warn" : "screen", "icon small"),
-        make("span", { class: "clip" }, name),
-      );
-      if (watched === false) item.append(make("span", { class: "watchers" }, "not in use"));
-      return item;
-    }),
-    ...(outputs.length ? [] : [make("li", {}, "no output")]),
+  const outputs = state.outputs.map(({ name, problem, watched }) => ({ name, problem, watched }));
+  redraw("outputs", outputs.length ? outputs : [{ name: "no output" }], drawOutput);
+}
+
+function drawOutput({ name, problem, watched }) {
+  const item = make(
+    "li",
+    { title: problem ?? name, class: problem ? "troubled" : null },
+    icon(problem ? "warn" : "screen", "icon small"),
+    make("span", { class: "clip" }, name),
   );
+  if (watched === false) item.append(make("span", { class: "watchers" }, "not in use"));
+  return item;
 }
 
 function showProblems() {
-  const problems = [...(state.problems ?? []), ...presetProblems];
-  const text = JSON.stringify(problems);
-  if (element("problems").dataset.shown === text) return;
-  element("problems").dataset.shown = text;
-  element("problems").replaceChildren(
-    ...problems.map(({ what, remedy }) =>
-      make(
-        "li",
-        { class: "notice" },
-        icon("warn"),
-        make("p", {}, make("strong", {}, ...rich(sentence(what))), " ", make("span", { class: "remedy" }, ...rich(sentence(remedy ?? "")))),
-      ),
-    ),
-  );
+  redraw("problems", [...(state.problems ?? []), ...presetProblems], ({ what, remedy }) => {
+    const after = make("span", { class: "remedy" }, ...rich(sentence(remedy)));
+    return make("li", { class: "notice" }, icon("warn"), make("p", {}, make("strong", {}, ...rich(sentence(what))), " ", after));
+  });
 }
 
 // --- menus and the rest ---------------------------------------------------------------------------
@@ -239,11 +161,7 @@ function showTheme() {
 
 element("theme").addEventListener("click", () => {
   root.dataset.theme = root.dataset.shade === "dark" ? "light" : "dark";
-  try {
-    localStorage.setItem("livewarp.theme", root.dataset.theme);
-  } catch {
-    // not kept
-  }
+  keep("livewarp.theme", root.dataset.theme);
   showTheme();
 });
 dark.addEventListener("change", showTheme);

@@ -1,9 +1,10 @@
-// The presets: a button each; one's own have a menu to rename, renew and delete.
+// The presets: a button each; a person's own have a menu to replace, rename and delete them.
 
-import { ask, element, icon, make, openMenu, say } from "/dom.js";
+import { act } from "/actions.js";
+import { element, icon, make, say } from "/dom.js";
 import { change } from "/link.js";
-
-const NEAR = 1e-6;
+import { openMenu } from "/menu.js";
+import { ask } from "/question.js";
 
 export class Presets {
   #presets = [];
@@ -25,17 +26,17 @@ export class Presets {
     this.mark();
   }
 
-  // Marks the preset that the face has on.
+  // Marks the presets whose values are all set.
   mark() {
     for (const { name, values } of this.#presets) {
-      const on = Object.entries(values).every(([knob, value]) => Math.abs(this.#values.get(knob) - value) < NEAR);
+      const on = Object.entries(values).every(([knob, value]) => this.#values.is(knob, value));
       this.#chips.get(name).setAttribute("aria-pressed", String(on));
     }
   }
 
   #chip({ name, shipped }) {
     const put = make("button", { type: "button", "aria-pressed": "false" }, name);
-    put.addEventListener("click", () => this.#do("presets.load", { name }));
+    put.addEventListener("click", () => act("presets.load", { name }));
     this.#chips.set(name, put);
     const item = make("li", { "data-name": name }, put);
     if (shipped) return item;
@@ -48,22 +49,13 @@ export class Presets {
     );
     manage.addEventListener("click", () =>
       openMenu(manage, [
-        { label: "Replace with the sliders as they are", run: () => this.#do("presets.save", { name, replace: true }, `Replaced “${name}”`) },
+        { label: "Replace with the sliders as they are", run: () => act("presets.save", { name, replace: true }, `Replaced “${name}”`) },
         { label: "Rename…", run: () => this.#rename(name) },
         { label: "Delete…", risky: true, run: () => this.#delete(name) },
       ]),
     );
     item.append(manage);
     return item;
-  }
-
-  async #do(method, params, done) {
-    try {
-      await change(method, params);
-      if (done) say(done);
-    } catch (error) {
-      say(error.message, true);
-    }
   }
 
   #save() {

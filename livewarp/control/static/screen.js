@@ -1,18 +1,18 @@
-// The preview: JPEGs from a stream that runs only while the page is seen, drawn on canvases.
+// The screen: JPEGs of the preview, from a stream that runs only while the page is visible, on canvases.
 //
-// With the split, one picture brings both halves (before above after), so that they are always of the
+// With the split, one JPEG brings both halves (before above after), so that they are always of the
 // same frame; where there is nothing to compare (blanked, frozen), it brings the one that is sent.
 
-import { element } from "/dom.js";
+import { clamp, element, write } from "/dom.js";
 
 const RETRY_MS = 1000;
-const STALE_MS = 2000; // a picture that stands still so long is no live one
-// A browser has six connections to a server for all its windows, and each that is seen takes one for
+const STALE_MS = 2000; // a frame that has stayed this long is not live
+// A browser has six connections to a server for all its windows, and each visible one takes one for
 // events: with two previews, three windows leave one for changes.
 const SEATS = ["livewarp preview 1", "livewarp preview 2"];
 const NO_SEAT = "The preview runs in two other windows";
 
-// Takes one of the seats for a preview; what gives it back, or null where none is free.
+// Takes one of the seats for a preview; returns the function that gives it back, or null where none is free.
 async function takeSeat() {
   if (!navigator.locks) return () => {};
   for (const seat of SEATS) {
@@ -49,7 +49,7 @@ async function* parts(reader) {
   }
 }
 
-// Where the empty line ends that ends a part's head; -1: it has not come yet.
+// Where the empty line after a part's head ends; -1: it has not come yet.
 function headEnd(bytes) {
   const limit = Math.min(bytes.length, 1024);
   for (let i = 3; i < limit; i++) {
@@ -58,13 +58,13 @@ function headEnd(bytes) {
   return -1;
 }
 
-export class Stage {
+export class Screen {
   #controller = null;
-  #seat = null; // a promise of what gives it back, for as long as the page shows the preview
+  #seat = null; // a promise of the function that gives it back, while the page shows the preview
   #crowded = false; // whether other windows have all the seats
   #retry = 0;
   #stale = 0;
-  #newest = null; // has yet to be drawn
+  #newest = null; // yet to be drawn
   #drawing = false;
   #wanted = false; // whether there is a daemon
   #split = false;
@@ -81,7 +81,7 @@ export class Stage {
     this.#makeDivider();
   }
 
-  // Whether there is a daemon to show; text: what is said in the place of a picture.
+  // wanted: whether there is a daemon to show; text: stands in the place of frames.
   run(wanted, text = "") {
     this.#veil = text;
     if (wanted !== this.#wanted) {
@@ -91,10 +91,10 @@ export class Stage {
     if (!wanted) this.#cover(text);
   }
 
-  // What is said while no picture comes.
+  // text: stands there while no frame comes.
   explain(text) {
     this.#veil = text;
-    if (element("screen").dataset.picture !== "live" && !this.#crowded) element("veil").textContent = text;
+    if (element("screen").dataset.picture !== "live" && !this.#crowded) write("veil", text);
   }
 
   split(on) {
@@ -111,7 +111,7 @@ export class Stage {
   mark(mode, text) {
     element("screen").dataset.mode = mode;
     element("badge").hidden = !text;
-    if (element("badge").textContent !== text) element("badge").textContent = text;
+    write("badge", text);
   }
 
   #restart() {
@@ -167,7 +167,7 @@ export class Stage {
     this.#retry = setTimeout(() => this.#restart(), RETRY_MS);
   }
 
-  // The newest only: a browser that is slow shows fewer pictures, not older ones.
+  // The newest only: a slow browser shows fewer frames, not older ones.
   async #draw() {
     if (this.#drawing) return;
     this.#drawing = true;
@@ -181,7 +181,7 @@ export class Stage {
         bitmap.close();
       }
     } catch {
-      // a damaged picture; the next one replaces it
+      // a damaged JPEG; the next one replaces it
     } finally {
       this.#drawing = false;
     }
@@ -216,11 +216,11 @@ export class Stage {
     this.#stale = setTimeout(() => this.#cover(this.#veil), STALE_MS);
   }
 
-  // A picture that stands still would look like a live one.
+  // A frame that stays would look like a live one.
   #cover(text) {
     const screen = element("screen");
     screen.dataset.picture = screen.dataset.picture === "none" ? "none" : "old";
-    element("veil").textContent = text || "Waiting for a picture";
+    write("veil", text || "Waiting for a picture");
   }
 
   #makeDivider() {
@@ -228,7 +228,7 @@ export class Stage {
     const screen = element("screen");
     let at = 0.5;
     const move = (to) => {
-      at = Math.min(Math.max(to, 0), 1);
+      at = clamp(to, 0, 1);
       screen.style.setProperty("--split", at);
       divider.setAttribute("aria-valuenow", Math.round(at * 100));
       divider.setAttribute("aria-valuetext", `${Math.round(at * 100)} % before`);
