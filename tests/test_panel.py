@@ -18,11 +18,13 @@ import pytest
 from control_fixture import ANY_PORT, TIMEOUT_S, FakeDaemon, served
 from livewarp.control.protocol.dispatch import METHODS, Methods
 from livewarp.control.protocol.jsonrpc import MAX_MESSAGE_BYTES
-from livewarp.control.web.panel import _STATIC, MAX_CONNECTIONS, Panel, _Handler
+from livewarp.control.web.panel import MAX_CONNECTIONS, Panel, _Handler, _read_static
 from livewarp.errors import ControlError
 from livewarp.parameters import KNOBS
 from livewarp.sinks.preview import Preview
 from panel_fixture import STREAM, Engine, Viewer, WatchedPreview, ask, serve_panel
+
+STATIC = list(_read_static())
 
 
 @pytest.fixture
@@ -59,12 +61,15 @@ def test_the_page_and_its_files(browse):
     assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     files = set(re.findall(r'(?:src|href)="(/[^"]*)"', page.body.decode()))
     scripts = {path for path in files if path.endswith(".js")}
-    for path in scripts.copy():
-        scripts |= set(re.findall(r'^import .* from "(/[^"]*)"', browse("GET", path).body.decode(), re.MULTILINE))
-    assert scripts == {path for path in _STATIC if path.endswith(".js")}  # and none that nobody needs
-    assert {path.partition("#")[0] for path in files} | scripts | {"/"} == set(_STATIC)
+    unread = list(scripts)
+    while unread:
+        imports = re.findall(r'^import .* from "(/[^"]*)"', browse("GET", unread.pop()).body.decode(), re.MULTILINE)
+        unread += set(imports) - scripts
+        scripts |= set(imports)
+    assert scripts == {path for path in STATIC if path.endswith(".js")}  # and none that nobody needs
+    assert {path.partition("#")[0] for path in files} | scripts | {"/"} == set(STATIC)
     kinds = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-    for path in set(_STATIC) - {"/"}:
+    for path in set(STATIC) - {"/"}:
         assert browse("GET", path).headers["Content-Type"].split(";")[0] == kinds[path.rpartition(".")[2]]
 
 
@@ -72,7 +77,7 @@ def test_every_icon_that_is_used_is_there(browse):
     """The page and its scripts use no icon that the sheet of icons does not have."""
     there = set(re.findall(r'<symbol id="(\w+)"', browse("GET", "/icons.svg").body.decode()))
     used = set(re.findall(r"/icons.svg#(\w+)", browse("GET", "/").body.decode()))
-    for path in _STATIC:
+    for path in STATIC:
         if path.endswith(".js"):
             used |= set(re.findall(r'\bicon\("(\w+)"', browse("GET", path).body.decode()))
     assert used <= there
@@ -80,7 +85,7 @@ def test_every_icon_that_is_used_is_there(browse):
 
 def test_the_page_needs_nothing_from_elsewhere(browse):
     """What is served names no other host, has nothing inline and makes no HTML of text, as the policy demands."""
-    for path in _STATIC:
+    for path in STATIC:
         text = browse("GET", path).body.decode().replace("http://www.w3.org/2000/svg", "")
         assert not re.findall(r"https?://", text)
         assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text)
@@ -305,7 +310,7 @@ def test_a_viewer_that_leaves_is_noticed(panel, preview):
 
 def test_a_viewer_that_leaves_is_noticed_without_frames(panel, preview, monkeypatch):
     """A viewer that leaves while no frame comes is noticed, too."""
-    monkeypatch.setattr("livewarp.control.web.streams._LOOK_S", 0.05)
+    monkeypatch.setattr("livewarp.control.web.streams._CHECK_S", 0.05)
     watched = threading.Event()
     monkeypatch.setattr(preview, "watch", lambda split: (Preview.watch(preview, split), watched.set()))
     with Viewer(panel.address):

@@ -1,14 +1,14 @@
 """The web panel: a page with the live preview and a control for every parameter, on loopback only.
 
 Every control method has a path, `/api/NAME`: GET where it changes nothing, POST where it does. Beside
-them, `/api/events?topics=A,B` streams what changes as server-sent events, `/preview.mjpeg` what the
-sinks get, `/split.mjpeg` that below the frame as it came, and `/snapshot.jpg` is one picture.
+them, `/api/events?topics=A,B` streams changes as server-sent events, `/preview.mjpeg` the frames that
+the sinks get, `/split.mjpeg` each of them below the same frame as it came, and `/snapshot.jpg` is one frame.
 
 Any web page that a browser shows can send requests to a loopback port, so each request is checked:
 `Host` (against DNS rebinding), who sent it (`Sec-Fetch-Site`, `Origin`), and changes come only by
 POST with a JSON content type, which other origins cannot send without a permission that is never given.
 
-Guarantees: everything runs in greenlets of the hub that started it; nobody waits for a slow client.
+Guarantees: everything runs in greenlets of the hub that started it; a slow client delays no other.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from livewarp.control.protocol.jsonrpc import (
     invalid_params,
     read_json,
 )
-from livewarp.control.web.streams import EVENTS_TYPE, PICTURES_TYPE, Streams, close_all
+from livewarp.control.web.streams import EVENTS_TYPE, FRAMES_TYPE, Streams, close_all
 from livewarp.errors import ControlError, ParameterError
 from livewarp.sinks.preview import Preview
 
 MAX_CONNECTIONS = 300
-_REFUSALS = 50  # connections over the limit that are told so at a time; beyond, they wait for their refusal
-_REFUSAL_S = 1.0  # how long one that is refused may take to read why
+_REFUSALS = 50  # connections over the limit that are refused at a time; the others wait
+_REFUSAL_S = 1.0  # how long a refused connection may take to read the reason
 _SILENCE_S = 60.0  # how long a kept connection may be idle, or a viewer may read nothing
 
 _HEADERS = {
@@ -59,16 +59,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_STATIC = {  # the only files there are: path, file, type
-    "/": ("index.html", "text/html"),
-    "/panel.css": ("panel.css", "text/css"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-    "/icons.svg": ("icons.svg", "image/svg+xml"),
-    **{
-        f"/{name}.js": (f"{name}.js", "text/javascript")
-        for name in ("controls", "dom", "figures", "link", "panel", "presets", "stage", "theme")
-    },
-}
+_MIME_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _HTTP_STATUS = {METHOD_NOT_FOUND: 404, INTERNAL_ERROR: 500}  # other errors are the caller's: 400
 
 log = logging.getLogger(__name__)
@@ -77,7 +68,7 @@ log = logging.getLogger(__name__)
 class _Handler(WSGIHandler):  # type: ignore[misc]  # gevent comes without types
     """pywsgi's handler, with deadlines, and without a traceback for what clients do."""
 
-    # pywsgi compares args[0], which of a timeout is a text.
+    # pywsgi compares args[0], which is a string for a timeout.
     ignored_socket_errors: tuple[Any, ...] = (*WSGIHandler.ignored_socket_errors, "timed out")
 
     def handle(self) -> None:
@@ -88,7 +79,7 @@ class _Handler(WSGIHandler):  # type: ignore[misc]  # gevent comes without types
             super().handle()
 
     def _connection_upgrade_requested(self) -> bool:
-        """Never granted: pywsgi would hand the bare connection over, and who reads a body there waits for its end."""
+        """Never granted: pywsgi would hand over the bare connection, and reading a body there blocks until it ends."""
         return False
 
     def get_environ(self) -> dict[str, Any]:
@@ -111,11 +102,11 @@ class Panel:
     Parameters
     ----------
     methods
-        What the page may call; shared with the line port, so that both tell of each other's changes.
+        The control methods; shared with the line port, so that clients of each hear of the other's changes.
     preview
-        Where frames come from; whoever made it starts it, and closes it *before* the panel stops.
+        Where frames come from; its owner starts it, and closes it *before* the panel stops.
     address
-        Where to listen; after `start`, where it listens (port 0 has become a real one).
+        Where to listen; after `start` with the real port in place of port 0.
     """
 
     def __init__(self, methods: Methods, preview: Preview, address: Address) -> None:
@@ -132,11 +123,17 @@ class Panel:
         return f"http://{self.address}/"
 
     def start(self) -> None:
-        """Listen, and serve from the running hub. Raises `ControlError` where that is not possible."""
+        """Listen, and serve from the running hub.
+
+        Raises
+        ------
+        ControlError
+            The address is in use, or not this machine's.
+        """
         sock = listen(self.address, "--panel")
         self.address = Address(*sock.getsockname()[:2])
         names = {str(self.address), f"localhost:{self.address.port}"}
-        self._hosts = names | {name.removesuffix(":80") for name in names}  # browsers leave out the default
+        self._hosts = names | {name.removesuffix(":80") for name in names}  # browsers omit the default port
         self._streams = Streams(self._methods, self._preview)
         self._server = WSGIServer(
             sock,
@@ -145,13 +142,13 @@ class Panel:
             handler_class=_Handler,
             log=None,
             error_log=LoggingLogAdapter(log, logging.DEBUG),  # malformed requests
-            # Given, because pywsgi would ask the resolver for it.
+            # Given here, since pywsgi would ask the resolver for it.
             environ={"SERVER_NAME": self.address.host},
         )
         self._server.start()
 
     def stop(self) -> None:
-        """Let the replies under way go out, then hang up; may be called more than once."""
+        """Send the replies under way, then hang up; may be called more than once."""
         if self._server is None:
             return
         server, self._server = self._server, None
@@ -163,7 +160,7 @@ class Panel:
             return lambda request: self._call(name, request)
 
         rules = [
-            *(Rule(path, endpoint=self._page, methods=["GET"]) for path in _STATIC),
+            *(Rule(path, endpoint=self._page, methods=["GET"]) for path in self._files),
             Rule("/preview.mjpeg", endpoint=self._stream, methods=["GET"]),
             Rule("/split.mjpeg", endpoint=self._stream, methods=["GET"]),
             Rule("/api/events", endpoint=self._events, methods=["GET"]),
@@ -194,13 +191,13 @@ class Panel:
         return response(environ, start_response)
 
     def _check_sender(self, request: _Request) -> None:
-        """Refuse what other web pages sent; whoever is no browser sends none of these but Host."""
+        """Refuse requests of other web pages; programs that are no browsers send only Host of these headers."""
         host = request.environ.get("HTTP_HOST", "").lower()
         if host not in self._hosts:
             allowed = " or ".join(sorted(self._hosts))
             raise Forbidden(f"Host: got {host[:80]!r}, allowed: {allowed}; tunnels need the same port number")
         site = request.headers.get("Sec-Fetch-Site", "none")
-        followed_link = request.path == "/" and request.method == "GET"  # shows nothing to who made the link
+        followed_link = request.path == "/" and request.method == "GET"  # the page with the link cannot read the answer
         if site not in {"same-origin", "none"} and not followed_link:
             raise Forbidden(f"Sec-Fetch-Site: got {site[:80]!r}, allowed: the panel's own page")
         origin = request.headers.get("Origin", f"http://{host}").lower()
@@ -208,8 +205,8 @@ class Panel:
             raise Forbidden(f"Origin: got {origin[:80]!r}, allowed: http://{host}")
 
     def _page(self, request: _Request) -> Response:
-        body, mimetype = self._files[request.path]
-        return Response(body, mimetype=mimetype)
+        body, mime_type = self._files[request.path]
+        return Response(body, mimetype=mime_type)
 
     def _call(self, name: str, request: _Request) -> Response:
         try:
@@ -234,7 +231,7 @@ class Panel:
             return _control_error(invalid_params(error))
         events = self._streams.events(request.environ["livewarp.socket"], subscriptions)
         response = Response(events, content_type=EVENTS_TYPE)
-        response.call_on_close(lambda: close_all(subscriptions))  # also where nothing was ever sent
+        response.call_on_close(lambda: close_all(subscriptions))  # also after a HEAD, which sends no event
         return response
 
     def _snapshot(self, request: _Request) -> Response:
@@ -245,15 +242,15 @@ class Panel:
 
     def _stream(self, request: _Request) -> Response:
         if request.method == "HEAD":
-            return Response(content_type=PICTURES_TYPE)
-        pictures = self._streams.pictures(request.environ["livewarp.socket"], split=request.path == "/split.mjpeg")
-        return Response(pictures, content_type=PICTURES_TYPE)
+            return Response(content_type=FRAMES_TYPE)
+        frames = self._streams.frames(request.environ["livewarp.socket"], split=request.path == "/split.mjpeg")
+        return Response(frames, content_type=FRAMES_TYPE)
 
 
 def _refuse_connection(sock: gevent.socket.socket) -> None:
-    """Tell one connection too many so, and hang up when it has read that; whoever asks is answered.
+    """Answer a connection over the limit with 503, and hang up when the client has read it.
 
-    Closing with unread bytes would reset the connection, and that can swallow the answer.
+    Closing with unread bytes would reset the connection, and the client could lose the answer.
     """
     text = json.dumps({"error": {"code": 503, "message": f"connections: allowed: {MAX_CONNECTIONS}", "data": None}})
     head = {"Content-Type": "application/json", "Content-Length": len(text), "Connection": "close", "Retry-After": 1}
@@ -265,12 +262,18 @@ def _refuse_connection(sock: gevent.socket.socket) -> None:
             while sock.recv(65_536):
                 pass
     except (OSError, gevent.Timeout):
-        return  # it is gone already, or had its time
+        return  # the client has left, or has had its time
 
 
 def _read_static() -> Mapping[str, tuple[bytes, str]]:
-    folder = importlib.resources.files("livewarp.control") / "static"
-    return {path: ((folder / file).read_bytes(), kind) for path, (file, kind) in _STATIC.items()}
+    """Path: body and MIME type of the only files that are served; read once, so no path of a request is ever opened."""
+    files: dict[str, tuple[bytes, str]] = {}
+    for file in (importlib.resources.files("livewarp.control") / "static").iterdir():
+        mime_type = _MIME_TYPES.get(file.name.rpartition(".")[2])
+        if mime_type is not None:  # else it is an editor's
+            path = "/" if file.name == "index.html" else f"/{file.name}"
+            files[path] = file.read_bytes(), mime_type
+    return files
 
 
 def _json(text: str, status: int = 200) -> Response:

@@ -1,8 +1,8 @@
-"""What the panel streams for as long as somebody reads it: pictures of the preview, and events.
+"""The panel's streams, each for as long as its reader stays: frames of the preview, and events.
 
-Guarantees: everything but `_Newest.put` runs in greenlets of the hub that opened them; a reader that is
-slow misses pictures, is dropped from events, and delays nobody; from the moment that the picture is
-blanked, nothing of the camera is handed out, not even what was under way.
+Guarantees: everything but `_Newest.put` runs in greenlets of the hub that opened the streams. Slow readers
+skip frames, are dropped from events, and delay nobody. As soon as the output is blanked, no frame of the
+camera goes out, not even one under way.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ from livewarp.control.protocol.events import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_R
 from livewarp.errors import ParameterError
 from livewarp.sinks.preview import Picture, Preview
 
-PICTURES_TYPE = "multipart/x-mixed-replace; boundary=frame"
+FRAMES_TYPE = "multipart/x-mixed-replace; boundary=frame"
 EVENTS_TYPE = "text/event-stream"
 
 _BOUNDARY = b"--frame\r\n"
 _SNAPSHOT_S = 2.0  # how long a snapshot waits for a frame
-_LOOK_S = 1.0  # how often a viewer that waits for a frame is checked for having left
+_CHECK_S = 1.0  # how often to check whether a viewer that waits for a frame has left
 _STREAM_BUFFER_BYTES = 262_144  # about three frames: more would be delay for a slow viewer
-_SAMPLED_HZ = 4.0  # figures are published so often
-_EVENTS_TURN_S = 0.2  # how long an event that is sampled may wait for its turn
+_SAMPLED_HZ = 4.0  # the daemon publishes figures at this rate
+_EVENTS_WAIT_S = 0.2  # how long a sampled event may wait while no other comes
 _EVENTS_SILENCE_S = 10.0  # how long a reader of events may read nothing
 _EVENTS_BUFFER_BYTES = 65_536
-_HEARTBEAT_S = 15.0  # of a stream of events without events: shows both ends that the other is there
+_HEARTBEAT_S = 15.0  # after a silence this long both ends check that the other is still there
 
 
 class _Newest:
-    """The newest picture: put by the preview thread, awaited by greenlets. Made in the hub thread."""
+    """The newest picture of the preview: its thread puts it, greenlets wait for it. Made in the hub thread."""
 
     def __init__(self) -> None:
         self.picture = Picture(b"")
-        self.number = 0  # counts the pictures that greenlets could see
+        self.number = 0  # counts the pictures that greenlets could get
         self._put = self.picture  # written by the preview thread alone
         self._arrived = Event()
         self._doorbell = get_hub().loop.async_()
         self._doorbell.start(self._ring)
 
     def put(self, picture: Picture) -> None:
-        """Called in the preview thread; nothing else may be touched from there."""
+        """Called in the preview thread, which may use nothing else here."""
         self._put = picture
         self._doorbell.send()
 
     def _ring(self) -> None:
-        """Show the newest to the greenlets; several bells in a row may ring as one, or one too many."""
+        """Hand the newest to the greenlets; several rings in a row may come as one, or one too many."""
         if self.picture is not self._put:
             self.picture = self._put
             self.number += 1
@@ -62,28 +62,28 @@ class _Newest:
         arrived, self._arrived = self._arrived, Event()
         arrived.set()
 
-    def wait(self, seen: int, timeout_s: float) -> bool:
-        """Whether there is a newer one than number `seen`, waiting for it if need be."""
-        if self.number == seen:
+    def wait(self, number: int, timeout_s: float) -> bool:
+        """Whether there is a newer picture than this number, within the time."""
+        if self.number == number:
             self._arrived.wait(timeout_s)
-        return self.number != seen
+        return self.number != number
 
     def close(self) -> None:
-        """Wake whoever waits, and wait for no more. The preview must have ended: nobody may ring any more."""
+        """Wake all greenlets that wait. The preview must have ended, since nothing may ring afterwards."""
         self._doorbell.stop()
         self._doorbell.close()
         self._wake()
 
 
 class Streams:
-    """Pictures and events for the readers of a panel.
+    """Frames and events for the readers of a panel.
 
     Parameters
     ----------
     methods
-        Whose events, and whose daemon says whether the picture is blanked.
+        Where events come from; their daemon says whether the output is blanked.
     preview
-        Where pictures come from; it must be closed before these are.
+        Where frames come from; it must be closed before the streams are.
     """
 
     def __init__(self, methods: Methods, preview: Preview) -> None:
@@ -94,14 +94,14 @@ class Streams:
         preview.on_picture, preview.on_split = self._newest.put, self._split.put
 
     def close(self) -> None:
-        """Let every stream end; may be called more than once."""
+        """End every stream; may be called more than once."""
         if self._open:
             self._open = False
             self._newest.close()
             self._split.close()
 
     def snapshot(self) -> bytes | None:
-        """The next picture as JPEG, or None where none comes in time."""
+        """The next frame as JPEG; None: none comes in time."""
         self._preview.watch()
         try:
             give_up_s = time.monotonic() + _SNAPSHOT_S
@@ -112,23 +112,23 @@ class Streams:
             self._preview.unwatch()
         return None
 
-    def pictures(self, sock: gevent.socket.socket, split: bool) -> Iterator[bytes]:
+    def frames(self, sock: gevent.socket.socket, split: bool) -> Iterator[bytes]:
         """The parts of a multipart stream, until the viewer leaves or the panel stops; `split`: both halves.
 
-        Each part brings the boundary that ends it, as browsers show a part only then.
+        Each part comes with the boundary that ends it, since browsers show a part only then.
         """
         sock.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_SNDBUF, _STREAM_BUFFER_BYTES)
         newest = self._split if split else self._newest
         self._preview.watch(split)
         try:
-            seen = newest.number  # an older one is from when somebody watched last
+            number = newest.number  # older frames are left over from earlier viewers
             boundary = _BOUNDARY
             while self._open:
-                if not newest.wait(seen, _LOOK_S):
+                if not newest.wait(number, _CHECK_S):
                     if _has_hung_up(sock):
                         return
                     continue
-                seen, picture = newest.number, newest.picture
+                number, picture = newest.number, newest.picture
                 if self._may_show(picture):
                     yield boundary + _part(picture) + _BOUNDARY
                     boundary = b""
@@ -136,13 +136,19 @@ class Streams:
             self._preview.unwatch(split)
 
     def _may_show(self, picture: Picture) -> bool:
-        """Whether a picture may be sent now: nothing of the camera while it is blanked."""
+        """Whether a picture may go out now: none of the camera while the output is blanked."""
         return not (picture.camera and self._methods.daemon.switches.blank)
 
     def subscribe(self, query: Mapping[str, str]) -> list[Subscription]:
-        """What a request for events subscribes to; whoever asks closes them. `ParameterError` for what it may not."""
+        """The subscriptions that a request for events makes; the caller closes them.
+
+        Raises
+        ------
+        ParameterError
+            An unknown param or topic, or a rate out of bounds.
+        """
         topics, rate_hz = _read_query(query)
-        # Figures are sampled, which costs; what somebody changes is told at the rate that was asked for.
+        # Sampling costs, so figures come at their own rate, and changes at the rate of the request.
         quick = [topic for topic in topics if topic not in SAMPLED]
         sampled = [topic for topic in topics if topic in SAMPLED]
         events = self._methods.events
@@ -152,20 +158,20 @@ class Streams:
         return subscriptions
 
     def events(self, sock: gevent.socket.socket, subscriptions: list[Subscription]) -> Iterator[bytes]:
-        """Server-sent events, until their reader leaves or is dropped, or the panel stops."""
+        """Server-sent events, until the reader leaves or is dropped, or the panel stops."""
         sock.settimeout(_EVENTS_SILENCE_S)
         sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
         sock.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_SNDBUF, _EVENTS_BUFFER_BYTES)
-        told_s = time.monotonic()
+        sent_s = time.monotonic()
         while self._open and not any(s.ended for s in subscriptions):
-            events = [subscriptions[0].get(_EVENTS_TURN_S)]
+            events = [subscriptions[0].get(_EVENTS_WAIT_S)]
             for subscription in subscriptions:
                 events += iter(lambda s=subscription: s.get(0.0), None)  # type: ignore[misc]  # mypy: a default
             text = "".join(f"event: {event.topic}\ndata: {event.text}\n\n" for event in events if event is not None)
             now = time.monotonic()
-            if text or now - told_s > _HEARTBEAT_S:
+            if text or now - sent_s > _HEARTBEAT_S:
                 yield text.encode() or b":\n\n"
-                told_s = now
+                sent_s = now
             elif _has_hung_up(sock):
                 return
 
@@ -184,7 +190,7 @@ def _part(picture: Picture) -> bytes:
 
 
 def _read_query(query: Mapping[str, str]) -> tuple[list[str], float]:
-    """Topics and rate that a request for events names; `ParameterError` for what it may not."""
+    """Topics and rate, Hz, that a request for events names; `ParameterError` for what is not allowed."""
     for name in query:
         if name not in {"topics", "rate_hz"}:
             raise ParameterError(name, query[name], "topics, rate_hz", f"unknown param {name[:80]!r}")
