@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,63 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from browser import Browser, BrowserError, Page, find_chromium, until
+from browser import Browser, BrowserError, Page, until
 from livewarp.control.client import Client
-
-LIVE = "document.body.dataset.link === 'open' && document.querySelector('#screen').dataset.picture === 'live'"
-OPTIONS = ["--source", "portrait", "--sink", "null", "--width", "640", "--height", "360", "--control", "127.0.0.1:0"]
-
-
-class Running:
-    """The daemon in a process of its own."""
-
-    def __init__(self, folder: Path, panel: str = "127.0.0.1:0") -> None:
-        environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "XDG_CONFIG_HOME": str(folder / "config")}
-        environment["XDG_RUNTIME_DIR"] = str(folder)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "livewarp", "run", *OPTIONS, "--panel", panel, "--fresh"],
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=folder,
-            env=environment,
-        )
-        self.log = ""
-        self.control = self._wait_for(r"control: (\S+)")
-        self.url = self._wait_for(r"preview: (\S+)/")
-        self._rest = threading.Thread(target=self._read_rest)  # a full pipe would stop the daemon
-        self._rest.start()
-
-    def _wait_for(self, pattern: str) -> str:
-        assert self._process.stderr is not None
-        while not (found := re.search(pattern, self.log)):
-            line = self._process.stderr.readline()
-            self.log += line
-            if not line:
-                pytest.fail(f"ended without {pattern!r}:\n{self.log}")
-        return found[1]
-
-    def _read_rest(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self.log += line
-
-    @property
-    def address(self) -> str:
-        """HOST:PORT of the panel."""
-        return self.url.removeprefix("http://")
-
-    def call(self, method: str, **params: object) -> object:
-        """One call over the line port, as from another program."""
-        with Client(self.control) as client:
-            return client.call(method, params)
-
-    def end(self) -> None:
-        """Stop it and wait for its end."""
-        self._process.terminate()
-        self._process.wait(30)
-        self._rest.join(30)
-        assert self._process.stderr is not None
-        self._process.stderr.close()
+from panel_browser_fixture import LIVE, Running, launch
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +29,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A browser for all tests here, or a skip that says that there is none."""
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip("no Chromium here (Debian: apt install chromium)")
-    browser = Browser(executable, tmp_path_factory.mktemp("profile"))
+    browser = launch(tmp_path_factory.mktemp("profile"))
     yield browser
     browser.close()
 
@@ -548,11 +490,8 @@ def test_another_page_can_change_nothing(elsewhere: Page, daemon: Running) -> No
 
 def test_a_name_that_is_rebound_is_refused(tmp_path: Path, daemon: Running) -> None:
     """A page under a foreign name that leads to this machine (DNS rebinding) sees and changes nothing."""
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip("no Chromium here (Debian: apt install chromium)")
     port = daemon.address.rpartition(":")[2]
-    browser = Browser(executable, tmp_path, "--host-resolver-rules=MAP evil.example 127.0.0.1")
+    browser = launch(tmp_path, "--host-resolver-rules=MAP evil.example 127.0.0.1")
     try:
         page = browser.page()
         page.open(f"http://evil.example:{port}/")

@@ -44,7 +44,6 @@ export class Controls {
   }
 
   build(described) {
-    for (const knob of Object.values(described)) { knob.group ??= knob.area; knob.keywords ??= []; } // TEMP
     this.#rows.clear();
     this.#groups.clear();
     const top = [];

@@ -43,7 +43,7 @@ function drawNumber({ name, min, max, unit, ends }, hand) {
     field.show(rounded);
     if (ends) slider.setAttribute("aria-valuetext", value === zero ? rounded : `${rounded}, ${ends[Number(value > zero)]}`);
   };
-  const captions = (ends ?? []).map((word) => make("span", { class: "end", "aria-hidden": "true" }, word));
+  const captions = (ends ?? []).map((word) => make("span", { class: "caption", "aria-hidden": "true" }, word));
   return { input: slider, parts: [slider, field.input, ...captions], show };
 }
 

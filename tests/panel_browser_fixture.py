@@ -1,0 +1,89 @@
+"""What the tests of the panel in a real browser share: the program as a person starts it, and the browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from browser import Browser, find_chromium
+from livewarp.control.client import Client
+
+LIVE = "document.body.dataset.link === 'open' && document.querySelector('#screen').dataset.picture === 'live'"
+OPTIONS = ["--source", "portrait", "--sink", "null", "--width", "640", "--height", "360", "--control", "127.0.0.1:0"]
+
+
+class Running:
+    """The daemon in a process of its own.
+
+    Parameters
+    ----------
+    folder
+        For its files.
+    panel
+        Where it serves the panel; port 0: any.
+    program
+        For Python's command line; whoever adds to livewarp gives another than the usual one.
+    """
+
+    def __init__(self, folder: Path, panel: str = "127.0.0.1:0", program: Sequence[str] = ("-m", "livewarp")) -> None:
+        environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "XDG_CONFIG_HOME": str(folder / "config")}
+        environment["XDG_RUNTIME_DIR"] = str(folder)
+        self._process = subprocess.Popen(
+            [sys.executable, *program, "run", *OPTIONS, "--panel", panel, "--fresh"],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env=environment,
+        )
+        self.log = ""
+        self.control = self._wait_for(r"control: (\S+)")
+        self.url = self._wait_for(r"preview: (\S+)/")
+        self._rest = threading.Thread(target=self._read_rest)  # a full pipe would stop the daemon
+        self._rest.start()
+
+    def _wait_for(self, pattern: str) -> str:
+        assert self._process.stderr is not None
+        while not (found := re.search(pattern, self.log)):
+            line = self._process.stderr.readline()
+            self.log += line
+            if not line:
+                pytest.fail(f"ended without {pattern!r}:\n{self.log}")
+        return found[1]
+
+    def _read_rest(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.log += line
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT of the panel."""
+        return self.url.removeprefix("http://")
+
+    def call(self, method: str, **params: object) -> object:
+        """One call over the line port, as from another program."""
+        with Client(self.control) as client:
+            return client.call(method, params)
+
+    def end(self) -> None:
+        """Stop it and wait for its end."""
+        self._process.terminate()
+        self._process.wait(30)
+        self._rest.join(30)
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+
+
+def launch(profile: Path, *arguments: str) -> Browser:
+    """A browser with that profile and these arguments beside the usual ones, or a skip that says that there is none."""
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip("no Chromium here (Debian: apt install chromium)")
+    return Browser(executable, profile, *arguments)
