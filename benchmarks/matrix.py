@@ -10,10 +10,10 @@ from pathlib import Path
 
 from common import Target, quantiles, save
 
-from livewarp.bench import text as report
+from livewarp.bench import lines
 from livewarp.bench.crowd import CrowdSource
 from livewarp.bench.record import MATRIX_FACES, SIZES
-from livewarp.bench.throughput import bench
+from livewarp.bench.throughput import bench_throughput
 from livewarp.live.stats import LATENCY
 from livewarp.parameters import Parameters
 from livewarp.tracking import FaceTracker
@@ -31,8 +31,8 @@ def main() -> None:
     runs = []
     for name, faces in cells[4:6] if args.quick else cells:
         source = CrowdSource(faces, *SIZES[name])
-        runs.append(bench(source, Parameters(), FaceTracker(), 20 if args.quick else FRAMES, faces=faces))
-    print("\n".join(report.of_matrix(runs)))
+        runs.append(bench_throughput(source, Parameters(), FaceTracker(), 20 if args.quick else FRAMES, faces=faces))
+    print("\n".join(lines.matrix_lines(runs)))
     rows = [
         {key: value for key, value in run.as_dict().items() if key != "samples_us"}
         | {"name": run.name, "distribution": quantiles(run.rows[:, LATENCY])}

@@ -63,7 +63,7 @@ def targets(found: dict[str, Result]) -> Iterator[tuple[str, str, str, str]]:
 def head(found: dict[str, Result]) -> list[str]:
     """Title, machine, how to do it again."""
     # A result that was written while others still ran does not make it another machine.
-    hosts = {host.headline(result["host"]).replace("+)", ")"): result["host"] for result in found.values()}
+    hosts = {host.host_line(result["host"]).replace("+)", ")"): result["host"] for result in found.values()}
     taken = sorted(result["host"]["taken"] for result in found.values())
     lines = [
         "# Benchmarks",

@@ -39,8 +39,8 @@ import warp
 from common import Clip, Target, save
 
 from livewarp.arrays import BgrFrame, GrayFrame, Landmarks
+from livewarp.bench.lines import run_lines
 from livewarp.bench.live import bench_live
-from livewarp.bench.text import of_run
 from livewarp.face68 import Face
 from livewarp.filtering.filter import FaceFilter
 from livewarp.sources import Plan
@@ -365,7 +365,7 @@ def live_section(quick: bool) -> tuple[dict[str, Any], list[Target]]:
 
         plan = Plan(clip.name, True, width, height, fps, reopen)
         run = bench_live(plan, PARAMETERS, lambda: FaceTracker(live=True), 2.0 if quick else 15.0, faces=1)
-        for line in of_run(run):
+        for line in run_lines(run):
             print(line)
         told[name] = {key: value for key, value in run.as_dict().items() if key != "samples_us"}
         if fps == FPS:

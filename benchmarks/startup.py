@@ -17,8 +17,8 @@ from typing import Any
 
 from common import Target, save
 
+from livewarp.bench.lines import start_lines
 from livewarp.bench.startup import starts, summary
-from livewarp.bench.text import of_starts
 
 WARM, COLD = 7, 1
 SHOWN = 12  # imports
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where results go")
     args = parser.parse_args()
     told = summary(starts(1, 0) if args.quick else starts(WARM, COLD))
-    for line in of_starts(told):
+    for line in start_lines(told):
         print(line)
     spent = imports()
     print("  imports, ms: " + ", ".join(f"{row['package']} {row['ms']:.0f}" for row in spent))

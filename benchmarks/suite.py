@@ -52,7 +52,7 @@ SUITES = (
 def run(suite: Suite, arguments: tuple[str, ...], results: Path) -> str | None:
     """Run one and keep its result; what went wrong, or None."""
     began_s = time.monotonic()
-    told_host = host.describe()
+    told_host = host.host_facts()
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, "result.json")
         command = [sys.executable, str(HERE / suite.script), *arguments]

@@ -65,7 +65,7 @@ def apply_file(
     force
         Overwrite `path_out`.
     progress
-        Told after each frame.
+        Called after each frame.
 
     Raises
     ------
@@ -77,7 +77,9 @@ def apply_file(
     check_output(path_in, path_out, force)
     if path_in.is_file() and is_image(path_in) != is_image(path_out):
         kind = "an image" if is_image(path_in) else "a video"
-        raise SettingsError(f"output {path_out}: got suffix {path_out.suffix!r}, allowed: one of {kind}, as the input")
+        raise SettingsError(
+            f"output {path_out}", got=f"suffix {path_out.suffix!r}", allowed=f"one of {kind}, as the input"
+        )
     run = _apply_image if is_image(path_in) else _apply_video
     face_filter = FaceFilter(parameters, tracker)
     try:

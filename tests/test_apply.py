@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from livewarp.apply import apply_file
-from livewarp.bench import bench
+from livewarp.bench import bench_throughput
 from livewarp.errors import LivewarpError, SettingsError, SourceError
 from livewarp.parameters import Parameters
 from livewarp.sources.image import ImageSource
@@ -169,7 +169,7 @@ def test_a_webcam_clip_is_thinned_and_its_eyes_enlarged(data: Path, tmp_path: Pa
 
 def test_bench_verifies_and_measures() -> None:
     """Figures have the keys of `stats`; the warp was seen to change the faces."""
-    result = bench(PortraitSource(320, 180), STRONG, FaceTracker(), frames=20)
+    result = bench_throughput(PortraitSource(320, 180), STRONG, FaceTracker(), frames=20)
     assert result.figures["frames"] == 20
     assert result.figures["fps"] > 0
     assert result.figures["stages"].keys() == {"read", "track", "warp", "send"}
@@ -180,6 +180,6 @@ def test_bench_refuses_to_report_what_does_nothing(tmp_path: Path) -> None:
     """No face, or nothing to do: an error instead of a figure."""
     cv2.imwrite(str(tmp_path / "flat.png"), np.full((90, 160, 3), 50, np.uint8))
     with pytest.raises(LivewarpError, match="no face"):
-        bench(ImageSource(tmp_path / "flat.png"), STRONG, FaceTracker(), frames=20)
+        bench_throughput(ImageSource(tmp_path / "flat.png"), STRONG, FaceTracker(), frames=20)
     with pytest.raises(LivewarpError, match="changed no pixel"):
-        bench(PortraitSource(320, 180), Parameters(thin=0, eyes=0), FaceTracker(), frames=20)
+        bench_throughput(PortraitSource(320, 180), Parameters(thin=0, eyes=0), FaceTracker(), frames=20)

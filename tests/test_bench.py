@@ -13,14 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 from livewarp.bench import host, plots, profiling, startup
-from livewarp.bench import text as report
-from livewarp.bench.command import Wish, measure
+from livewarp.bench.command import BenchOptions, run_benchmark
 from livewarp.bench.compare import compare, machine_drift, rank_test
+from livewarp.bench.conclusion import conclude
 from livewarp.bench.crowd import CrowdSource
+from livewarp.bench.lines import matrix_lines
 from livewarp.bench.live import SwitchableFilter, bench_live
 from livewarp.bench.record import Run, read_runs, to_json, write_runs
-from livewarp.bench.throughput import bench
-from livewarp.bench.verdict import verdict
+from livewarp.bench.throughput import bench_throughput
 from livewarp.cli.main import cli
 from livewarp.errors import LivewarpError, SettingsError
 from livewarp.live.stats import COLUMNS, LATENCY, SENT, Stats
@@ -99,7 +99,7 @@ def test_a_crowd_is_the_same_every_time_and_stays() -> None:
 
 def test_throughput_counts_the_work_and_not_the_source() -> None:
     """CPU a frame is that of track, warp and send; every frame has a row, and the yardstick was laid beside."""
-    run = bench(CrowdSource(1, 320, 180), STRONG, FaceTracker(), frames=30, faces=1)
+    run = bench_throughput(CrowdSource(1, 320, 180), STRONG, FaceTracker(), frames=30, faces=1)
     assert run.figures["frames"] == len(run.rows) == len(run.yardstick_s) == 30
     assert 0.0 < run.cpu_ms < 1e3 * 2.0 * run.rows[:, LATENCY].mean() + 1.0  # OpenCV may use a second core
     # Between the stages there is next to nothing.
@@ -107,7 +107,7 @@ def test_throughput_counts_the_work_and_not_the_source() -> None:
     assert set(run.figures) >= {*Stats().as_dict(), "cpu_percent", "memory_mb", "budget_ms"}
 
 
-def test_live_takes_filter_and_pass_through_in_turns() -> None:
+def test_live_alternates_filter_and_pass_through() -> None:
     """Both are measured in one run of one engine; the filter is seen to work, and adds something."""
     plan = Plan("portrait", False, 320, 180, 30.0, lambda: CrowdSource(1, 320, 180))
     told: list[tuple[int, int | None]] = []
@@ -184,7 +184,7 @@ def test_a_daemon_is_started_and_watched() -> None:
 )
 def test_the_verdict_is_in_plain_words(run: Run, says: str) -> None:
     """Whether it can be held, with how much to spare, and what it costs."""
-    assert says in verdict(run)
+    assert says in conclude(run)
 
 
 @pytest.mark.parametrize(
@@ -201,14 +201,14 @@ def test_live_is_judged_beside_the_pass_through(ours: dict[str, Any], beside: di
     run = run_of(5.0, "live")
     run.figures.update(ours)
     run.extra["pass_through"].update(beside)
-    assert says in verdict(run)
+    assert says in conclude(run)
 
 
 def test_a_run_survives_json(tmp_path: Path) -> None:
     """Samples to a tenth of a microsecond; the keys of `stats` are there; lists of numbers stay on one line."""
-    run = bench(CrowdSource(1, 320, 180), STRONG, FaceTracker(), frames=20, faces=1)
+    run = bench_throughput(CrowdSource(1, 320, 180), STRONG, FaceTracker(), frames=20, faces=1)
     path = tmp_path / "run.json"
-    write_runs(path, [run], host.describe(), whole=False)
+    write_runs(path, [run], host.host_facts(), whole=False)
     told = json.loads(path.read_text())
     assert set(told) >= {*Stats().as_dict(), "cpu_percent", "memory_mb", "host", "samples_us"}
     assert len(path.read_text().splitlines()) < 100
@@ -216,7 +216,7 @@ def test_a_run_survives_json(tmp_path: Path) -> None:
     assert again.key == run.key
     assert again.name == run.name
     np.testing.assert_allclose(again.rows, run.rows, atol=1e-7)
-    write_runs(path, [run, run], host.describe(), whole=True)
+    write_runs(path, [run, run], host.host_facts(), whole=True)
     assert [r.key for r in read_runs(path)] == [run.key] * 2
 
 
@@ -237,7 +237,7 @@ def test_what_bench_did_not_write_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_the_host_says_what_a_result_is_of() -> None:
     """Machine, versions, threads, commit; and no name of a person, machine or folder."""
-    told = host.describe()
+    told = host.host_facts()
     assert told["cores"] >= 1
     assert told["versions"]["numpy"] == np.__version__
     assert told["threads"]["opencv"] >= 1
@@ -246,12 +246,12 @@ def test_the_host_says_what_a_result_is_of() -> None:
     import socket
 
     assert socket.gethostname() not in text or len(socket.gethostname()) < 4
-    assert told["processor"] in host.headline(told)
+    assert told["processor"] in host.host_line(told)
 
 
 def test_a_table_has_a_line_a_run() -> None:
     """Then a verdict each."""
-    lines = report.of_matrix([run_of(5.0), run_of(8.0, faces=2)])
+    lines = matrix_lines([run_of(5.0), run_of(8.0, faces=2)])
     assert lines[1].startswith("720p30, 1 face ")
     assert sum(": yes" in line for line in lines) == 2
 
@@ -328,8 +328,13 @@ def test_a_kernel_has_its_name_while_a_profile_is_taken() -> None:
 @pytest.mark.parametrize(
     ("module", "check", "path", "says"),
     [
-        (plots, plots.check, "plots", "--plot needs matplotlib; to get it: pip install matplotlib"),
-        (profiling, profiling.check, "out.html", "no profiler is installed; to get one: pip install pyinstrument"),
+        (plots, plots.check_plots, "plots", "--plot needs matplotlib; pip install matplotlib"),
+        (
+            profiling,
+            profiling.check_profile,
+            "out.html",
+            "no profiler is installed; pip install pyinstrument",
+        ),
     ],
 )
 def test_what_is_missing_is_named_with_its_command(
@@ -346,7 +351,7 @@ def test_what_is_missing_is_named_with_its_command(
 def test_a_profile_has_a_known_suffix(tmp_path: Path) -> None:
     """The suffix says how it is written."""
     with pytest.raises(SettingsError, match=r"\.html, \.txt, \.json"):
-        profiling.check(tmp_path / "profile.svg")
+        profiling.check_profile(tmp_path / "profile.svg")
 
 
 def test_a_profile_names_what_takes_time(tmp_path: Path) -> None:
@@ -354,8 +359,8 @@ def test_a_profile_names_what_takes_time(tmp_path: Path) -> None:
     pytest.importorskip("pyinstrument", reason="pyinstrument is not installed: pip install pyinstrument")
     path = tmp_path / "profile.txt"
     said: list[str] = []
-    wish = Wish(width=320, height=180, frames=300, startup=False, profile=path)
-    measure(wish, STRONG, lambda live: FaceTracker(live=live), quiet_bar, said.append)
+    wish = BenchOptions(width=320, height=180, frames=300, startup=False, profile=path)
+    run_benchmark(wish, STRONG, lambda live: FaceTracker(live=live), quiet_bar, said.append)
     text = path.read_text()
     for name in ("FaceTracker.update", "evaluate", "sample"):
         assert name in text
@@ -400,9 +405,9 @@ def test_the_command_measures_and_writes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--faces", "2", "--source", "talk.mp4"], "--faces 2: allowed: --source portrait"),
+        (["--faces", "2", "--source", "talk.mp4"], "allowed: --source portrait"),
         (["--matrix", "--live"], "--matrix: it chooses sizes and faces"),
-        (["--live", "--profile", "p.html"], "--profile: allowed: without --live"),
+        (["--live", "--profile", "p.html"], "allowed: without --live"),
         (["--size", "720p", "--width", "640"], "--size: got --width or --height"),
         (["--compare", "none.json"], "--compare none.json: No such file"),
     ],

@@ -31,7 +31,7 @@ def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 def write(folder: Path, suite: str, **result: Any) -> None:
     """One result."""
-    told = {"suite": suite, "host": host.describe(), "command": "python x", "table": ["a  b", "1  2"], **result}
+    told = {"suite": suite, "host": host.host_facts(), "command": "python x", "table": ["a  b", "1  2"], **result}
     (folder / f"{suite}.json").write_text(json.dumps(told))
 
 

@@ -11,6 +11,6 @@ far from every face must not.
 from __future__ import annotations
 
 from livewarp.bench.record import Run
-from livewarp.bench.throughput import bench
+from livewarp.bench.throughput import bench_throughput
 
-__all__ = ["Run", "bench"]
+__all__ = ["Run", "bench_throughput"]

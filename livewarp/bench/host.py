@@ -20,7 +20,7 @@ from livewarp.system.machine import Machine
 WHEELS = ("numpy", "opencv-python", "dlib-bin", "numba", "gevent", "pyvirtualcam")
 
 
-def describe() -> dict[str, Any]:
+def host_facts() -> dict[str, Any]:
     """Machine, versions, thread counts, commit, and how busy it was before."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
@@ -39,7 +39,7 @@ def describe() -> dict[str, Any]:
     }
 
 
-def headline(host: dict[str, Any]) -> str:
+def host_line(host: dict[str, Any]) -> str:
     """The machine in one line."""
     versions = host["versions"]
     return (
@@ -62,15 +62,15 @@ def commit() -> str | None:
     if not (folder / ".git").exists():
         return None
     try:
-        told = [
+        answers = [
             subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10.0)
             for arguments in (("rev-parse", "--short=10", "HEAD"), ("status", "--porcelain", "-uno", "--", "livewarp"))
         ]
     except (OSError, subprocess.TimeoutExpired):
         return None
-    if any(done.returncode for done in told):
+    if any(done.returncode for done in answers):
         return None
-    return told[0].stdout.strip() + "+" * bool(told[1].stdout.strip())
+    return answers[0].stdout.strip() + "+" * bool(answers[1].stdout.strip())
 
 
 def _version(wheel: str) -> str | None:

@@ -1,7 +1,7 @@
-"""Paced, through the engine of `livewarp run`: filter and pass-through in turns, on the same source and sink.
+"""Paced, through the engine of `livewarp run`: filter and pass-through alternate, on the same source and sink.
 
-The turns are in one run of one engine, so what the filter adds in CPU, and which frames it made late, is
-told apart from what the source, the machine and its other programs do.
+Both are phases of one run of one engine. So what the filter adds in CPU, and which frames it makes late, is
+separate from what the source, the machine and its other programs do.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 import psutil
 
 from livewarp.arrays import BgrFrame
-from livewarp.bench.checking import Check
 from livewarp.bench.record import Rows, Run, percentiles
 from livewarp.bench.throughput import Progress
+from livewarp.bench.verification import Verification
 from livewarp.bench.yardstick import Yardstick
 from livewarp.errors import LivewarpError
 from livewarp.filtering.filter import FaceFilter
@@ -33,23 +33,23 @@ from livewarp.sinks.null import NullSink
 from livewarp.sources import Plan
 from livewarp.tracking import FaceTracker
 
-TURN_S = 5.0  # of the filter at most; a pass-through takes half as long
-TURNS = 4
-SETTLE_S = 0.75  # of a turn, not measured: faces are found again and fade in
+PHASE_S = 5.0  # of the filter at most; a pass-through takes half as long
+PHASES = 4
+SETTLE_S = 0.75  # of a phase, not measured: faces are found again and fade in
 START_S = 60.0  # for kernels that are being compiled
-_LOOK_S = 0.05
-_CHECK_EVERY = 5  # frames while a turn settles
+_POLL_S = 0.05
+_CHECK_EVERY = 5  # frames while a phase settles
 
 
 class SwitchableFilter(FaceFilter):
-    """A filter that can be turned into a pass-through and back while it runs.
+    """A filter that can become a pass-through and go back while it runs.
 
     Attributes
     ----------
     through
         Whether frames pass as they are; set it from any thread.
-    check
-        Looks at frames while it is set.
+    verification
+        Gets some of the frames while it is set.
     passed
         Frames without a face so far.
     """
@@ -57,7 +57,7 @@ class SwitchableFilter(FaceFilter):
     def __init__(self, parameters: Parameters, tracker: FaceTracker, glide_s: float = DEFAULT_GLIDE_S) -> None:
         super().__init__(parameters, tracker, glide_s, live=True)
         self.through = False
-        self.check: Check | None = None
+        self.verification: Verification | None = None
         self.passed = 0
         self._count = 0
         self._was_through = False
@@ -76,18 +76,18 @@ class SwitchableFilter(FaceFilter):
         """The frame with its faces reshaped; of a pass-through as it is."""
         if self.through:
             return frame
-        check, self._count = self.check, self._count + 1
-        if check is None or self._count % _CHECK_EVERY:
+        verification, self._count = self.verification, self._count + 1
+        if verification is None or self._count % _CHECK_EVERY:
             return super().render(frame, scene, out)
         before = frame.copy()
         result = super().render(frame, scene, out)
-        check.look(before, result, scene.faces)
+        verification.add(before, result, scene.faces)
         return result
 
 
 @dataclass(frozen=True)
-class _Turn:
-    """A measured part of one turn: when, CPU time, and frames dropped, repeated, without a face."""
+class _Phase:
+    """The measured part of one phase: when, CPU time, and frames dropped, repeated, without a face."""
 
     through: bool
     began_s: float
@@ -104,15 +104,15 @@ class _Collector:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._parts: list[Rows] = []
-        self._seen_s = 0.0
+        self._newest_s = 0.0
 
-    def look(self) -> Stats:
+    def collect(self) -> Stats:
         """Take what is new; at least every few seconds."""
         stats = self._engine.stats
-        fresh = stats.rows[stats.rows[:, SENT] > self._seen_s]
+        fresh = stats.rows[stats.rows[:, SENT] > self._newest_s]
         if len(fresh):
             self._parts.append(fresh)
-            self._seen_s = float(fresh[-1, SENT])
+            self._newest_s = float(fresh[-1, SENT])
         return stats
 
     @property
@@ -155,7 +155,7 @@ def bench_live(
         made.append(SwitchableFilter(parameters, make_tracker()))
         return made[0]
 
-    check = Check(plan.name)
+    verification = Verification(plan.name)
     engine = Engine(plan, make, parameters, [sink or NullSink()], on_end=ended.set)
     collector = _Collector(engine)
     began_s = time.monotonic()
@@ -163,61 +163,63 @@ def bench_live(
     try:
         deadline_s = time.monotonic() + START_S
         while engine.state.state is not StateName.RUNNING:
-            if ended.wait(_LOOK_S) or time.monotonic() > deadline_s:
+            if ended.wait(_POLL_S) or time.monotonic() > deadline_s:
                 raise engine.error or LivewarpError(f"bench: no frame: {engine.state.state}: {engine.state.reason}")
         first_s = time.monotonic() - began_s
-        turns, yardstick_s, memory_mb = _turns(engine, made[0], check, collector, seconds, ended, progress)
+        phases, yardstick_s, memory_mb = _measure(engine, made[0], verification, collector, seconds, ended, progress)
     finally:
         engine.stop()
         engine.join()
     if engine.error is not None:
         raise engine.error
-    stats = collector.look()
+    stats = collector.collect()
     name = engine.source_name
-    return _result(plan, name, faces, check.changed(), collector.rows, turns, stats, yardstick_s, memory_mb, first_s)
+    return _result(
+        plan, name, faces, verification.changed(), collector.rows, phases, stats, yardstick_s, memory_mb, first_s
+    )
 
 
-def _turns(
+def _measure(
     engine: Engine,
     face_filter: SwitchableFilter,
-    check: Check,
+    verification: Verification,
     collector: _Collector,
     seconds: float,
     ended: threading.Event,
     progress: Progress,
-) -> tuple[list[_Turn], list[float], float]:
-    """Filter and pass-through in turns: what was measured, the yardstick, and the most memory, MB."""
-    turn_s = min(TURN_S, seconds / TURNS)
-    rounds = max(1, round(seconds / turn_s))
+) -> tuple[list[_Phase], list[float], float]:
+    """Filter and pass-through, phase after phase: what was measured, the yardstick, and the most memory, MB."""
+    phase_s = min(PHASE_S, seconds / PHASES)
+    rounds = max(1, round(seconds / phase_s))
     yardstick, process = Yardstick(), psutil.Process()
-    turns: list[_Turn] = []
+    phases: list[_Phase] = []
     yardstick_s, memory_mb = [], 0.0
     steps = 2 * rounds
     for step in range(steps):
         through = step % 2 == 1
         face_filter.through = through
-        face_filter.check = None if through else check
+        face_filter.verification = None if through else verification
         _wait(SETTLE_S, ended, collector)
-        face_filter.check = None
-        before, passed = collector.look(), face_filter.passed
+        face_filter.verification = None
+        before, passed = collector.collect(), face_filter.passed
         began_s, cpu_s = time.monotonic(), time.process_time()
-        _wait(turn_s / 2 if through else turn_s, ended, collector)
+        _wait(phase_s / 2 if through else phase_s, ended, collector)
         ended_s, cpu_s = time.monotonic(), time.process_time() - cpu_s
-        after = collector.look()
+        after = collector.collect()
         counts = after.dropped - before.dropped, after.repeated - before.repeated, face_filter.passed - passed
-        turns.append(_Turn(through, began_s, ended_s, cpu_s, *counts))
+        phases.append(_Phase(through, began_s, ended_s, cpu_s, *counts))
         yardstick_s += [yardstick.measure() for _ in range(5)]
         memory_mb = max(memory_mb, process.memory_info().rss / 1e6)
         progress(step + 1, steps)
         if ended.is_set():
             break
-    return turns, yardstick_s, memory_mb
+    return phases, yardstick_s, memory_mb
 
 
 def _wait(seconds: float, ended: threading.Event, collector: _Collector) -> None:
     end_s = time.monotonic() + seconds
     while (left_s := end_s - time.monotonic()) > 0 and not ended.wait(min(left_s, 1.0)):
-        collector.look()
+        collector.collect()
 
 
 def _result(
@@ -226,26 +228,26 @@ def _result(
     faces: int | None,
     changed: float,
     rows: Rows,
-    turns: list[_Turn],
+    phases: list[_Phase],
     stats: Stats,
     yardstick_s: list[float],
     memory_mb: float,
     first_s: float,
 ) -> Run:
-    filtered, through = (_rows_of(rows, turns, kind) for kind in (False, True))
+    filtered, through = (_rows_of(rows, phases, kind) for kind in (False, True))
     if not len(filtered) or not len(through):
-        raise LivewarpError("bench: too few frames came; allowed: a longer run (--seconds), or a source that goes on")
+        raise LivewarpError("bench: too few frames came", allowed="a longer run (--seconds), or a source that goes on")
     budget_s = 1.0 / plan.fps
-    spent = {kind: _cpu_ms(turns, kind, plan.fps) for kind in (False, True)}
-    elapsed_s = sum(t.ended_s - t.began_s for t in turns if not t.through)
-    through_s = sum(t.ended_s - t.began_s for t in turns if t.through)
+    spent = {kind: _cpu_ms(phases, kind, plan.fps) for kind in (False, True)}
+    elapsed_s = sum(p.ended_s - p.began_s for p in phases if not p.through)
+    through_s = sum(p.ended_s - p.began_s for p in phases if p.through)
     figures = {
         "fps": round(len(filtered) / elapsed_s, 2),
         "frames": len(filtered),
         "late": int((filtered[:, LATENCY] > budget_s).sum()),
-        "dropped": sum(t.dropped for t in turns if not t.through),
-        "passed": sum(t.passed for t in turns if not t.through),
-        "repeated": sum(t.repeated for t in turns if not t.through),
+        "dropped": sum(p.dropped for p in phases if not p.through),
+        "passed": sum(p.passed for p in phases if not p.through),
+        "repeated": sum(p.repeated for p in phases if not p.through),
         "faces": stats.faces,
         **percentiles(filtered),
         "budget_ms": round(1e3 * budget_s, 3),
@@ -259,7 +261,7 @@ def _result(
         "fps": round(len(through) / through_s, 2),
         "frames": len(through),
         "late": int((through[:, LATENCY] > budget_s).sum()),
-        "dropped": sum(t.dropped for t in turns if t.through),
+        "dropped": sum(p.dropped for p in phases if p.through),
         "cpu_ms": round(float(np.median(spent[True])), 3),
     }
     extra = {
@@ -283,16 +285,16 @@ def _result(
     )
 
 
-def _rows_of(rows: Rows, turns: list[_Turn], through: bool) -> Rows:
-    """Those sent within the turns of that kind."""
+def _rows_of(rows: Rows, phases: list[_Phase], through: bool) -> Rows:
+    """Those sent within the phases of that kind."""
     sent = rows[:, SENT]
     within = np.zeros(len(rows), np.bool_)
-    for turn in turns:
-        if turn.through == through:
-            within |= (sent > turn.began_s) & (sent <= turn.ended_s)
+    for phase in phases:
+        if phase.through == through:
+            within |= (sent > phase.began_s) & (sent <= phase.ended_s)
     return rows[within]
 
 
-def _cpu_ms(turns: list[_Turn], through: bool, fps: float) -> list[float]:
-    """CPU ms of the whole process for each period of the frame rate, by turn."""
-    return [1e3 * t.cpu_s / ((t.ended_s - t.began_s) * fps) for t in turns if t.through == through]
+def _cpu_ms(phases: list[_Phase], through: bool, fps: float) -> list[float]:
+    """CPU ms of the whole process for each period of the frame rate, by phase."""
+    return [1e3 * p.cpu_s / ((p.ended_s - p.began_s) * fps) for p in phases if p.through == through]

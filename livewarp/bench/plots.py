@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HOW = "pip install matplotlib"
-COLOURS = ("#b8b8b8", "#3b6fb6", "#2a9d6f", "#7a55a6", "#b6453b", "#d98c2b", "#5e5e5e")  # of stages, in turn
+COLOURS = ("#b8b8b8", "#3b6fb6", "#2a9d6f", "#7a55a6", "#b6453b", "#d98c2b", "#5e5e5e")  # of stages, in their order
 _LINES = ("#3b6fb6", "#2a9d6f", "#d98c2b", "#b6453b", "#7a55a6", "#5e5e5e")
 
 
-def check(folder: Path) -> None:
+def check_plots(folder: Path) -> None:
     """Refuse what cannot be done before anything is measured.
 
     Raises
@@ -31,9 +31,9 @@ def check(folder: Path) -> None:
         matplotlib is missing, or there is a file of that name.
     """
     if find_spec("matplotlib") is None:
-        raise SettingsError(f"--plot needs matplotlib; to get it: {HOW}")
+        raise SettingsError("--plot needs matplotlib", remedy=HOW)
     if folder.exists() and not folder.is_dir():
-        raise SettingsError(f"--plot {folder}: is a file, allowed: a folder")
+        raise SettingsError("--plot", got=f"the file {folder}", allowed="a folder")
 
 
 def plot(folder: Path, runs: Sequence[Run]) -> list[Path]:
@@ -78,7 +78,7 @@ def timeline(runs: Sequence[Run]) -> Figure:
     for n, run in enumerate(runs):
         axes.plot(1e3 * run.rows[:, LATENCY], linewidth=0.8, color=_LINES[n % len(_LINES)], label=run.name)
     if all(run.mode == "live" for run in runs):
-        for run in runs:  # turns of the pass-through lie between
+        for run in runs:  # phases of the pass-through lie between
             for gap in np.flatnonzero(np.diff(run.rows[:, SENT]) > 1.0):
                 axes.axvline(gap, color="#cccccc", linewidth=0.6)
     axes.set(yscale="log", xlabel="frame", ylabel="latency, ms")

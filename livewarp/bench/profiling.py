@@ -29,7 +29,7 @@ INTERVAL_S = 0.0005  # a frame takes a few milliseconds
 _FORMATS = {".html": "html", ".txt": "text", ".json": "speedscope"}
 
 
-def check(path: Path) -> None:
+def check_profile(path: Path) -> None:
     """Refuse what cannot be done before anything is measured.
 
     Raises
@@ -38,12 +38,17 @@ def check(path: Path) -> None:
         There is no profiler, or it cannot write such a file.
     """
     if path.suffix not in _FORMATS:
-        raise SettingsError(f"--profile {path}: allowed: a name that ends in {', '.join(_FORMATS)} (speedscope)")
+        raise SettingsError("--profile", got=path, allowed=f"a name that ends in {', '.join(_FORMATS)} (speedscope)")
     if find_spec("pyinstrument") is None:
         if shutil.which("py-spy") is None:
-            raise SettingsError(f"--profile: no profiler is installed; to get one: {HOW}")
+            raise SettingsError("--profile: no profiler is installed", remedy=HOW)
         if path.suffix != ".json":
-            raise SettingsError(f"--profile {path}: py-spy writes .json; for others: pip install pyinstrument")
+            raise SettingsError(
+                "--profile",
+                got=path,
+                allowed=".json, which py-spy writes",
+                remedy="for others: pip install pyinstrument",
+            )
 
 
 @contextmanager

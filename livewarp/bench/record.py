@@ -112,37 +112,37 @@ class Run:
         }
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> Run:
-        """The run of which this was told by `as_dict`.
+    def from_dict(cls, written: Mapping[str, Any]) -> Run:
+        """The run that `as_dict` wrote.
 
         Raises
         ------
         KeyError, TypeError, ValueError
-            It was not.
+            It did not write this.
         """
-        samples = told["samples_us"]
+        samples = written["samples_us"]
         never = [0.0] * len(samples["sent"])  # a stage that this run did not have
         rows = np.array([samples.get(name, never) for name in COLUMNS], np.float64).T / 1e6
         return cls(
-            source=told["source"],
-            mode=told["mode"],
-            width=told["width"],
-            height=told["height"],
-            fps=told["nominal_fps"],
-            faces=told["faces_shown"],
-            figures=dict(told),
-            changed=told["changed"],
-            cpu_ms=told["cpu_ms"],
+            source=written["source"],
+            mode=written["mode"],
+            width=written["width"],
+            height=written["height"],
+            fps=written["nominal_fps"],
+            faces=written["faces_shown"],
+            figures=dict(written),
+            changed=written["changed"],
+            cpu_ms=written["cpu_ms"],
             rows=rows.reshape(-1, len(COLUMNS)),
             yardstick_s=np.array(samples["yardstick"], np.float64) / 1e6,
-            deterministic=told["deterministic"],
+            deterministic=written["deterministic"],
         )
 
 
 def percentiles(rows: Rows) -> dict[str, Any]:
     """The keys `latency` and `stages` of the control method `stats`."""
-    told = Stats(rows=rows).as_dict()
-    return {name: told[name] for name in ("latency", "stages")}
+    stats = Stats(rows=rows).as_dict()
+    return {name: stats[name] for name in ("latency", "stages")}
 
 
 def micros(seconds: NDArray[np.float64]) -> list[float]:
@@ -169,9 +169,9 @@ def write_runs(path: Path, runs: list[Run], host: dict[str, Any], whole: bool, *
     SettingsError
         The file cannot be written.
     """
-    told = {"runs": [run.as_dict() for run in runs]} if whole else runs[0].as_dict()
+    content = {"runs": [run.as_dict() for run in runs]} if whole else runs[0].as_dict()
     try:
-        path.write_text(to_json({"host": host, **more, **told}) + "\n")
+        path.write_text(to_json({"host": host, **more, **content}) + "\n")
     except OSError as error:
         raise SettingsError(f"--json {path}: {error.strerror or error}") from error
 
@@ -185,9 +185,9 @@ def read_runs(path: Path) -> list[Run]:
         The file cannot be read or holds something else.
     """
     try:
-        told = json.loads(path.read_text())
-        return [Run.from_dict(run) for run in cast(list[Any], told.get("runs", [told]))]
+        content = json.loads(path.read_text())
+        return [Run.from_dict(run) for run in cast(list[Any], content.get("runs", [content]))]
     except OSError as error:
         raise SettingsError(f"--compare {path}: {error.strerror or error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SettingsError(f"--compare {path}: allowed: what `livewarp bench --json` wrote") from error
+        raise SettingsError(f"--compare {path}", allowed="what `livewarp bench --json` wrote") from error

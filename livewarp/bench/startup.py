@@ -128,11 +128,11 @@ def starts(warm: int, cold: int, progress: Callable[[int, int | None], None] = l
 
 def summary(found: list[Start]) -> dict[str, Any]:
     """Medians of each kind, and every start."""
-    told: dict[str, Any] = {}
+    medians: dict[str, Any] = {}
     for name, cold in (("warm", False), ("cold", True)):
         some = [start for start in found if start.cold == cold]
         if some:
             keys = ("camera_s", "first_frame_s", "memory_mb", "cpu_s")
-            told[name] = {key: round(float(np.median([getattr(s, key) for s in some])), 3) for key in keys}
-            told[name]["starts"] = [asdict(start) for start in some]
-    return told
+            medians[name] = {key: round(float(np.median([getattr(s, key) for s in some])), 3) for key in keys}
+            medians[name]["starts"] = [asdict(start) for start in some]
+    return medians

@@ -9,8 +9,8 @@ import numpy as np
 import psutil
 
 from livewarp.arrays import BgrFrame
-from livewarp.bench.checking import Check
 from livewarp.bench.record import Run, percentiles
+from livewarp.bench.verification import Verification
 from livewarp.bench.yardstick import Yardstick
 from livewarp.errors import LivewarpError
 from livewarp.filtering.filter import FaceFilter
@@ -27,7 +27,7 @@ Progress = Callable[[int, int | None], None]
 """Called with (done, total)."""
 
 
-def bench(
+def bench_throughput(
     source: Source,
     parameters: Parameters,
     tracker: FaceTracker,
@@ -54,7 +54,7 @@ def bench(
     face_filter = FaceFilter(parameters, tracker)
     frame = np.empty((source.height, source.width, 3), np.uint8)
     face_filter.warm_up(source.height, source.width)
-    check = Check(source.name)
+    verification = Verification(source.name)
     passed = 0
     rows = np.zeros((frames, len(COLUMNS)))
     cpu_s, yardstick_s = np.zeros(frames), np.zeros(frames)
@@ -62,7 +62,7 @@ def bench(
     now, cpu_now = time.perf_counter, time.process_time
     done, found = 0, Scene()
     try:
-        _look(source, face_filter, frame, max(10, frames // 10), check)
+        _verify(source, face_filter, frame, max(10, frames // 10), verification)
         process = psutil.Process()
         process.cpu_percent()
         while done < frames:
@@ -88,7 +88,9 @@ def bench(
     finally:
         face_filter.close()
     if done == 0:
-        raise LivewarpError("bench: the source ended before the first measured frame; allowed: a longer one, or --loop")
+        raise LivewarpError(
+            "bench: the source ended before the first measured frame", allowed="a longer one, or --loop"
+        )
     rows = rows[:done]
     late = int((rows[:, LATENCY] > 1.0 / source.fps).sum())
     figures = {
@@ -112,7 +114,7 @@ def bench(
         fps=source.fps,
         faces=faces,
         figures=figures,
-        changed=check.changed(),
+        changed=verification.changed(),
         cpu_ms=1e3 * float(cpu_s[:done].mean()),
         rows=rows,
         yardstick_s=yardstick_s[:done],
@@ -120,12 +122,12 @@ def bench(
     )
 
 
-def _look(source: Source, face_filter: FaceFilter, frame: BgrFrame, frames: int, check: Check) -> None:
-    """Filter some frames, and have them checked."""
+def _verify(source: Source, face_filter: FaceFilter, frame: BgrFrame, frames: int, verification: Verification) -> None:
+    """Filter some frames, and verify them."""
     for _ in range(frames):
         timestamp_s = source.read(frame)
         if timestamp_s is None:
             break
         scene = face_filter.track(frame, timestamp_s)
-        check.look(frame, face_filter.render(frame, scene), scene.faces)
-    check.changed()
+        verification.add(frame, face_filter.render(frame, scene), scene.faces)
+    verification.changed()

@@ -56,13 +56,13 @@ def apply(
     click.echo(f"{path_out}: {done.frames} frame{'s'[: done.frames != 1]}, {done.with_face} with a face")
 
 
-@click.command()
+@click.command("bench")
 @source_option
 @click.option("--size", type=click.Choice(["480p", "720p", "1080p", "4K"]), help="Instead of width and height [720p].")
 @with_size
 @click.option("--faces", type=click.IntRange(1, 4), default=1, show_default=True, help="How many portraits.")
 @click.option("--frames", type=click.IntRange(10), help="How many are measured [600; in the matrix 200].")
-@click.option("--live", is_flag=True, help="In real time, through the engine of run, in turns with a pass-through.")
+@click.option("--live", is_flag=True, help="In real time, through the engine of run, alternating with a pass-through.")
 @click.option("--seconds", type=click.FloatRange(2), default=20.0, show_default=True, help="How long --live filters.")
 @click.option("--matrix", is_flag=True, help="Every size with 1 to 4 faces; two minutes.")
 @click.option("--startup/--no-startup", default=True, help="Measure the time to the first frame [--startup].")
@@ -73,7 +73,7 @@ def apply(
 @with_model
 @set_option
 @config_option
-def bench(
+def bench_command(
     source: str | None,
     size: str | None,
     width: int | None,
@@ -105,15 +105,15 @@ def bench(
     livewarp bench --matrix --json new.json --compare old.json
     livewarp bench --source talk.mp4 --profile profile.html
     """
-    from livewarp.bench.command import Wish, measure
+    from livewarp.bench.command import BenchOptions, run_benchmark
     from livewarp.bench.record import SIZES
 
     if size is not None:
         if width is not None or height is not None:
-            raise SettingsError("--size: got --width or --height, too, allowed: one or the other")
+            raise SettingsError("--size", got="--width or --height, too", allowed="one or the other")
         width, height = SIZES[size]
     settings, parameters = load(config, assignments, tracking={"model": model, "detector": detector})
-    wish = Wish(
+    options = BenchOptions(
         source=source or "portrait",
         width=width,
         height=height,
@@ -130,7 +130,7 @@ def bench(
         compare=compare,
         profile=profile,
     )
-    measure(wish, parameters, lambda live: _tracker(settings, live), _progress, click.echo)
+    run_benchmark(options, parameters, lambda live: _tracker(settings, live), _progress, click.echo)
 
 
 @click.command()
@@ -179,7 +179,7 @@ def sheet(
 
 @click.command("parameters")
 @config_option
-def parameters_(config: Path | None) -> None:
+def parameters_command(config: Path | None) -> None:
     """List the parameters there are; no daemon is needed.
 
     Your own adjustments in config.toml included.
@@ -218,4 +218,4 @@ def _progress(what: str) -> Any:
     return bar()
 
 
-COMMANDS = (apply, sheet, parameters_, bench)
+COMMANDS = (apply, sheet, parameters_command, bench_command)

@@ -58,7 +58,7 @@ def sheet_file(
         The one cannot be read or has no face, or the other cannot be written.
     """
     if not is_image(path_out):
-        raise SettingsError(f"output {path_out}: got suffix {path_out.suffix!r}, allowed: .png, .jpg, ...")
+        raise SettingsError(f"output {path_out}", got=f"suffix {path_out.suffix!r}", allowed=".png, .jpg, ...")
     check_output(Path(path_in), path_out, force)
     shown = chosen(names)
     frame, face = find_face(path_in, at_s, tracker)

@@ -53,7 +53,7 @@ def find_face(
     """
     path = Path(path)
     if str(path) != PORTRAIT and is_image(path) and at_s is not None:
-        raise SettingsError(f"--at: got {at_s:g} for the image {path}, allowed: with a video")
+        raise SettingsError("--at", got=f"{at_s:g} for the image {path}", allowed="with a video")
     tracker = FaceTracker() if tracker is None else tracker
     try:
         for timestamp_s, frame in _frames(path, at_s or 0.0):
@@ -64,7 +64,9 @@ def find_face(
     finally:
         tracker.close()
     where = "in it" if is_image(path) else f"in the {SEARCHED_S:g} s from {at_s or 0:g} s"
-    raise SourceError(f"{path}: no face {where}; allowed: one that looks at the camera, an eighth of the width or more")
+    raise SourceError(
+        f"{path}: no face {where}", allowed="one that looks at the camera, an eighth of the width or more"
+    )
 
 
 def _frames(path: Path, at_s: float) -> Iterator[tuple[float, BgrFrame]]:
@@ -88,6 +90,6 @@ def _frames(path: Path, at_s: float) -> Iterator[tuple[float, BgrFrame]]:
                 if timestamp_s >= at_s:
                     yield timestamp_s, frame
             if last_s is None or last_s < at_s:
-                raise SourceError(f"video {path}: ends at {last_s or 0:.2f} s; allowed: --at up to that")
+                raise SourceError(f"video {path}: ends at {last_s or 0:.2f} s", allowed="--at up to that")
         finally:
             video.close()

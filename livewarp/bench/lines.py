@@ -1,4 +1,4 @@
-"""Runs as text."""
+"""What was measured as lines of text, for a terminal."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from livewarp.bench.compare import Change
+from livewarp.bench.conclusion import conclude
 from livewarp.bench.record import Run
-from livewarp.bench.verdict import verdict
 from livewarp.filtering.stages import NAMES
 
 
-def of_run(run: Run) -> list[str]:
+def run_lines(run: Run) -> list[str]:
     """All there is to say of one run."""
     f = run.figures
     lines = [f"{run.source}, {run.width}x{run.height}: {f['frames']} frames, {_how(run)}"]
@@ -36,8 +36,8 @@ def of_run(run: Run) -> list[str]:
     return lines
 
 
-def of_matrix(runs: Sequence[Run]) -> list[str]:
-    """A line a run, then the verdicts."""
+def matrix_lines(runs: Sequence[Run]) -> list[str]:
+    """A line a run, then the conclusions."""
     width = max(len(run.name) for run in runs)
     ran = {name for run in runs for name in run.figures["stages"]}
     stages = [name for name in NAMES[1:-1] if name in ran]  # without read and send: not the filter's
@@ -52,19 +52,19 @@ def of_matrix(runs: Sequence[Run]) -> list[str]:
             f"{latency['p95_ms']:9.2f}{latency['p99_ms']:9.2f}{1e3 / latency['p50_ms']:9.0f}{run.cpu_ms:9.2f}"
             f"{100 * run.core_share:9.1f}{f['memory_mb']:9.0f}"
         )
-    return [*lines, "", *(verdict(run) for run in runs)]
+    return [*lines, "", *(conclude(run) for run in runs)]
 
 
-def of_starts(told: dict[str, Any]) -> list[str]:
+def start_lines(medians: dict[str, Any]) -> list[str]:
     """The time to the first frame."""
     return [
         f"  first frame after {s['first_frame_s']:.2f} s, {kind} (camera there after {s['camera_s']:.2f} s,"
         f" CPU {s['cpu_s']:.1f} s, memory {s['memory_mb']:.0f} MB)"
-        for kind, s in told.items()
+        for kind, s in medians.items()
     ]
 
 
-def of_changes(changes: Sequence[Change], alone: Sequence[str], drift: float) -> list[str]:
+def change_lines(changes: Sequence[Change], alone: Sequence[str], drift: float) -> list[str]:
     """What changed since the old run."""
     lines = [f"compared; the machine itself took {100 * (drift - 1):+.0f} % (yardstick), which is taken out"]
     for n, change in enumerate(changes):

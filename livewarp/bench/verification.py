@@ -1,4 +1,4 @@
-"""Is the work done at all? What is not is not timed."""
+"""Verifies that the filter does its work: work that is not done is not timed."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ REACH_IOD = 2.5
 CERTAIN = 0.5  # confidence from which a face must have changed
 
 
-class Check:
-    """Looks at frames before and after the warp, and judges in the end."""
+class Verification:
+    """Compares frames before and after the filter.
+
+    Parameters
+    ----------
+    source
+        What they come from, for people.
+    """
 
     def __init__(self, source: str) -> None:
         self._source = source
         self._changes: list[float] = []
         self._frames = 0
 
-    def look(self, before: BgrFrame, after: BgrFrame, faces: Sequence[Face]) -> None:
-        """One frame of them.
+    def add(self, before: BgrFrame, after: BgrFrame, faces: Sequence[Face]) -> None:
+        """One frame, before and after.
 
         Raises
         ------
@@ -36,7 +42,7 @@ class Check:
         difference = np.abs(after.astype(np.int16) - before)
         near = _near(before.shape[:2], faces)
         if difference[~near].any():
-            raise LivewarpError("bench: pixels far from every face changed; the warp is broken, figures would be void")
+            raise LivewarpError("bench: pixels far from every face changed: the warp is broken, figures would be void")
         if faces and min(face.confidence for face in faces) > CERTAIN:
             self._changes.append(float(difference[near].mean()))
 
@@ -50,11 +56,11 @@ class Check:
         """
         if not self._changes:
             raise LivewarpError(
-                f"bench: no face in {self._frames} frames of {self._source}; allowed: a source that shows one"
+                f"bench: no face in {self._frames} frames of {self._source}", allowed="a source that shows one"
             )
         if max(self._changes) == 0.0:
             raise LivewarpError(
-                "bench: the warp changed no pixel; allowed: parameters that do something (--set thin=0.5)"
+                "bench: the warp changed no pixel", allowed="parameters that do something (--set thin=0.5)"
             )
         return float(np.mean(self._changes))
 

@@ -8,13 +8,13 @@ from livewarp.bench.record import Run
 from livewarp.live.stats import LATENCY
 
 AMPLE = 0.3  # of the budget that must be left: the call itself, a browser, wants the processor, too
-HELD = 0.002  # of the frames may be late or lost: one in 17 s at 30 fps is not seen
+HELD = 0.002  # of the frames may be late or lost: nobody notices one in 17 s at 30 fps
 
 
-def verdict(run: Run) -> str:
+def conclude(run: Run) -> str:
     """One line: whether this size and rate can be held, and what it costs."""
-    judge = {"throughput": _unpaced, "live": _paced}[run.mode]
-    return f"{run.name}: {judge(run)}; it takes {100 * run.core_share:.0f} % of a core"
+    answer = {"throughput": _unpaced, "live": _paced}[run.mode]
+    return f"{run.name}: {answer(run)}; it takes {100 * run.core_share:.0f} % of a core"
 
 
 def _unpaced(run: Run) -> str:
@@ -36,14 +36,14 @@ def _unpaced(run: Run) -> str:
 def _paced(run: Run) -> str:
     figures, beside = run.figures, run.extra["pass_through"]
     late, dropped, frames = figures["late"], figures["dropped"], figures["frames"]
-    told = f"{late} of {frames} frames late, {dropped} dropped"
+    counts = f"{late} of {frames} frames late, {dropped} dropped"
     wanted_fps = min(run.fps, beside["fps"])
     slow = "" if beside["fps"] > 0.97 * run.fps else f"; the source itself gives {beside['fps']:.1f} fps"
     if figures["fps"] < 0.97 * wanted_fps:
-        return f"no: {figures['fps']:.1f} fps of {wanted_fps:.1f} ({told}){slow}"
+        return f"no: {figures['fps']:.1f} fps of {wanted_fps:.1f} ({counts}){slow}"
     share, share_beside = ((f["late"] + f["dropped"]) / max(f["frames"], 1) for f in (figures, beside))
     if share <= HELD:
-        return f"yes ({told}){slow}"
+        return f"yes ({counts}){slow}"
     if share <= share_beside:
-        return f"yes, as well as this machine can: {told}, no more than without the filter{slow}"
-    return f"not quite: {told}; without the filter {beside['late']} late, {beside['dropped']} dropped{slow}"
+        return f"yes, as well as this machine can: {counts}, no more than without the filter{slow}"
+    return f"not quite: {counts}; without the filter {beside['late']} late, {beside['dropped']} dropped{slow}"
