@@ -16,9 +16,11 @@ from livewarp.face68 import Pose
 from livewarp.sources.portrait import PortraitSource
 from livewarp.tracking import FaceTracker
 from livewarp.tracking.blaze import LEAST_SHARE, BlazeDetector, merge, tiles
-from livewarp.tracking.detector import SMALLEST_FACE_PX, Detection, Search, ThreadedFinder, Window
+from livewarp.tracking.detector import SMALLEST_FACE_PX, Detection, Window
+from livewarp.tracking.finder import Finder
 from livewarp.tracking.landmarks import BOX_SIDE_IOD, box_of, pose_from_box
 from livewarp.tracking.search import SearchPlan, thumbnail
+from livewarp.worker import Worker
 
 
 @pytest.fixture(scope="module")
@@ -140,17 +142,15 @@ def test_it_searches_in_a_thread_like_in_place(portrait: tuple[BgrFrame, Pose]) 
     here = BlazeDetector()
     expected = here.find(here.shrink(frame, window), window)
     assert len(expected) == 1
-    finder = ThreadedFinder(BlazeDetector())
-    finder.submit(frame, [window])
+    worker = Worker()
+    finder = Finder(BlazeDetector(), worker)
+    finder.submit(frame, [window], 0.0)
     frame[:] = 0
-    result: Search | None = None
-    for _ in range(3000):
-        finder._thread.join(timeout=0.01)  # no sleep: waits for the thread, which does not end
-        if (result := finder.poll()) is not None:
-            break
-    finder.close()
-    assert result is not None
-    assert result.found == expected
+    while finder._task.busy:
+        worker._thread.join(timeout=0.01)  # no sleep: waits for the thread, which does not end
+    found = finder.poll()
+    worker.close()
+    assert found == tuple(expected)
 
 
 def test_a_file_that_is_no_network_is_refused(tmp_path) -> None:

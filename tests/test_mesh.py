@@ -71,7 +71,7 @@ def test_it_is_three_times_calmer_than_dlib(portrait: PortraitSource) -> None:
     noisy = [np.clip(frame + rng.normal(0, 4, frame.shape), 0, 255).astype(np.uint8) for _ in range(8)]
     scatter = {}
     for name in ("dlib", "mesh"):
-        model = FaceTracker(model=name)._model
+        model = FaceTracker(model=name)._kit.model
         points = np.array([model.predict(crop_face(f, pose, model.crop), pose).landmarks for f in noisy])
         scatter[name] = float(points.std(axis=0).mean())
     assert scatter["mesh"] < scatter["dlib"] / 3
@@ -128,7 +128,7 @@ def test_a_face_behind_a_hand_fades_out_without_asking_dlib(
     """Confidence follows the mesh's own presence: no detector is asked about the crop."""
     frame, pose = frame_of(portrait), portrait.truth(0).pose
     tracker = FaceTracker(model="mesh")
-    monkeypatch.setattr(tracker._check, "score", lambda crop: pytest.fail("dlib was asked"))
+    monkeypatch.setattr(tracker._kit.check, "score", lambda crop: pytest.fail("dlib was asked"))
     covered = frame.copy()
     half = round(1.0 * pose.iod_px)
     x, y = round(pose.x), round(pose.y + 0.4 * pose.iod_px)

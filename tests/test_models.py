@@ -199,7 +199,7 @@ def test_a_switch_loads_beside_the_loop_and_the_last_request_counts(frame: BgrFr
     assert wanted == ["mesh", "mesh"]
     assert (switch.model, switch.problem) == ("mesh", None)
     assert len(face_filter.track(frame, 1 / 30).faces) == 1
-    assert face_filter._tracker._model.tells_faces
+    assert face_filter._tracker._kit.model.tells_faces
 
     def broken(model: str) -> None:
         raise ModelError("landmark weights: gone; mend it: bring them back")
@@ -217,38 +217,39 @@ def test_a_switch_loads_beside_the_loop_and_the_last_request_counts(frame: BgrFr
     face_filter.close()
 
 
-def test_a_live_switch_leaves_no_thread_behind(frame: BgrFrame) -> None:
-    """The old detector's thread ends, the new one's lives until the tracker is closed."""
-    tracker = FaceTracker(model="dlib", detector="hog", live=True)
-    tracker._detector = "blaze"
+def test_a_live_switch_ends_the_search_of_the_model_before(frame: BgrFrame) -> None:
+    """The worker has one task, the new detector's, and is the tracker's only thread, until the tracker is closed."""
+    tracker = FaceTracker(model="dlib", live=True)
     tracker.update(frame, 0.0)
-    (old,) = [t for t in threading.enumerate() if t.name == "detector"]
+    worker = tracker._worker
+    (old,) = worker._tasks
     tracker.use_model("mesh")
     tracker.update(frame, 1 / 30)
-    old.join(30)
-    assert not old.is_alive()
-    assert len([t for t in threading.enumerate() if t.name == "detector"]) == 1
+    (new,) = worker._tasks
+    assert new is not old
+    assert new is tracker._kit.finder._task
+    assert len([t for t in threading.enumerate() if t.name == "worker"]) == 1
     tracker.close()
-    assert not [t for t in threading.enumerate() if t.name == "detector"]
+    assert not [t for t in threading.enumerate() if t.name == "worker"]
 
 
 def test_confidence_is_measured_by_what_is_usual() -> None:
     """Evidence that is low from the beginning is no doubt; that falls to less than half is; that is gone is the end."""
     from livewarp.tracking.doubt import Presence, score_of
 
-    look = np.zeros((20, 20), np.float32)
+    appearance = np.zeros((20, 20), np.float32)
     for own in (0.5, 0.7, 0.9):
-        doubt = Presence(score_of(own), look, 0.0)
+        doubt = Presence(score_of(own), appearance, 0.0)
         beliefs = []
         for n, share in enumerate((1.0, 0.9, 0.6, 0.4, 0.1)):
-            doubt.checked(score_of(share * own), look, n / 30)
+            doubt.record_score(score_of(share * own), appearance, n / 30)
             beliefs.append(doubt.belief)
         assert beliefs[:2] == [1.0, 1.0]
         assert beliefs == sorted(beliefs, reverse=True)
         assert beliefs[3] < 0.5
         assert beliefs[4] == 0.0
         assert not doubt.is_gone(0.2)
-        doubt.checked(score_of(0.0), look, 0.3)
+        doubt.record_score(score_of(0.0), appearance, 0.3)
         assert doubt.is_gone(2.0)
 
 

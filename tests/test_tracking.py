@@ -31,7 +31,7 @@ from livewarp.tracking.landmarks import (
     crop_matrix,
     pose_from_box,
 )
-from livewarp.tracking.newcomer import Newcomer
+from livewarp.tracking.newcomers import Newcomer
 
 
 @pytest.fixture(scope="module")
@@ -258,22 +258,23 @@ def test_a_silence_of_the_source_is_a_gap_to_a_slow_machine_too(portrait: Portra
     assert face.id == 2
 
 
-@pytest.mark.parametrize("with_judge", [False, True])
-def test_a_newcomer_takes_one_call_of_a_model_a_step(portrait: PortraitSource, with_judge: bool) -> None:
+@pytest.mark.parametrize("with_verifier", [False, True])
+def test_a_newcomer_takes_one_call_of_a_model_a_step(portrait: PortraitSource, with_verifier: bool) -> None:
     """However many models are asked, each frame waits for one answer; the last is of the newest frame."""
-    model, judge = Scripted(), Scripted()
-    judge.evidence = 1.0
+    model, verifier = Scripted(), Scripted()
+    verifier.evidence = 1.0
     pose = portrait.truth(0).pose
-    newcomer = Newcomer(Detection(*box_of(pose), 1.0), model, judge if with_judge else None)
+    kit = replace(FaceTracker(model=model)._kit, verifier=verifier if with_verifier else None)
+    newcomer = Newcomer(Detection(*box_of(pose), 1.0), kit)
     answers, index = [], 0
     while None in answers or not answers:
         model.landmarks = portrait.truth(index).landmarks
-        before = model.calls + judge.calls
+        before = model.calls + verifier.calls
         answers = [newcomer.step(frame_of(portrait, index), index / 30)]
-        assert model.calls + judge.calls == before + 1
+        assert model.calls + verifier.calls == before + 1
         index += 1
     assert answers == [True]
-    assert judge.calls == with_judge
+    assert verifier.calls == with_verifier
     assert newcomer.prediction is not None
     np.testing.assert_array_equal(newcomer.prediction.landmarks, portrait.truth(index - 1).landmarks)
 
@@ -289,8 +290,8 @@ def test_live_a_newcomer_is_followed_after_several_frames_none_of_which_takes_lo
         faces = tracker.update(frame_of(portrait, index), index / 30)
         assert model.calls - before <= 1
         frames_since_found += model.calls > 0
-        while tracker._finder.busy:
-            tracker._finder._thread.join(0.01)  # no sleep: waits for the thread, which does not end
+        while tracker._kit.finder._task.busy:
+            tracker._worker._thread.join(0.01)  # no sleep: waits for the thread, which does not end
         index += 1
     tracker.close()
     assert [f.id for f in faces] == [1]
@@ -371,12 +372,11 @@ def test_economy_predicts_every_second_frame_and_moves_on_in_between() -> None:
     source = PortraitSource(640, 360, motion=lambda t: replace(still(t), x=0.8 * (t - 1.0)))
     tracker = FaceTracker()
     calls, errors = [], []
-    predict = tracker._model.predict
-    tracker._model = SimpleNamespace(  # type: ignore[assignment]
-        crop=tracker._model.crop,
-        tells_faces=False,
-        predict=lambda crop, pose: (calls.append(1), predict(crop, pose))[1],
+    model = tracker._kit.model
+    counting = SimpleNamespace(
+        crop=model.crop, tells_faces=False, predict=lambda crop, pose: (calls.append(1), model.predict(crop, pose))[1]
     )
+    tracker._kit = replace(tracker._kit, model=counting)
     for index in range(60):
         tracker.economy = 0 if index < 20 else 2
         before = len(calls)

@@ -25,7 +25,7 @@ def scene() -> tuple[BgrFrame, Pose]:
     return frame, source.truth(0).pose
 
 
-def look(value: float = 0.0) -> NDArray[np.float32]:
+def appearance(value: float = 0.0) -> NDArray[np.float32]:
     """A picture of a face, and pictures that differ from it by `value`."""
     base = np.random.default_rng(5).normal(0, 1, (20, 20))
     return (base + value).astype(np.float32)
@@ -46,13 +46,13 @@ def test_a_face_scores_and_a_wall_does_not(scene: tuple[BgrFrame, Pose], spec: C
 
 
 def test_a_look_forgets_light_and_contrast(scene: tuple[BgrFrame, Pose]) -> None:
-    """Dimmer light makes the same look; another place makes another."""
+    """Dimmer light makes the same appearance; another place makes another."""
     frame, pose = scene
     check = FaceCheck(DLIB_CROP)
-    one = check.look(crop_face(frame, pose))
-    dim = check.look(crop_face((frame * 0.6 + 20).astype(np.uint8), pose))
+    one = check.appearance(crop_face(frame, pose))
+    dim = check.appearance(crop_face((frame * 0.6 + 20).astype(np.uint8), pose))
     assert difference(one, dim) < 0.05
-    wall = check.look(crop_face(frame, Pose(80.0, 100.0, pose.iod_px, 0.0, 0.0, 0.0)))
+    wall = check.appearance(crop_face(frame, Pose(80.0, 100.0, pose.iod_px, 0.0, 0.0, 0.0)))
     assert difference(one, wall) > 0.55
 
 
@@ -60,8 +60,8 @@ def test_belief_falls_with_the_score_and_never_rises_with_a_lower_one() -> None:
     """From its usual score down to nothing, belief goes from 1 to 0, monotonously."""
     beliefs = []
     for score in np.arange(1.5, -1.5, -0.1):
-        doubt = Doubt(1.5, look(), 0.0)
-        doubt.checked(float(score), look(), 0.03)
+        doubt = Doubt(1.5, appearance(), 0.0)
+        doubt.record_score(float(score), appearance(), 0.03)
         beliefs.append(doubt.belief)
     assert (np.diff(beliefs) <= 0).all()
     assert (beliefs[0], beliefs[-1]) == (1.0, 0.0)
@@ -71,43 +71,43 @@ def test_a_turned_head_is_not_doubted_for_what_the_detector_does_not_know() -> N
     """The same low score is believed less of a frontal face than of one turned by 35 degrees; nothing never is."""
     believed = {}
     for yaw in (0.0, np.radians(35.0)):
-        doubt = Doubt(1.2, look(), 0.0)
-        doubt.seen(look(), Pose(0.0, 0.0, 100.0, 0.0, float(yaw), 0.0))
-        doubt.checked(-0.4, look(), 0.03)
+        doubt = Doubt(1.2, appearance(), 0.0)
+        doubt.observe(appearance(), Pose(0.0, 0.0, 100.0, 0.0, float(yaw), 0.0))
+        doubt.record_score(-0.4, appearance(), 0.03)
         believed[yaw] = doubt.belief
-        doubt.checked(-1.5, look(), 0.06)
+        doubt.record_score(-1.5, appearance(), 0.06)
         assert doubt.belief == 0.0
     assert believed[0.0] < 0.35
     assert believed[np.radians(35.0)] > 0.9
 
 
 def test_the_detector_is_asked_when_due_in_doubt_or_when_something_changes() -> None:
-    """A calm face is checked at its interval; a changed look or a suspicion at once; a doubtful one more often."""
-    doubt = Doubt(1.5, look(), 0.0)
-    assert not doubt.wants_check(look(0.02), CHECK_INTERVAL_S - 0.1, suspicious=False)
-    assert doubt.wants_check(look(0.02), CHECK_INTERVAL_S, suspicious=False)
-    assert not doubt.wants_check(look(0.02), CHECK_INTERVAL_S, suspicious=False, slow=3.0)
-    assert doubt.wants_check(look(0.5), 0.04, suspicious=False)
-    assert doubt.wants_check(look(), 0.04, suspicious=True)
-    assert not doubt.wants_check(look(0.5), 0.01, suspicious=True)
-    doubt.checked(-0.3, look(), 0.1)
-    assert doubt.wants_check(look(), 0.1 + DOUBT_INTERVAL_S, suspicious=False)
+    """A calm face is checked at its interval; a change or a suspicion at once; a doubtful one more often."""
+    doubt = Doubt(1.5, appearance(), 0.0)
+    assert not doubt.wants_check(appearance(0.02), CHECK_INTERVAL_S - 0.1, suspicious=False)
+    assert doubt.wants_check(appearance(0.02), CHECK_INTERVAL_S, suspicious=False)
+    assert not doubt.wants_check(appearance(0.02), CHECK_INTERVAL_S, suspicious=False, slow=3.0)
+    assert doubt.wants_check(appearance(0.5), 0.04, suspicious=False)
+    assert doubt.wants_check(appearance(), 0.04, suspicious=True)
+    assert not doubt.wants_check(appearance(0.5), 0.01, suspicious=True)
+    doubt.record_score(-0.3, appearance(), 0.1)
+    assert doubt.wants_check(appearance(), 0.1 + DOUBT_INTERVAL_S, suspicious=False)
 
 
 def test_a_face_is_gone_when_checks_have_failed_for_long_enough() -> None:
     """A single miss is none, however long ago the last check was; misses in a row are, unless a sign comes between."""
-    doubt = Doubt(1.0, look(), 0.0)
+    doubt = Doubt(1.0, appearance(), 0.0)
     assert not doubt.is_gone(100.0)
-    doubt.checked(-1.5, look(), 1.0)
+    doubt.record_score(-1.5, appearance(), 1.0)
     assert not doubt.is_gone(1.0)
-    doubt.checked(-0.5, look(), 1.1)
-    doubt.checked(-1.5, look(), 1.2)
+    doubt.record_score(-0.5, appearance(), 1.1)
+    doubt.record_score(-1.5, appearance(), 1.2)
     assert not doubt.is_gone(1.2 + UNCONFIRMED_S - 0.01)
     assert doubt.is_gone(1.2 + UNCONFIRMED_S + 0.01)
 
 
 def test_only_another_picture_is_sudden() -> None:
     """A small change from frame to frame is none, whatever it adds up to; a large one is."""
-    doubt = Doubt(1.0, look(), 0.0)
-    assert not any(doubt.seen(look(0.3 * i), FRONTAL) for i in range(10))
-    assert doubt.seen(look(0.3 * 9 + 0.8), FRONTAL)
+    doubt = Doubt(1.0, appearance(), 0.0)
+    assert not any(doubt.observe(appearance(0.3 * i), FRONTAL) for i in range(10))
+    assert doubt.observe(appearance(0.3 * 9 + 0.8), FRONTAL)

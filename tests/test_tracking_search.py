@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 import cv2
 import numpy as np
@@ -11,7 +10,8 @@ import pytest
 
 from livewarp.arrays import BgrFrame
 from livewarp.sources.portrait import PortraitSource
-from livewarp.tracking.detector import Search, SyncFinder, ThreadedFinder, Window
+from livewarp.tracking.detector import Detection, Window
+from livewarp.tracking.finder import Finder
 from livewarp.tracking.hog import HogDetector, shrink
 from livewarp.tracking.search import (
     FAR_S,
@@ -22,6 +22,7 @@ from livewarp.tracking.search import (
     thumbnail,
     window_around,
 )
+from livewarp.worker import Worker
 
 SHAPE = (720, 1280)
 WHOLE = (0, 0, 1280, 720)
@@ -130,29 +131,50 @@ def test_the_threaded_search_finds_the_same_boxes_without_making_anyone_wait() -
     frame = np.empty((360, 640, 3), np.uint8)
     source.render(0, frame)
     window = Window(100, 0, 560, 360, 1.2)
-    here = SyncFinder(HogDetector())
-    here.submit(frame, [window])
+    here = Finder(HogDetector(), Worker(synchronous=True))
+    here.submit(frame, [window], 0.0)
     expected = here.poll()
     assert here.poll() is None
+    assert here.is_ready(0.0)
     assert expected is not None
-    (found,) = expected.found
+    (found,) = expected
     pose = source.truth(0).pose
     assert found.x0 < pose.x < found.x1
     assert found.y0 < pose.y < found.y1
 
-    there = ThreadedFinder(HogDetector())
-    assert there.rest_s == 0.0
-    there.submit(frame, [window])
-    assert there.busy
-    frame[:] = 0  # the thread has its own copy
-    result: Search | None = None
-    deadline = time.monotonic() + 30.0
-    while result is None and time.monotonic() < deadline:
-        there._thread.join(timeout=0.01)  # no sleep: waits for the thread, which does not end
-        result = there.poll()
-    assert result == expected
-    assert not there.busy
-    assert there.rest_s > 0.0  # it rests in proportion to what it took
-    there.close()
-    there.close()
-    assert not there._thread.is_alive()
+    worker = Worker()
+    there = Finder(HogDetector(), worker)
+    assert there.is_ready(0.0)
+    there.submit(frame, [window], 0.0)
+    assert not there.is_ready(1e9)
+    frame[:] = 0  # the worker has its own copy
+    assert result_of(there, worker) == expected
+    assert not there.is_ready(0.0)  # it rests in proportion to what it took
+    assert there.is_ready(1e9)
+    worker.close()
+
+
+def result_of(finder: Finder, worker: Worker) -> tuple[Detection, ...] | None:
+    """What a search in the worker's thread has found."""
+    assert worker._thread is not None
+    while finder._task.busy:
+        worker._thread.join(timeout=0.01)  # no sleep: waits for the thread, which does not end
+    return finder.poll()
+
+
+def test_a_search_of_another_scene_finds_nobody() -> None:
+    """What was under way when a scene ended is dropped, and the next search needs no rest."""
+    source = PortraitSource(640, 360)
+    frame = np.empty((360, 640, 3), np.uint8)
+    source.render(0, frame)
+    worker = Worker()
+    finder = Finder(HogDetector(), worker)
+    for is_over in (True, False):
+        finder.submit(frame, [Window(100, 0, 560, 360, 1.2)], 0.0)
+        if is_over:
+            finder.forget()
+        found = result_of(finder, worker)
+        assert (found is None) == is_over
+        finder.forget()
+        assert finder.is_ready(0.0)
+    worker.close()

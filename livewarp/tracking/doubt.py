@@ -52,9 +52,9 @@ _SECOND = 1.1  # times that, where nothing is found
 _OFF = 0.3  # how far from where it should be a detection may lie, box sides
 _SIZES = (0.7, 1.45)  # and how large it may be, times the size that it should have
 
-LOOK_PX = 20  # side of the thumbnails of a face
-CHANGED_LOOK = 0.2  # RMS difference of two looks that is news; noise makes 0.02, a word 0.1, a hand 0.4
-ANOTHER_LOOK = 0.65  # from frame to frame: another picture; a hand takes some frames to do that, a fast head makes 0.3
+APPEARANCE_PX = 20  # side of the thumbnails of a face
+CHANGED_APPEARANCE = 0.2  # RMS difference of two appearances that is news; noise makes 0.02, a word 0.1, a hand 0.4
+ANOTHER_PICTURE = 0.65  # from frame to frame: another picture; a hand takes several frames, a fast head makes 0.3
 
 
 class FaceCheck:
@@ -63,8 +63,8 @@ class FaceCheck:
     def __init__(self, spec: CropSpec) -> None:
         self._detector: Detector | None = None  # dlib is loaded when it is asked first, if ever
         box_px = spec.iod_px * BOX_SIDE_IOD
-        self._cell = int(min(spec.side_px, box_px * _MARGIN) / LOOK_PX)
-        self._side = self._cell * LOOK_PX
+        self._cell = int(min(spec.side_px, box_px * _MARGIN) / APPEARANCE_PX)
+        self._side = self._cell * APPEARANCE_PX
         # The face's box need not lie in the middle of the model's crop.
         top = (spec.side_px - self._side) / 2 + (BOX_CENTRE_Y_IOD - spec.centre_y_iod) * spec.iod_px
         self._top = max(0, min(spec.side_px - self._side, round(top)))
@@ -93,11 +93,11 @@ class FaceCheck:
         """Load the detector before the first score is needed."""
         self.score(np.zeros((self._side, self._side), np.uint8))
 
-    def look(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def appearance(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The face as a small picture of mean 0 and variance 1, (20, 20): what light and contrast leave alone."""
-        look = np.empty((LOOK_PX, LOOK_PX), np.float32)
-        kernels.normal_look(_gray(crop), self._top, self._left, self._cell, look)
-        return look
+        appearance = np.empty((APPEARANCE_PX, APPEARANCE_PX), np.float32)
+        kernels.normalise(_gray(crop), self._top, self._left, self._cell, appearance)
+        return appearance
 
 
 def _gray(picture: NDArray[np.uint8]) -> GrayFrame:
@@ -111,39 +111,41 @@ class Doubt:
     ----------
     score
         The detector's, on the crop in which the face was found.
-    look
+    appearance
         What that crop looks like.
     now_s
         Its time.
     """
 
-    def __init__(self, score: float, look: NDArray[np.float32], now_s: float) -> None:
+    def __init__(self, score: float, appearance: NDArray[np.float32], now_s: float) -> None:
         self._usual = min(max(score, _USUAL[0]), _USUAL[1])
         self._score = max(score, self._usual)  # it has just been found
-        self._look = self._last_look = look
+        self._appearance = self._last_appearance = appearance
         self._checked_s = now_s
         self._turned = 0.0
         self._failing_s: float | None = None  # since when there has been no sign of a face
 
-    def wants_check(self, look: NDArray[np.float32], now_s: float, suspicious: bool, slow: float = 1.0) -> bool:
+    def wants_check(self, appearance: NDArray[np.float32], now_s: float, suspicious: bool, slow: float = 1.0) -> bool:
         """Whether the detector should be asked now; `slow` times the interval where all is well."""
         since_s = now_s - self._checked_s + 1e-6
         if since_s >= (slow * CHECK_INTERVAL_S if self.belief >= 0.8 else DOUBT_INTERVAL_S):
             return True
-        return since_s >= LEAST_INTERVAL_S and (suspicious or kernels.difference(look, self._look) > CHANGED_LOOK)
+        if since_s < LEAST_INTERVAL_S:
+            return False
+        return suspicious or kernels.difference(appearance, self._appearance) > CHANGED_APPEARANCE
 
-    def seen(self, look: NDArray[np.float32], pose: Pose) -> bool:
+    def observe(self, appearance: NDArray[np.float32], pose: Pose) -> bool:
         """Take note of a frame; whether it suddenly shows something else."""
-        sudden = kernels.difference(look, self._last_look) > ANOTHER_LOOK
-        self._last_look = look
+        sudden = kernels.difference(appearance, self._last_appearance) > ANOTHER_PICTURE
+        self._last_appearance = appearance
         turned = max(abs(pose.yaw) - _TURNED_YAW, 0.0) + max(abs(pose.pitch) - _TURNED_PITCH, 0.0)
         self._turned = _TURNED_LOSS * turned
         return sudden
 
-    def checked(self, score: float, look: NDArray[np.float32], now_s: float) -> None:
-        """Take note of the detector's score at `now_s`, of what looked like `look`."""
+    def record_score(self, score: float, appearance: NDArray[np.float32], now_s: float) -> None:
+        """Take note of the detector's score at `now_s`, of what looked like `appearance`."""
         dt_s = now_s - self._checked_s
-        self._checked_s, self._look = now_s, look
+        self._checked_s, self._appearance = now_s, appearance
         # Scores scatter by 0.1 from frame to frame; what is more is believed at once.
         self._score += (0.4 if abs(score - self._score) < 0.25 else 1.0) * (score - self._score)
         self._note(score, now_s)
@@ -183,16 +185,16 @@ class Presence(Doubt):
     already drags points along. So it is measured by what is usual, which follows a lower one slowly.
     """
 
-    def __init__(self, score: float, look: NDArray[np.float32], now_s: float) -> None:
-        super().__init__(score, look, now_s)
+    def __init__(self, score: float, appearance: NDArray[np.float32], now_s: float) -> None:
+        super().__init__(score, appearance, now_s)
         self._evidence = _evidence_of(score)
         self._usual = self._bounded(self._evidence)
 
-    def wants_check(self, look: NDArray[np.float32], now_s: float, suspicious: bool, slow: float = 1.0) -> bool:
+    def wants_check(self, appearance: NDArray[np.float32], now_s: float, suspicious: bool, slow: float = 1.0) -> bool:
         """Always: the score is there."""
         return True
 
-    def checked(self, score: float, look: NDArray[np.float32], now_s: float) -> None:
+    def record_score(self, score: float, appearance: NDArray[np.float32], now_s: float) -> None:
         """Take note of the score of the model's evidence."""
         dt_s, self._checked_s = now_s - self._checked_s, now_s
         self._evidence = _evidence_of(score)

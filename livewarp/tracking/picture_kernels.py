@@ -44,9 +44,9 @@ def share_changed(before: FloatArray, now: FloatArray, levels: float) -> float:
 
 
 @njit(nogil=True, cache=True)
-def normal_look(gray: NDArray[np.uint8], top: int, left: int, cell: int, look: FloatArray) -> None:
+def normalise(gray: NDArray[np.uint8], top: int, left: int, cell: int, appearance: FloatArray) -> None:
     """Means over cells of `cell` x `cell` px of `gray` (h, w) from (top, left) on, made of mean 0, variance 1."""
-    n = look.shape[0]
+    n = appearance.shape[0]
     mean = square = 0.0
     for r in range(n):
         for c in range(n):
@@ -55,19 +55,19 @@ def normal_look(gray: NDArray[np.uint8], top: int, left: int, cell: int, look: F
                 for j in range(cell):
                     total += int(gray[top + r * cell + i, left + c * cell + j])
             value = total / (cell * cell)
-            look[r, c] = value
+            appearance[r, c] = value
             mean += value
             square += value * value
     mean /= n * n
     deviation = max(_FLAT, math.sqrt(max(0.0, square / (n * n) - mean * mean)))
     for r in range(n):
         for c in range(n):
-            look[r, c] = (look[r, c] - mean) / deviation
+            appearance[r, c] = (appearance[r, c] - mean) / deviation
 
 
 @njit(nogil=True, cache=True)
 def difference(a: FloatArray, b: FloatArray) -> float:
-    """RMS difference of two looks (n, n): 0 the same, 1.4 unlike."""
+    """RMS difference of two appearances (n, n): 0 the same, 1.4 unlike."""
     total = 0.0
     for r in range(a.shape[0]):
         for c in range(a.shape[1]):

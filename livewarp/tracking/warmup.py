@@ -15,9 +15,9 @@ def warm_up_kernels(frame: BgrFrame) -> None:
     """Let each do its work once, on (H, W, 3) uint8 and on arrays of the kinds that tracking has."""
     small = thumbnail(frame)
     is_cut(small, small)
-    look = np.empty((2, 2), np.float32)
-    picture_kernels.normal_look(np.zeros((2, 2), np.uint8), 0, 0, 1, look)
-    picture_kernels.difference(look, look)
+    appearance = np.empty((2, 2), np.float32)
+    picture_kernels.normalise(np.zeros((2, 2), np.uint8), 0, 0, 1, appearance)
+    picture_kernels.difference(appearance, appearance)
     landmarks = Pose(100.0, 80.0, 50.0, 0.0, 0.0, 0.0).project(MEAN_FACE).astype(np.float32)
     for is_writable in (True, False):  # those of a face that is handed out are frozen
         landmarks.setflags(write=is_writable)
