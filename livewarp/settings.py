@@ -30,10 +30,8 @@ class _Table(BaseModel):
 class VideoSettings(_Table):
     """Where frames come from and go to, and what they measure."""
 
-    source: str = Field("auto", description="auto | webcam[:INDEX or /dev/... path] | portrait | PATH")
-    sinks: tuple[str, ...] = Field(
-        ("auto",), strict=False, description="each: auto | virtualcam[:DEVICE] | pipewire | file:PATH | null"
-    )
+    source: str = Field("auto", description="as in --source")
+    sinks: tuple[str, ...] = Field(("auto",), strict=False, description="each as in --sink")
     width: int | None = Field(None, ge=16, le=7680, description="px; unset: 1280, or the file's own")
     height: int | None = Field(None, ge=16, le=4320, description="px; unset: 720, or the file's own")
     fps: float | None = Field(None, ge=1.0, le=240.0, strict=False, description="unset: 30, or the file's own")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from livewarp.system.machine import Machine, Output
+from livewarp.system.machine import CommandResult, Machine
 
 CAPTURE, OUTPUT = 0x1, 0x2
 KERNEL = "6.1.0-18-amd64"
@@ -42,7 +42,7 @@ class FakeMachine:
     denied: set[str] = field(default_factory=set)
     groups: list[int] = field(default_factory=list)
     commands: list[list[str]] = field(default_factory=list)
-    answer: Callable[[Sequence[str]], Output] = lambda command: Output(127, "not found")
+    answer: Callable[[Sequence[str]], CommandResult] = lambda command: CommandResult(127, "not found")
 
     def __post_init__(self) -> None:
         self.write("/etc/os-release", DEBIAN)
@@ -118,7 +118,7 @@ class FakeMachine:
             raise OSError(errno.EINVAL, "Invalid argument")
         return 0
 
-    def _run(self, command: Sequence[str]) -> Output:
+    def _run(self, command: Sequence[str]) -> CommandResult:
         self.commands.append(list(command))
         return self.answer(command)
 

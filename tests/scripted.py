@@ -108,9 +108,10 @@ class RecordingSink:
 
     name = "recording"
 
-    def __init__(self, watched: bool | None = True) -> None:
+    def __init__(self, watched: bool | None = True, records: bool = False) -> None:
         self.watched = watched
-        self.problem: str | None = None
+        self.records = records
+        self.problem: Problem | None = None
         self.dropped = 0
         self.numbers: list[int] = []
         self.marks: list[int] = []

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import pyvirtualcam
 
-from livewarp.errors import SinkError
+from livewarp.errors import Problem, SinkError
 from livewarp.sinks import camera
 from livewarp.sinks.virtualcam import VirtualCamera, VirtualCameraSink
 
@@ -97,7 +97,7 @@ def test_a_camera_that_fails_is_told_of_and_heals(sink: VirtualCameraSink, caplo
         ScriptedCamera.fault = OSError("out of\norder")
         sink.send(frame(1))
         until(lambda: sink.problem)
-        assert sink.problem == "virtual camera scripted0: out of order"
+        assert sink.problem == Problem("virtual camera scripted0: out of order")
         assert sink.watched is False  # nobody can watch what is gone
         sent = 1
         while len(ScriptedCamera.opened) < 6:  # it is tried again and again
@@ -127,7 +127,7 @@ def test_a_camera_that_is_gone_is_looked_for_ever_more_slowly(sink: VirtualCamer
     sink.send(frame(1))
     until(lambda: len(ScriptedCamera.opened) >= 12)
     assert sink.problem is not None
-    assert "is not there" in sink.problem
+    assert "is not there" in str(sink.problem)
     tries_s = [when for when, device in ScriptedCamera.opened if device == "scripted0"]
     gaps_s = np.diff(tries_s)
     assert (gaps_s[0] >= 0.02).all()
@@ -155,7 +155,7 @@ def test_a_camera_that_blocks_never_holds_up_the_loop(monkeypatch: pytest.Monkey
     until(lambda: sink._writing_since < float("inf"))
     assert sink.problem is None
     now[0] += 7.0
-    assert sink.problem == "virtual camera scripted0: takes no frames; close the programs that use it"
+    assert sink.problem == Problem("virtual camera scripted0: takes no frames", "close the programs that use it")
     ScriptedCamera.go.set()
     until(lambda: ScriptedCamera.sent[-1:] == [99])
     assert sink.problem is None
@@ -234,7 +234,7 @@ def test_what_nobody_foresaw_surfaces(sink: VirtualCameraSink, caplog: pytest.Lo
 
 def test_a_frame_of_another_size_is_refused(sink: VirtualCameraSink) -> None:
     """The size is fixed at the start; another one is the caller's error."""
-    with pytest.raises(SinkError, match=r"got a frame of \(48, 65\), allowed: \(48, 64\)"):
+    with pytest.raises(SinkError, match=r"frame size: got \(48, 65\), allowed: \(48, 64\)"):
         sink.send(np.zeros((48, 65, 3), np.uint8))
 
 
@@ -293,7 +293,7 @@ def test_a_camera_that_vanishes_is_missed_without_a_frame(monkeypatch: pytest.Mo
     output = TellingOutput()
     sink = camera.CameraSink(lambda lost: output)
     output.gone = True
-    until(lambda: sink.problem == "telling: has gone")
+    until(lambda: sink.problem == Problem("telling: has gone"))
     output.gone = False
     until(lambda: sink.problem is None)
     sink.close()

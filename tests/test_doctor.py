@@ -19,10 +19,10 @@ from livewarp.doctor import readiness as running
 from livewarp.doctor import virtual_cameras as outputs
 from livewarp.doctor import webcams as cameras
 from livewarp.doctor.case import Case, Running
-from livewarp.errors import ModelError, SourceError
+from livewarp.errors import ModelError, Problem, SourceError
 from livewarp.settings import Settings
 from livewarp.system import v4l2
-from livewarp.system.machine import Output, run_command
+from livewarp.system.machine import CommandResult, run_command
 from machine_fixture import CAPTURE, KERNEL, OUTPUT, FakeMachine, Node
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="most checks are about Linux")
@@ -83,7 +83,7 @@ def test_python_that_is_too_old(fake, monkeypatch):
 def test_wheel_that_does_not_load(fake, error, remedy):
     """A wheel that does not load is named, with the system's package where a library of it is missing."""
     answers = [[m, error if m == "cv2" else None] for m in installation.MODULES.values()]
-    fake.answer = lambda command: Output(0, "a warning\n" + "\n".join(map(json.dumps, answers)))
+    fake.answer = lambda command: CommandResult(0, "a warning\n" + "\n".join(map(json.dumps, answers)))
     finding = installation.python(fake.machine)
     assert (finding.verdict, finding.remedy) == ("problem", (remedy,))
     assert "opencv-python does not load" in finding.text
@@ -92,7 +92,7 @@ def test_wheel_that_does_not_load(fake, error, remedy):
 def test_wheel_that_kills_python(fake):
     """A wheel that kills the process that loads it (built for another CPU) is found, and the doctor survives."""
     loaded = list(installation.MODULES.values())[:3]
-    fake.answer = lambda command: Output(-4, "\n".join(json.dumps([m, None]) for m in loaded))
+    fake.answer = lambda command: CommandResult(-4, "\n".join(json.dumps([m, None]) for m in loaded))
     finding = installation.python(fake.machine)
     assert finding.verdict == "problem"
     assert f"{list(installation.MODULES)[3]} does not load: killed Python" in finding.text
@@ -114,7 +114,7 @@ def test_weights(fake, monkeypatch, tmp_path):
     assert installation.weights(case(fake)).verdict == "ok"
 
     def missing(path, which):
-        raise ModelError("landmark weights: missing; mend it: do this")
+        raise ModelError("landmark weights: missing", remedy="do this")
 
     monkeypatch.setattr(weights, "find_weights", missing)
     finding = installation.weights(case(fake))
@@ -169,7 +169,7 @@ def test_option_that_is_refused(fake):
 def test_camera(fake):
     """A free webcam that delivers is ok, with its measured rate."""
     fake.plug("video0", CAM, by_id="usb-Cam")
-    finding = cameras.source(case(fake))
+    finding = cameras.delivering_source(case(fake))
     assert finding.verdict == "ok"
     assert "Cam delivers 30.0 fps" in finding.text
     assert finding.data["source"] == "webcam:/dev/v4l/by-id/usb-Cam"
@@ -177,7 +177,7 @@ def test_camera(fake):
 
 def test_no_camera(fake):
     """Without a webcam there is no call; how to try livewarp all the same is told."""
-    finding = cameras.source(case(fake))
+    finding = cameras.delivering_source(case(fake))
     assert (finding.verdict, finding.text) == ("problem", "no webcam is connected")
     assert any("livewarp run --source portrait" in step for step in finding.remedy)
 
@@ -186,7 +186,7 @@ def test_slow_camera(fake, monkeypatch):
     """A camera that delivers far less than asked is a note, with a size at which it claims to be fast."""
     monkeypatch.setattr(cameras, "measured_fps", lambda *asked: 9.8)
     fake.plug("video0", Node("uvcvideo", "Cam", CAPTURE, [("YUYV", 1280, 720, 10.0), ("YUYV", 640, 480, 30.0)]))
-    finding = cameras.source(case(fake))
+    finding = cameras.delivering_source(case(fake))
     assert (finding.verdict, finding.remedy) == ("note", ("livewarp run --width 640 --height 480 --fps 30",))
 
 
@@ -195,7 +195,7 @@ def test_camera_in_use(fake, monkeypatch):
     fake.plug("video0", CAM)
     monkeypatch.setattr(v4l2, "holders", lambda node: [(41, "zoom")])
     monkeypatch.setattr(cameras, "measured_fps", lambda *asked: pytest.fail("it is in use"))
-    finding = cameras.source(case(fake))
+    finding = cameras.delivering_source(case(fake))
     assert finding.verdict == "problem"
     assert "open in zoom (pid 41)" in finding.text
     assert "kill 41" in finding.remedy[0]
@@ -206,31 +206,31 @@ def test_second_camera_helps(fake, monkeypatch):
     fake.plug("video0", CAM)
     fake.plug("video2", replace(CAM, card="Other"))
     monkeypatch.setattr(v4l2, "holders", lambda node: [(41, "zoom")] if node.name == "video0" else [])
-    assert "Other delivers" in cameras.source(case(fake)).text
-    assert cameras.source(case(fake, source="webcam:0")).verdict == "problem"
+    assert "Other delivers" in cameras.delivering_source(case(fake)).text
+    assert cameras.delivering_source(case(fake, source="webcam:0")).verdict == "problem"
 
 
 def test_camera_that_is_not_there(fake):
     """A webcam asked for by name that is not there is a problem, with those that are."""
     fake.plug("video0", CAM)
-    finding = cameras.source(case(fake, source="webcam:/dev/video7"))
+    finding = cameras.delivering_source(case(fake, source="webcam:/dev/video7"))
     assert (finding.verdict, finding.text) == ("problem", "no webcam /dev/video7; there are: webcam:/dev/video0")
 
 
 def test_silent_camera(fake, monkeypatch):
     """A webcam that opens but delivers nothing is a problem with what it said."""
     fake.plug("video0", CAM)
-    monkeypatch.setattr(cameras, "measured_fps", lambda *asked: "opened, but no frame")
-    assert cameras.source(case(fake)).text == "opened, but no frame"
+    monkeypatch.setattr(cameras, "measured_fps", lambda *asked: Problem("opened, but no frame"))
+    assert cameras.delivering_source(case(fake)).text == "opened, but no frame"
 
 
 def test_other_sources(fake, tmp_path):
     """A file needs no webcam, a missing one is a problem, and the portrait is nobody in a call."""
     film = tmp_path / "a.mp4"
     film.touch()
-    assert cameras.source(case(fake, source=str(film))).verdict == "ok"
-    assert cameras.source(case(fake, source=str(film) + "x")).verdict == "problem"
-    assert cameras.source(case(fake, source="portrait")).verdict == "note"
+    assert cameras.delivering_source(case(fake, source=str(film))).verdict == "ok"
+    assert cameras.delivering_source(case(fake, source=str(film) + "x")).verdict == "problem"
+    assert cameras.delivering_source(case(fake, source="portrait")).verdict == "note"
 
 
 def test_rate_is_measured(monkeypatch):
@@ -338,7 +338,7 @@ def test_v4l2loopback_is_not_loaded(fake, firmware):
         variable.write_bytes(b"\6\0\0\0" + (b"\1" if firmware == "on" else b"\0"))
     elif firmware == "mokutil":
         (fake.root / "sys/firmware/efi").mkdir(parents=True)
-        fake.answer = lambda command: Output(0, "SecureBoot enabled\n")
+        fake.answer = lambda command: CommandResult(0, "SecureBoot enabled\n")
     finding = outputs.v4l2loopback(case(fake))
     assert (finding.verdict, finding.remedy[0]) == ("problem", outputs.MODPROBE)
     enrols = [step for step in finding.remedy if "mokutil --import /var/lib/shim-signed/mok/MOK.der" in step]
@@ -457,8 +457,8 @@ def test_browsers(fake):
 
 def test_sinks_that_nobody_sees(fake):
     """Settings that send to nothing that other programs see are a problem."""
-    assert outputs.seen(case(fake)).verdict == "ok"
-    finding = outputs.seen(case(fake, sinks=["null", "file:a.mp4"]))
+    assert outputs.visible_sinks(case(fake)).verdict == "ok"
+    finding = outputs.visible_sinks(case(fake, sinks=["null", "file:a.mp4"]))
     assert (finding.verdict, finding.remedy) == ("problem", ("livewarp run --sink auto",))
 
 
@@ -506,7 +506,7 @@ def test_port_that_livewarp_has(fake):
         finding = running.ports(examined)
         assert finding.verdict == "ok"
         assert f"livewarp (pid {os.getpid()}) runs already" in finding.text
-        assert "has the source" in cameras.source(examined).text
+        assert "has the source" in cameras.delivering_source(examined).text
 
 
 def test_bad_address(fake):
@@ -546,7 +546,7 @@ def test_speed_in_words(fake, monkeypatch, frame_s, verdict):
 def quick(fake, monkeypatch):
     """The machine, with wheels that load and a benchmark that is over at once."""
     loaded = "\n".join(json.dumps([module, None]) for module in installation.MODULES.values())
-    fake.answer = lambda command: Output(0, loaded if "-c" in command else "")
+    fake.answer = lambda command: CommandResult(0, loaded if "-c" in command else "")
     monkeypatch.setattr(running, "BENCHMARK_S", 0.1)
     return fake
 
@@ -562,7 +562,7 @@ def test_healthy_machine(quick):
     reports = doctor.examine(None, OPTIONS, quick.machine, begun.append, ended.append)
     assert [r.check for r in reports if r.finding.verdict == "problem"] == []
     assert begun == [r.check for r in reports] == [r.check for r in ended]
-    assert "A call can be made now" in doctor.verdict(reports)
+    assert "A call can be made now" in doctor.conclusion(reports)
 
 
 def test_bare_machine(quick):
@@ -571,12 +571,12 @@ def test_bare_machine(quick):
     problems = [r for r in reports if r.finding.verdict == "problem"]
     assert [r.check for r in problems] == ["camera", "v4l2loopback"]
     assert all(r.finding.remedy for r in problems)
-    assert "mend camera, v4l2loopback" in doctor.verdict(reports)
+    assert "mend camera, v4l2loopback" in doctor.conclusion(reports)
 
 
 def test_broken_installation_ends_it(fake):
     """Where a wheel is broken nothing else is asked."""
-    fake.answer = lambda command: Output(1, "")
+    fake.answer = lambda command: CommandResult(1, "")
     assert [r.check for r in doctor.examine(None, {}, fake.machine)] == ["Python"]
 
 
@@ -586,7 +586,7 @@ def test_check_that_fails_itself(quick, monkeypatch):
     def fall_ill(machine):
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("livewarp.doctor.devices.pipewire_problem", fall_ill)
+    monkeypatch.setattr("livewarp.sinks.places.pipewire_problem", fall_ill)
     reports = {r.check: r.finding for r in doctor.examine(None, OPTIONS, quick.machine)}
     assert "ZeroDivisionError" in reports["PipeWire"].text
     assert reports["speed"].verdict == "ok"
@@ -595,7 +595,7 @@ def test_check_that_fails_itself(quick, monkeypatch):
 def test_lines():
     """A report for people: verdict, name, text in its column, a line for each remedy, commands unbroken."""
     finding = doctor.problem("it is " + "very " * 20 + "bad", "sudo mend --everything " + "x" * 90)
-    lines = doctor.lines(doctor.Report("camera", finding, 0.1), 80).splitlines()
+    lines = doctor.report_lines(doctor.Report("camera", finding, 0.1), 80).splitlines()
     assert "problem" in lines[0]
     assert "camera" in lines[0]
     assert lines[-1].endswith("x" * 90 + "\x1b[0m")

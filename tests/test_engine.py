@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from livewarp.errors import ModelError, SinkError, SourceError
+from livewarp.errors import ModelError, Problem, SinkError, SourceError
 from livewarp.live.engine import Engine
 from livewarp.live.stats import LATENCY
 from livewarp.parameters import Switches, Wanted
@@ -58,8 +58,8 @@ def test_a_recording_of_a_film_gets_each_frame_once() -> None:
     """A file gets no placeholder before the film and no frame twice, however slow the filter is to load."""
     slow = ScriptedFilter()
     slow.warm_up = lambda height, width: time.sleep(0.1)  # type: ignore[method-assign]
-    recording, camera = RecordingSink(), RecordingSink()
-    engine, ended = engine_of(ScriptedSource(30, fps=50.0), recording, camera, face_filter=slow, recordings=[recording])
+    recording, camera = RecordingSink(records=True), RecordingSink()
+    engine, ended = engine_of(ScriptedSource(30, fps=50.0), recording, camera, face_filter=slow)
     run_to_end(engine, ended)
     assert recording.numbers == sorted(set(recording.numbers))
     assert set(recording.kinds) == {"camera"}
@@ -393,7 +393,7 @@ def test_overload_lowers_the_cost_and_says_so_once(caplog: pytest.LogCaptureFixt
 def test_a_sink_with_a_problem_is_reported_and_the_rest_goes_on() -> None:
     """What a sink says of itself is among the problems."""
     sick, well = RecordingSink(), RecordingSink()
-    sick.problem = "virtual camera: gone"
+    sick.problem = Problem("virtual camera: gone")
     engine, ended = engine_of(ScriptedSource(), sick, well)
     engine.start()
     wait_for(lambda: len(well.numbers) > 3)

@@ -237,8 +237,8 @@ def test_what_is_no_loopback_device_is_told(kernel: Kernel, node: tuple[str, Bin
     """A webcam, a file and a missing node: what it is, and what there is instead."""
     path, _ = node
     (tmp_path / "file").touch()
-    assert "is no device; allowed here: " in refusal(str(tmp_path / "file"))
-    assert f"does not exist; allowed here: {path} (Test)" in refusal("/dev/none such")
+    assert "is no device; allowed: " in refusal(str(tmp_path / "file"))
+    assert f"does not exist; allowed: {path} (Test)" in refusal("/dev/none such")
     kernel.driver, kernel.card = b"uvcvideo", b"Webcam"
     assert "is Webcam, not a v4l2loopback device; no v4l2loopback device here; to get one: " in refusal(path)
     assert refusal().startswith("virtual camera: no v4l2loopback device here; to get one: sudo apt install")

@@ -180,11 +180,11 @@ def test_a_daemon_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, 
 
 def test_without_the_library_it_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The package, by its name."""
-    libpipewire.load.cache_clear()
-    monkeypatch.setattr(libpipewire, "LIBRARY", "libnone.so.0")
+    libpipewire.pipewire_library.cache_clear()
+    monkeypatch.setattr(libpipewire, "PIPEWIRE_LIBRARY", "libnone.so.0")
     with pytest.raises(SinkError, match=r"no usable libnone\.so\.0 here .*sudo apt install libpipewire-0\.3-0"):
         open_sink("pipewire", W, H, FPS)
-    libpipewire.load.cache_clear()
+    libpipewire.pipewire_library.cache_clear()
 
 
 def test_auto_takes_it_where_there_is_no_other(

@@ -208,7 +208,8 @@ def test_sandbox_lets_files_be_written(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", "/s")
     monkeypatch.setenv("XDG_CONFIG_HOME", "/f")
     options = ("--sink", "file:/films/my films/a.mp4", "--sink=file:/films/b.mp4", "--source", "/in/c.mp4")
-    found = entries(unit(FakeMachine(tmp_path).machine, options, try_out=False).text)
+    result = CliRunner().invoke(cli, ["service", "install", "--dry-run", "--", *options], standalone_mode=False)
+    found = entries(result.output)
     assert found["ReadWritePaths"] == ['/c/livewarp /f/livewarp /s/livewarp "/films/my films" /films']
     assert "NUMBA_CACHE_DIR=/c/livewarp/numba" in found["Environment"]
 
@@ -256,7 +257,7 @@ def test_systemd_accepts_the_unit(tmp_path, monkeypatch, sandbox):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     file = tmp_path / "livewarp.service"
     options = ("--source", "a b%c$d", "--set", "thin=0.5")
-    file.write_text(unit(FakeMachine(tmp_path / "machine").machine, options, sandbox, try_out=False).text)
+    file.write_text(unit(FakeMachine(tmp_path / "machine").machine, options, sandbox=sandbox, try_out=False).text)
     done = subprocess.run(
         ["systemd-analyze", "verify", "--user", "--man=no", str(file)],
         capture_output=True,

@@ -77,7 +77,9 @@ def test_a_discarded_file_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(("name", "told"), [("a.gif", "suffix '.gif', allowed: .mp4"), ("gone/a.mp4", "no folder")])
+@pytest.mark.parametrize(
+    ("name", "told"), [("a.gif", "suffix: got '.gif', allowed: .mp4"), ("gone/a.mp4", "no folder")]
+)
 def test_a_path_that_cannot_be_written_is_told(tmp_path: Path, name: str, told: str) -> None:
     """The error names the path and what is allowed, before the first frame."""
     with pytest.raises(SinkError, match=told):
@@ -214,7 +216,7 @@ def test_a_busy_device_is_told_in_one_line(backend: str) -> None:
 
 def test_an_unknown_back_end_is_told() -> None:
     """Pyvirtualcam's bare KeyError becomes a sentence."""
-    with pytest.raises(SinkError, match="back end 'none such', allowed here"):
+    with pytest.raises(SinkError, match="back end: got 'none such', allowed: "):
         VirtualCameraSink(64, 48, 20.0, backend="none such")
 
 

@@ -300,7 +300,7 @@ def test_auto_falls_back_to_the_portrait_and_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without a webcam there is a picture all the same, and a line that tells why."""
-    monkeypatch.setattr(nodes, "webcams", list)
+    monkeypatch.setattr(webcam, "candidates", list)
     with caplog.at_level("INFO", "livewarp"):
         assert open_source("auto", 320, 180).name.startswith("portrait")
     assert "no webcam delivers" in caplog.text
@@ -589,4 +589,4 @@ def test_our_own_virtual_camera_is_no_webcam(system: System) -> None:
     virtual = system.sys / "devices" / "virtual" / "video10"
     virtual.mkdir(parents=True)
     (system.sys / "class" / "video10").symlink_to(virtual)
-    assert nodes.webcams() == [str(system.dev / "video2")]
+    assert nodes.candidates() == [str(system.dev / "video2")]

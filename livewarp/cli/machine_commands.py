@@ -42,14 +42,16 @@ def service_install(options: tuple[str, ...], dry_run: bool, sandbox: bool) -> N
     livewarp service install -- --source webcam --sink virtualcam
     livewarp service install --dry-run
     """
+    from livewarp.sinks import written_file
     from livewarp.system.service import install, unit
 
     # What `run` would refuse is refused now, not by the service.
     group = click.get_current_context().find_root().command
     assert isinstance(group, click.Group)
-    group.commands["run"].make_context("run", list(options))
+    run = group.commands["run"].make_context("run", list(options))
+    files = [file for sink in run.params["sinks"] if (file := written_file(sink)) is not None]
     machine = Machine()
-    wanted = unit(machine, options, sandbox, try_out=not dry_run)
+    wanted = unit(machine, options, files, sandbox=sandbox, try_out=not dry_run)
     done = [wanted.text.rstrip()] if dry_run else install(machine, wanted)
     for line in done:
         click.echo(line)
@@ -80,10 +82,10 @@ def service_status(as_json: bool) -> int:
     \b
     livewarp service status
     """
-    from livewarp.system.service import as_text, status
+    from livewarp.system.service import unit_status, unit_status_as_text
 
-    found = status(Machine())
-    click.echo(json.dumps(found, indent=2) if as_json else as_text(found))
+    found = unit_status(Machine())
+    click.echo(json.dumps(found, indent=2) if as_json else unit_status_as_text(found))
     return 0 if found["active"] in ("active", "activating") else EXIT_RUNTIME
 
 
@@ -98,10 +100,9 @@ def devices(as_json: bool) -> None:
     livewarp devices
     livewarp devices --json
     """
-    from livewarp.doctor.devices import as_json as devices_as_json
-    from livewarp.doctor.devices import as_text
+    from livewarp.doctor.devices import devices_as_json, devices_as_text
 
-    click.echo(json.dumps(devices_as_json(Machine()), indent=2) if as_json else as_text(Machine()))
+    click.echo(json.dumps(devices_as_json(Machine()), indent=2) if as_json else devices_as_text(Machine()))
 
 
 @click.command()
@@ -133,27 +134,28 @@ def doctor(
     livewarp doctor
     livewarp doctor --source webcam:1 --sink pipewire
     """
-    from livewarp.doctor import examine, headline, lines, verdict
+    from livewarp.doctor import conclusion, examine, machine_line, report_lines
 
     video = {"source": source, "sinks": sinks or None, "width": width, "height": height, "fps": fps, "loop": loop}
     options: dict[str, dict[str, Any]] = {"video": video, "control": {"address": control, "panel": panel}}
     live, machine = sys.stdout.isatty() and not as_json, Machine()
+    over = "\r\x1b[K" if live else ""
     columns = min(shutil.get_terminal_size((100, 24)).columns, 120)
     if not as_json:
-        click.echo(f"{headline(machine)}\n")
+        click.echo(f"{machine_line(machine)}\n")
     reports = examine(
         config,
         options,
         machine,
         begins=lambda check: click.echo(f"{'':11}{check} ...", nl=False) if live else None,
-        ends=lambda report: None if as_json else click.echo(("\r\x1b[K" if live else "") + lines(report, columns)),
+        ends=lambda report: None if as_json else click.echo(over + report_lines(report, columns)),
     )
     able = all(report.finding.verdict != "problem" for report in reports)
     if as_json:
-        result = {"able": able, "machine": headline(machine), "checks": [report.as_dict() for report in reports]}
+        result = {"able": able, "machine": machine_line(machine), "checks": [report.as_dict() for report in reports]}
         click.echo(json.dumps(result, indent=2, default=str))
     else:
-        click.echo(f"\n{verdict(reports)}")
+        click.echo(f"\n{conclusion(reports)}")
     return 0 if able else EXIT_RUNTIME
 
 

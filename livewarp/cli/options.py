@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from livewarp import sinks, sources
 from livewarp.errors import SettingsError
 from livewarp.parameters import KNOBS, Parameters, define, knob
 
@@ -30,15 +31,14 @@ overlay_option = click.option(
 source_option = click.option(
     "--source",
     metavar="SOURCE",
-    help="auto (a webcam, else the portrait), webcam, webcam:INDEX, webcam:/dev/..., portrait, "
-    "or the path of a video or image.",
+    help=f"{sources.ALLOWED}.",
 )
 sink_option = click.option(
     "--sink",
     "sinks",
     multiple=True,
     metavar="SINK",
-    help="auto, virtualcam, virtualcam:DEVICE, pipewire, file:PATH or null; may be repeated.",
+    help=f"{sinks.ALLOWED}; may be repeated.",
 )
 size_options = (
     click.option("--width", type=click.IntRange(16, 7680), help="Width, px [1280, or the file's own]."),

@@ -121,13 +121,11 @@ class Daemon:
         plan = plan_source(video.source, video.width, video.height, video.fps, video.loop, video.fit)
         _log.info("source: %s", plan.name)
         sinks: list[Sink] = []
-        recordings: list[Sink] = []
         try:
             for wanted in video.sinks:
                 sink = open_sink(wanted, plan.width, plan.height, plan.fps, self.panel_url)
                 if sink is not None:
                     sinks.append(sink)
-                    recordings += [sink] if wanted.startswith("file:") else []
                     _log.info("sink: %s", sink.name)
         except BaseException:
             for sink in sinks:
@@ -141,7 +139,6 @@ class Daemon:
             sinks,
             self._preview,
             switches=switches,
-            recordings=recordings,
             model=self.settings.tracking.model,
             on_demand=video.on_demand,
             grace_s=video.grace,

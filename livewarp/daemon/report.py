@@ -10,7 +10,7 @@ from typing import Any
 from livewarp.face68 import Face
 from livewarp.live.engine import Engine
 from livewarp.settings import Settings
-from livewarp.sources.nodes import identify, webcams
+from livewarp.sources import SOURCE_KINDS
 
 
 def state_of(engine: Engine) -> dict[str, Any]:
@@ -27,7 +27,12 @@ def state_of(engine: Engine) -> dict[str, Any]:
         "sinks": [sink.name for sink in engine.sinks],
         "model": engine.model,
         "outputs": [
-            {"name": sink.name, "problem": sink.problem, "watched": sink.watched, "dropped": sink.dropped}
+            {
+                "name": sink.name,
+                "problem": str(problem) if (problem := sink.problem) is not None else None,
+                "watched": sink.watched,
+                "dropped": sink.dropped,
+            }
             for sink in engine.sinks
         ],
         "switches": asdict(engine.switches),
@@ -63,14 +68,15 @@ def sources_of(engine: Engine, wanted: str) -> list[dict[str, Any]]:
         The text by which a person asked for the source that is used.
     """
     name = engine.source_name
-    listed = []
-    for device in webcams():
-        webcam = identify(device)
-        source = f"webcam:{webcam.stable if webcam is not None else device}"
-        card = webcam.card if webcam is not None else ""
-        current = wanted == source or name.startswith(f"webcam {device} ")
-        listed.append({"source": source, "name": card or f"webcam {device}", "current": current})
-    listed.append({"source": "portrait", "name": "built-in portrait", "current": name.startswith("portrait")})
+    listed = [
+        {
+            "source": choice.source,
+            "name": choice.name,
+            "current": wanted == choice.source or name.startswith(choice.opened_as),
+        }
+        for kind in SOURCE_KINDS
+        for choice in kind.choices()
+    ]
     if not any(entry["current"] for entry in listed):
         listed.append({"source": wanted, "name": name, "current": True})
     return listed

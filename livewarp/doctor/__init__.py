@@ -1,7 +1,7 @@
 """`livewarp doctor`: whether a call could be made now, and which command mends what is missing.
 
-A check is a small function that gives one `Finding`; `table.CHECKS` lists them. Where Python itself or a wheel
-is broken nothing else is asked: the other checks would fail for that reason alone.
+A check is a small function that gives one `Finding`; `checks.CHECKS` lists them. Where Python itself or a wheel
+is broken no other check is made: it would fail for that reason alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from livewarp.doctor.finding import Finding, problem
 from livewarp.errors import LivewarpError
 from livewarp.system.machine import Machine
 
-__all__ = ["Report", "examine", "headline", "lines", "verdict"]
+__all__ = ["Report", "conclusion", "examine", "machine_line", "report_lines"]
 
 _COLOURS = {"ok": "green", "note": "yellow", "problem": "red"}
 _NAME_WIDTH = 12  # of the longest name of a check
@@ -58,7 +58,7 @@ def examine(
     begins: Callable[[str], None] = lambda check: None,
     ends: Callable[[Report], None] = lambda report: None,
 ) -> list[Report]:
-    """Look at everything.
+    """Make every check.
 
     Parameters
     ----------
@@ -70,12 +70,12 @@ def examine(
     machine = machine or Machine()
     reports: list[Report] = []
 
-    def look(name: str, check: Callable[[], Finding]) -> Finding:
+    def make(name: str, check: Callable[[], Finding]) -> Finding:
         begins(name)
         began_s = time.perf_counter()
         try:
             finding = check()
-        except Exception as error:  # a doctor who falls ill over one thing still looks at the others
+        except Exception as error:  # the other checks are made all the same
             _log.debug("the check %s failed", name, exc_info=True)
             finding = problem(f"could not be checked: {type(error).__name__}: {error}", "livewarp -v doctor")
         reports.append(
@@ -84,13 +84,13 @@ def examine(
         ends(reports[-1])
         return finding
 
-    if look("Python", lambda: installation.python(machine)).verdict == "problem":
+    if make("Python", lambda: installation.python(machine)).verdict == "problem":
         return reports
     from livewarp.doctor.checks import for_machine
 
     case = _case(machine, config, options)
     for check in for_machine(case):
-        look(check.name, lambda check=check: check.look(case))  # type: ignore[misc]
+        make(check.name, lambda check=check: check.run(case))  # type: ignore[misc]
     return reports
 
 
@@ -109,14 +109,14 @@ def _case(machine: Machine, config: Path | None, options: dict[str, dict[str, An
             return Case(machine, config=path, config_error=str(error))
 
 
-def headline(machine: Machine) -> str:
-    """Which livewarp looked at which machine."""
+def machine_line(machine: Machine) -> str:
+    """Which livewarp examined which machine."""
     system = machine.distribution.name or machine.platform
     kernel = f", kernel {machine.kernel}" if machine.kernel else ""
     return f"livewarp {__version__} on {system}{kernel}"
 
 
-def lines(report: Report, columns: int = 100) -> str:
+def report_lines(report: Report, columns: int = 100) -> str:
     """A check's finding, for people, on lines of so many columns; commands are never broken."""
     finding = report.finding
     mark = click.style(f"{finding.verdict:>9}", fg=_COLOURS[finding.verdict], bold=finding.verdict == "problem")
@@ -127,7 +127,7 @@ def lines(report: Report, columns: int = 100) -> str:
     return "\n".join([first, *(margin + line for line in (*text[1:], *remedies))])
 
 
-def verdict(reports: list[Report]) -> str:
+def conclusion(reports: list[Report]) -> str:
     """What it comes to, in one sentence."""
     problems = [report.check for report in reports if report.finding.verdict == "problem"]
     if not problems:

@@ -11,9 +11,10 @@ from typing import Any
 import psutil
 
 from livewarp.control.client import Address, Client, parse_address
-from livewarp.doctor.devices import VirtualCamera, Webcam, virtual_cameras, webcams
+from livewarp.doctor.devices import camera_places
 from livewarp.errors import LivewarpError
 from livewarp.settings import Settings
+from livewarp.sinks.places import CameraPlace
 from livewarp.system.machine import Machine
 
 
@@ -46,14 +47,9 @@ class Case:
     config_error: str = ""
 
     @cached_property
-    def webcams(self) -> tuple[Webcam, ...]:
-        """The webcams there are."""
-        return webcams(self.machine)
-
-    @cached_property
-    def virtual_cameras(self) -> tuple[VirtualCamera, ...]:
-        """The sinks that other programs see as a camera."""
-        return virtual_cameras(self.machine)
+    def places(self) -> tuple[CameraPlace, ...]:
+        """The places where other programs see a camera."""
+        return camera_places(self.machine)
 
     @cached_property
     def running(self) -> Running | None:

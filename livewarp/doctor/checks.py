@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,26 +12,40 @@ from livewarp.doctor import virtual_cameras as outputs
 from livewarp.doctor import webcams as cameras
 from livewarp.doctor.case import Case
 from livewarp.doctor.finding import Finding
+from livewarp.sinks import SINK_KINDS
 
 
 @dataclass(frozen=True)
 class Check:
-    """A name for people, what to call, and where it makes sense: "linux", "other" or "" for everywhere."""
+    """One check.
+
+    Attributes
+    ----------
+    name
+        For people.
+    run
+        Makes it.
+    where
+        Where it makes sense: "linux", "other" or "" for everywhere.
+    sink
+        The kind of sink that it is about, if any; other kinds that have places get a check that fits them all.
+    """
 
     name: str
-    look: Callable[[Case], Finding]
+    run: Callable[[Case], Finding]
     where: str = ""
+    sink: str = ""
 
 
 CHECKS = (
     Check("weights", installation.weights),
-    Check("camera", cameras.source),
+    Check("camera", cameras.delivering_source),
     Check("permissions", cameras.permissions, "linux"),
-    Check("sinks", outputs.seen),
-    Check("v4l2loopback", outputs.v4l2loopback, "linux"),
-    Check("PipeWire", outputs.pipewire, "linux"),
+    Check("sinks", outputs.visible_sinks),
+    Check("v4l2loopback", outputs.v4l2loopback, "linux", "virtualcam"),
+    Check("PipeWire", outputs.pipewire, "linux", "pipewire"),
     Check("browsers", outputs.browsers, "linux"),
-    Check("OBS", outputs.obs, "other"),
+    Check("OBS", outputs.obs, "other", "virtualcam"),
     Check("ports", running.ports),
     Check("kernels", installation.kernels),
     Check("speed", running.budget),
@@ -41,4 +56,9 @@ CHECKS = (
 def for_machine(case: Case) -> list[Check]:
     """Those that make sense on the machine."""
     here = "linux" if case.machine.linux else "other"
-    return [check for check in CHECKS if check.where in ("", here)]
+    checked = {check.sink for check in CHECKS}
+    others = [kind for kind in SINK_KINDS if kind.places is not None and kind.name not in checked]
+    return [
+        *(check for check in CHECKS if check.where in ("", here)),
+        *(Check(kind.name, functools.partial(outputs.usable_place, kind)) for kind in others),
+    ]

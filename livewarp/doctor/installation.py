@@ -60,8 +60,9 @@ def python(machine: Machine) -> Finding:
         remedy = machine.distribution.install(library[1]) if library and known else _REINSTALL.format(wheel)
         return problem(f"{wheel} does not load: {why}", remedy, failed=failed, versions=versions)
     if odd:
-        wheel, said = next(iter(odd.items()))
-        return note(f"{wheel} {said}", f"pip install '{wheel}{said.split('tested: ')[1]}'", versions=versions, odd=odd)
+        wheel, (_, tested) = next(iter(odd.items()))
+        texts = {name: f"{why}; tested: {bounds}" for name, (why, bounds) in odd.items()}
+        return note(f"{wheel} {texts[wheel]}", f"pip install '{wheel}{tested}'", versions=versions, odd=texts)
     return ok(f"{here}; {len(MODULES)} wheels load", python=here, versions=versions)
 
 
@@ -80,7 +81,7 @@ def weights(case: Case) -> Finding:
         try:
             path = find_weights(Path(wanted).expanduser() if wanted else None, which)
         except ModelError as error:
-            return problem(str(error).partition("; mend it")[0], *remedies)
+            return problem(error.problem.what, *remedies)
         try:
             check_sha256(path, which)  # the daemon trusts size and date once it has seen the sum; a doctor looks
         except (ModelError, OSError):
@@ -127,8 +128,8 @@ def _is_cached(thing: Any) -> bool:
     return bool(getattr(getattr(thing, "stats", None), "cache_path", None))
 
 
-def _versions() -> tuple[dict[str, str], dict[str, str]]:
-    """Wheel → version, and wheel → what is odd about it."""
+def _versions() -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+    """Wheel → version, and wheel → what is odd about it and which versions were tested."""
     versions, odd = {}, {}
     for requirement in metadata.requires("livewarp") or ():
         if "extra ==" in requirement:
@@ -139,10 +140,10 @@ def _versions() -> tuple[dict[str, str], dict[str, str]]:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            odd[name] = f"is not installed; tested: {bounds}"
+            odd[name] = "is not installed", bounds
             continue
         if not _within(versions[name], bounds):
-            odd[name] = f"is {versions[name]}; tested: {bounds}"
+            odd[name] = f"is {versions[name]}", bounds
     return versions, odd
 
 

@@ -6,24 +6,24 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livewarp.doctor.devices import VirtualCamera, held_by, pipewire_socket
+from livewarp.doctor.devices import held_by
 from livewarp.doctor.finding import Finding, note, ok, problem
+from livewarp.errors import SettingsError
+from livewarp.sinks import SinkKind, sink_kind
+from livewarp.sinks.places import MODPROBE, RESTART_PIPEWIRE, CameraPlace
 from livewarp.system.machine import Machine
 
 if TYPE_CHECKING:
     from livewarp.doctor.case import Case
 
-MODPROBE = "sudo modprobe v4l2loopback exclusive_caps=1 card_label=livewarp"
 MODPROBE_TWO = "sudo modprobe v4l2loopback devices=2 exclusive_caps=1,1 card_label=livewarp,second"
 UNLOAD = "sudo modprobe -r v4l2loopback"
 AT_START = (
     "echo v4l2loopback | sudo tee /etc/modules-load.d/v4l2loopback.conf",
     "echo 'options v4l2loopback exclusive_caps=1 card_label=livewarp' | sudo tee /etc/modprobe.d/v4l2loopback.conf",
 )
-RESTART_PIPEWIRE = "systemctl --user restart pipewire wireplumber"
 # Where the key lies that signs modules which are built on this machine.
 _SIGNING_KEYS = ("/var/lib/shim-signed/mok/MOK.der", "/var/lib/dkms/mok.pub", "/etc/pki/akmods/certs/public_key.der")
-_SETS = ("auto", "virtualcam", "pipewire")  # sinks that programs see as a camera
 _FIREFOX_SWITCH = 'user_pref("media.webrtc.camera.allow-pipewire", true);'
 _CHROMIUM_SWITCH = "enable-webrtc-pipewire-camera@1"
 _BROWSERS = {
@@ -48,16 +48,11 @@ def v4l2loopback(case: Case) -> Finding:
 def pipewire(case: Case) -> Finding:
     """Whether livewarp can be a camera of PipeWire, and whether sandboxed programs and browsers can get at it."""
     machine = case.machine
-    camera = next(camera for camera in case.virtual_cameras if camera.kind == "pipewire")
+    place = next(place for place in case.places if place.kind == "pipewire")
     failed = problem if case.asks_for("pipewire") else note
     distribution = machine.distribution
-    if camera.problem:
-        remedy = RESTART_PIPEWIRE
-        if "not installed" in camera.problem:
-            remedy = distribution.install("PipeWire")
-        elif pipewire_socket(machine) is None:
-            remedy = "export XDG_RUNTIME_DIR=/run/user/$(id -u)    # or log in to a desktop"
-        return failed(camera.problem, remedy)
+    if place.problem is not None:
+        return failed(place.problem.what, place.problem.remedy)
     if not machine.running("wireplumber", "pipewire-media-session"):
         remedies = () if machine.path("/usr/bin/wireplumber").exists() else (distribution.install("PipeWire"),)
         return failed("no session manager runs: nobody would see the camera", *remedies, RESTART_PIPEWIRE)
@@ -92,17 +87,33 @@ def browsers(case: Case) -> Finding:
 
 def obs(case: Case) -> Finding:
     """Whether OBS's virtual camera is there (macOS, Windows)."""
-    camera = case.virtual_cameras[0]
-    if camera.problem is None:
+    trouble = case.places[0].problem
+    if trouble is None:
         return ok("OBS Studio is installed: its virtual camera carries the picture")
-    return problem(camera.problem, "install OBS Studio 30 or later, start its virtual camera once, quit it")
+    return problem(trouble.what, trouble.remedy)
 
 
-def seen(case: Case) -> Finding:
+def usable_place(kind: SinkKind, case: Case) -> Finding:
+    """Whether a sink without a check of its own could be used now; a problem only where the settings ask for it."""
+    places = list(kind.places(case.machine)) if kind.places is not None else []
+    usable = _usable_of(case, places)
+    if usable:
+        return ok(f"{usable[0].name}: --sink {usable[0].sink} works")
+    failed = problem if case.asks_for(kind.name) else note
+    trouble = places[0].problem if places else None
+    if trouble is None:
+        return failed("in use by another program" if places else "there is none here")
+    return failed(trouble.what, *([trouble.remedy] if trouble.remedy else []))
+
+
+def visible_sinks(case: Case) -> Finding:
     """Whether the settings name a sink that other programs see at all."""
     sinks = case.settings.video.sinks
-    if any(sink.partition(":")[0] in _SETS for sink in sinks):
-        return ok(", ".join(sinks))
+    try:
+        if any(sink_kind(sink).camera for sink in sinks):
+            return ok(", ".join(sinks))
+    except SettingsError as error:
+        return problem(str(error), "livewarp run --sink auto")
     return problem(f"{', '.join(sinks) or 'none'}: no other program sees that", "livewarp run --sink auto")
 
 
@@ -124,21 +135,20 @@ def _v4l2loopback(case: Case) -> Finding:
     if not machine.path("/sys/module/v4l2loopback").exists():
         return _not_loaded(machine)
     version = machine.text("/sys/module/v4l2loopback/version") or "older than 0.13"
-    cameras = [camera for camera in case.virtual_cameras if camera.kind == "v4l2loopback"]
+    places = [place for place in case.places if place.kind == "v4l2loopback"]
     wanted = [sink.partition(":")[2] for sink in case.settings.video.sinks if sink.startswith("virtualcam:")]
-    chosen = [camera for camera in cameras if not wanted or camera.sink.partition(":")[2] in wanted]
+    chosen = [place for place in places if not wanted or place.node in wanted]
     if not chosen:
         text = f"version {version} is loaded, but has no device {', '.join(wanted)}".rstrip()
         return problem(text, UNLOAD, MODPROBE)
     usable = _usable_of(case, chosen)
     if not usable:
         return problem(*_taken(chosen))
-    camera = usable[0]
-    text = f"version {version}, {camera.sink.partition(':')[2]} is free, shown as {camera.name!r}"
-    if not camera.free:
-        text = f"version {version}, {camera.sink.partition(':')[2]} is fed by {case.running}, shown as {camera.name!r}"
-    data = {"version": version, "sink": camera.sink, "label": camera.name}
-    if camera.exclusive is False:
+    place = usable[0]
+    now = "is free" if place.free else f"is fed by {case.running}"
+    text = f"version {version}, {place.node} {now}, shown as {place.name!r}"
+    data = {"version": version, "sink": place.sink, "label": place.name}
+    if place.exclusive is False:
         return note(f"{text}, without exclusive_caps=1: Chromium and Zoom will not list it", UNLOAD, MODPROBE, **data)
     if not _loaded_at_start(machine):
         return note(f"{text}; not loaded at the next start of the computer", *AT_START, **data)
@@ -179,26 +189,25 @@ def _loaded_at_start(machine: Machine) -> bool:
     return "v4l2loopback" in lines
 
 
-def _usable(case: Case, kind: str) -> list[VirtualCamera]:
-    return _usable_of(case, [camera for camera in case.virtual_cameras if camera.kind == kind])
+def _usable(case: Case, kind: str) -> list[CameraPlace]:
+    return _usable_of(case, [place for place in case.places if place.kind == kind])
 
 
-def _usable_of(case: Case, cameras: list[VirtualCamera]) -> list[VirtualCamera]:
+def _usable_of(case: Case, places: list[CameraPlace]) -> list[CameraPlace]:
     """Those that are free, or that the livewarp which runs feeds."""
     pid = case.running.pid if case.running else None
-    own = [camera for camera in cameras if pid is not None and pid in [holder[0] for holder in camera.holders]]
-    return own + [camera for camera in cameras if camera.free and camera.problem is None and camera not in own]
+    own = [place for place in places if pid is not None and pid in [holder[0] for holder in place.holders]]
+    return own + [place for place in places if place.free and place.problem is None and place not in own]
 
 
-def _taken(cameras: list[VirtualCamera]) -> tuple[str, ...]:
+def _taken(places: list[CameraPlace]) -> tuple[str, ...]:
     """Why none of them can be used, and what to do."""
-    camera = cameras[0]
-    node = camera.sink.partition(":")[2]
-    if camera.problem:
-        return f"{node}: {camera.problem}", "see `permissions`"
-    holders = held_by(camera.holders) or "another user's program"
-    end = f"close it there, or: kill {camera.holders[0][0]}" if camera.holders else "close that program"
-    return f"{node} is fed by {holders}", end, f"{UNLOAD} && {MODPROBE_TWO}    # or have two"
+    place = places[0]
+    if place.problem is not None:
+        return f"{place.node}: {place.problem.what}", "see `permissions`"
+    holders = held_by(place.holders) or "another user's program"
+    end = f"close it there, or: kill {place.holders[0][0]}" if place.holders else "close that program"
+    return f"{place.node} is fed by {holders}", end, f"{UNLOAD} && {MODPROBE_TWO}    # or have two"
 
 
 def _allows_pipewire(machine: Machine, browser: str) -> bool | None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from livewarp.doctor.devices import Webcam, held_by, nodes
+from livewarp.doctor.devices import held_by
 from livewarp.doctor.finding import Finding, note, ok, problem
-from livewarp.errors import LivewarpError
-from livewarp.sources import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, open_source
+from livewarp.errors import LivewarpError, Problem
+from livewarp.sources import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, check_source, open_source
+from livewarp.sources.attached import AttachedCamera
 
 if TYPE_CHECKING:
     from livewarp.doctor.case import Case
@@ -26,27 +27,30 @@ _WATCHABLE_FPS = 24.0
 _WITHOUT = "livewarp run --source portrait"
 
 
-def source(case: Case) -> Finding:
+def delivering_source(case: Case) -> Finding:
     """Whether the source delivers frames, and how many a second."""
     wanted = case.settings.video.source
-    kind, _, which = wanted.partition(":")
-    if wanted == "portrait":
-        return note("the source is the built-in portrait: a call would see that, not you", "livewarp run --source auto")
-    if kind not in ("auto", "webcam"):
-        if Path(wanted).expanduser().is_file():
-            return ok(f"the source is the file {wanted}: no webcam is needed")
-        return problem(f"no file {wanted}", "livewarp run --source auto")
+    try:
+        kind = check_source(wanted)
+    except LivewarpError as error:
+        return problem(str(error), "livewarp run --source auto")
+    if kind.remark:
+        return note(f"the source is {kind.remark}", "livewarp run --source auto")
+    if kind.devices is None:
+        return ok(f"the source is {'the file ' if kind.file else ''}{wanted}: no webcam is needed")
     if case.running is not None:
         name = case.running.state.get("source", "?")
         return ok(f"{case.running} has the source: {name}; not measured")
-    cameras = [webcam for webcam in case.webcams if not which or _is(webcam, which)]
+    which = wanted.partition(":")[2]
+    attached = kind.devices(case.machine)
+    cameras = [camera for camera in attached if not which or _is(camera, which)]
     if not cameras:
-        there = ", ".join(webcam.source for webcam in case.webcams) or "none is connected"
+        there = ", ".join(camera.source for camera in attached) or "none is connected"
         text = f"no webcam {which}; there are: {there}" if which else "no webcam is connected"
         return problem(text, "connect one; `livewarp devices` lists it", f"{_WITHOUT}    # to try it without")
     reasons = []
-    for webcam in cameras:
-        finding = _examined(case, webcam)
+    for camera in cameras:
+        finding = _examined(case, camera)
         if finding.verdict != "problem":
             return finding
         reasons.append(finding)
@@ -58,7 +62,7 @@ def source(case: Case) -> Finding:
 def permissions(case: Case) -> Finding:
     """Whether this user may open the device nodes."""
     machine = case.machine
-    there = nodes(machine)
+    there = machine.video_nodes()
     denied = [node for node in there if not machine.may_use(machine.path(node))]
     if not there:
         return ok("no /dev/video* here, so nothing to be allowed")
@@ -72,10 +76,10 @@ def permissions(case: Case) -> Finding:
     return problem(text, f"sudo usermod -aG {group} {user}", "log out and in again")
 
 
-def _examined(case: Case, webcam: Webcam) -> Finding:
-    """What is to be said of one webcam."""
-    if webcam.problem:
-        return problem(f"{webcam.name} ({webcam.node}): {webcam.problem}", "see `permissions`")
+def _examined(case: Case, webcam: AttachedCamera) -> Finding:
+    """The finding of one camera."""
+    if webcam.problem is not None:
+        return problem(f"{webcam.name} ({webcam.node}): {webcam.problem.what}", "see `permissions`")
     if webcam.holders:
         pid = webcam.holders[0][0]
         text = f"{webcam.name} ({webcam.node}) is open in {held_by(webcam.holders)}"
@@ -83,8 +87,8 @@ def _examined(case: Case, webcam: Webcam) -> Finding:
     video = case.settings.video
     asked = (video.width or DEFAULT_WIDTH, video.height or DEFAULT_HEIGHT, video.fps or DEFAULT_FPS)
     fps = measured_fps(webcam.source, *asked)
-    if isinstance(fps, str):
-        return problem(fps, "close other programs that may use it, open its shutter, or plug it in again")
+    if isinstance(fps, Problem):
+        return problem(str(fps), "close other programs that may use it, open its shutter, or plug it in again")
     text = f"{webcam.name} delivers {fps:.1f} fps, asked for {asked[0]}x{asked[1]} at {asked[2]:g}"
     if fps >= _SLOW * asked[2]:
         return ok(text, source=webcam.source, fps=round(fps, 1))
@@ -94,18 +98,18 @@ def _examined(case: Case, webcam: Webcam) -> Finding:
     return note(f"{text}: more light may help, some cameras wait for it", *remedy, source=webcam.source, fps=fps)
 
 
-def measured_fps(wanted: str, width: int, height: int, fps: float) -> float | str:
+def measured_fps(wanted: str, width: int, height: int, fps: float) -> float | Problem:
     """Frames a second that really come, or why none do.
 
     In a thread that is left behind where the driver hangs: a blocked read cannot be ended.
     """
-    results: list[float | str] = []
+    results: list[float | Problem] = []
 
     def measure() -> None:
         try:
             opened = open_source(wanted, width, height, fps)
         except LivewarpError as error:
-            results.append(str(error))
+            results.append(error.problem)
             return
         try:
             frame = np.empty((opened.height, opened.width, 3), np.uint8)
@@ -116,17 +120,18 @@ def measured_fps(wanted: str, width: int, height: int, fps: float) -> float | st
                 if opened.read(frame) is not None:
                     arrived_s.append(time.monotonic())
             lasted_s = arrived_s[-1] - arrived_s[0]
-            results.append((len(arrived_s) - 1) / lasted_s if lasted_s else f"{wanted}: opened, but no frame comes")
+            rate = (len(arrived_s) - 1) / lasted_s if lasted_s else None
+            results.append(rate or Problem(f"{wanted}: opened, but no frame comes"))
         finally:
             opened.close()
 
     thread = threading.Thread(target=measure, name="measure", daemon=True)
     thread.start()
     thread.join(_PATIENCE_S)
-    return results[0] if results else f"{wanted}: no answer within {_PATIENCE_S:g} s; the driver hangs"
+    return results[0] if results else Problem(f"{wanted}: no answer within {_PATIENCE_S:g} s: the driver hangs")
 
 
-def _is(webcam: Webcam, which: str) -> bool:
+def _is(webcam: AttachedCamera, which: str) -> bool:
     """Whether a person who said webcam:WHICH means this one."""
     if which.isdecimal():
         return webcam.node in (which, f"/dev/video{which}")

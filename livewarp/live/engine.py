@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from livewarp.arrays import BgrFrame
@@ -60,10 +60,8 @@ class Engine:
     parameters, switches
         To begin with.
     sinks, preview
-        Where frames go; the engine closes the sinks when it ends.
-    recordings
-        Those of the sinks that keep what they get: they get nothing before the first frame, and of a
-        film no frame twice.
+        Where frames go; the engine closes the sinks when it ends. One that records gets nothing before the
+        first frame, and of a video no frame twice.
     model
         The name of the landmark model with which the filter begins.
     on_demand
@@ -93,7 +91,6 @@ class Engine:
         preview: Preview | None = None,
         *,
         switches: Switches = NEITHER,
-        recordings: Collection[Sink] = (),
         model: str = "dlib",
         on_demand: bool = False,
         grace_s: float = 10.0,
@@ -103,7 +100,7 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
         start_reader: Callable[[Reader], None] = Reader.start,
     ) -> None:
-        self._outputs = Outputs(sinks, recordings, preview)
+        self._outputs = Outputs(sinks, preview)
         self._attendance = Attendance(on_demand and max_frames is None and max_duration_s is None, grace_s)
         self._max_frames = max_frames
         self._max_duration_s = max_duration_s

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 from livewarp.arrays import BgrFrame
 from livewarp.errors import Problem
@@ -17,15 +17,13 @@ class Outputs:
     ----------
     sinks
         Cameras, recordings and what else there is.
-    recordings
-        Those of the sinks that keep what they get.
     preview
         Counts its viewers itself.
     """
 
-    def __init__(self, sinks: Sequence[Sink], recordings: Collection[Sink], preview: Preview | None) -> None:
+    def __init__(self, sinks: Sequence[Sink], preview: Preview | None) -> None:
         self.sinks = tuple(sinks)
-        self._cameras = tuple(sink for sink in sinks if sink not in recordings)
+        self._cameras = tuple(sink for sink in sinks if not sink.records)
         self._preview = preview
 
     @property
@@ -50,9 +48,9 @@ class Outputs:
         return self._preview.failure if self._preview is not None else None
 
     def problems(self) -> list[Problem]:
-        """What ails the sinks; a sink tells both in one line."""
-        told = [sink.problem.rpartition("; ") for sink in self.sinks if sink.problem]
-        return [Problem(what or rest, rest if what else "`livewarp doctor` looks closer") for what, _, rest in told]
+        """What ails the sinks."""
+        found = [sink.problem for sink in self.sinks if sink.problem is not None]
+        return [each if each.remedy else Problem(each.what, "`livewarp doctor` looks closer") for each in found]
 
     def announce(self, pixels: BgrFrame) -> None:
         """A frame as it came, which is about to be filtered and sent: for those who compare."""

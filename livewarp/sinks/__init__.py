@@ -1,19 +1,24 @@
-"""Sinks: where frames go. `open_sink` turns what a person asked for into one of them."""
+"""Sinks: where frames go. `SINK_KINDS` is the one table of them.
+
+A new sink is a module with the sink, and an entry here: options, error texts, `auto`, `livewarp devices` and
+`livewarp doctor` derive from the table. Nothing heavy is imported until a sink is opened.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from livewarp.errors import SettingsError, SinkError
+from livewarp.errors import Problem, SettingsError, SinkError
+from livewarp.sinks.places import CameraPlace, pipewire_places, virtual_camera_places
+from livewarp.system.machine import Machine
 
 if TYPE_CHECKING:
     from livewarp.arrays import BgrFrame
-    from livewarp.sinks.camera import CameraSink
-
-ALLOWED = "auto, virtualcam, virtualcam:DEVICE, pipewire, file:PATH or null"
 
 _log = logging.getLogger(__name__)
 
@@ -26,12 +31,16 @@ class Sink(Protocol):
         """For people: "null", "file out.mp4", "virtual camera /dev/video10"."""
 
     @property
+    def records(self) -> bool:
+        """Whether it keeps what it gets: then it gets frames of the source alone, and no placeholders."""
+
+    @property
     def dropped(self) -> int:
         """Frames that it was too slow for, or that came while the output was gone."""
 
     @property
-    def problem(self) -> str | None:
-        """What is wrong and the remedy, one line, while it lasts; None: all is well."""
+    def problem(self) -> Problem | None:
+        """What is wrong while it lasts; None: all is well."""
 
     @property
     def watched(self) -> bool | None:
@@ -50,17 +59,133 @@ class Sink(Protocol):
         """Release it; may be called more than once."""
 
 
+class Geometry(NamedTuple):
+    """Of the frames that a sink will be sent: px, px, frames a second."""
+
+    width: int
+    height: int
+    fps: float
+
+
+@dataclass(frozen=True)
+class SinkKind:
+    """A kind of sink.
+
+    Attributes
+    ----------
+    name
+        How a person asks for it, up to a colon.
+    forms
+        All ways to ask for it, for people.
+    pattern
+        The whole text that asks for it, as a regular expression.
+    open
+        Gets what follows the colon. None: there is none here (`auto`). Raises `SinkError`.
+    camera
+        Whether other programs see it as a camera.
+    places
+        Where at a machine programs would see it, as `livewarp devices` and `livewarp doctor` list them.
+    file
+        Whether what follows the colon is the path of a file, which it writes.
+    """
+
+    name: str
+    forms: tuple[str, ...]
+    pattern: str
+    open: Callable[[str, Geometry], Sink | None]
+    camera: bool = False
+    places: Callable[[Machine], tuple[CameraPlace, ...]] | None = None
+    file: bool = False
+
+
+def _open_auto(rest: str, geometry: Geometry) -> Sink | None:
+    """The first camera that can be had here; what those before it lack is logged."""
+    for kind in SINK_KINDS:
+        if kind.places is not None:
+            try:
+                return kind.open("", geometry)
+            except SinkError as error:
+                _log.info("sink: %s", error)
+    return None
+
+
+def _open_virtual_camera(rest: str, geometry: Geometry) -> Sink:
+    from livewarp.sinks.virtualcam import VirtualCameraSink
+
+    return VirtualCameraSink(*geometry, rest or None)
+
+
+def _open_pipewire(rest: str, geometry: Geometry) -> Sink:
+    from livewarp.sinks.pipewire import BACKEND
+    from livewarp.sinks.virtualcam import VirtualCameraSink
+
+    return VirtualCameraSink(*geometry, backend=BACKEND)
+
+
+def _open_file(rest: str, geometry: Geometry) -> Sink:
+    from livewarp.sinks.sender import Sender
+    from livewarp.sinks.videofile import VideoFileSink
+
+    sink = VideoFileSink(Path(rest).expanduser(), *geometry)
+    return Sender(sink, geometry.width, geometry.height)
+
+
+def _open_null(rest: str, geometry: Geometry) -> Sink:
+    from livewarp.sinks.null import NullSink
+
+    return NullSink()
+
+
+SINK_KINDS: tuple[SinkKind, ...] = (
+    SinkKind("auto", ("auto",), "auto", _open_auto, camera=True),
+    SinkKind(
+        "virtualcam",
+        ("virtualcam", "virtualcam:DEVICE"),
+        "virtualcam(:.+)?",
+        _open_virtual_camera,
+        camera=True,
+        places=virtual_camera_places,
+    ),
+    SinkKind("pipewire", ("pipewire",), "pipewire", _open_pipewire, camera=True, places=pipewire_places),
+    SinkKind("file", ("file:PATH",), "(?s:file:.+)", _open_file, file=True),
+    SinkKind("null", ("null",), "null", _open_null),
+)
+"""In the order in which they are listed, and in which `auto` tries cameras: first what more programs can see."""
+
+_FORMS = [form for kind in SINK_KINDS for form in kind.forms]
+ALLOWED = f"{', '.join(_FORMS[:-1])} or {_FORMS[-1]}"
+
+
+def sink_kind(wanted: str) -> SinkKind:
+    """The kind of sink that the text asks for.
+
+    Raises
+    ------
+    SettingsError
+        It names no sink.
+    """
+    for kind in SINK_KINDS:
+        if re.fullmatch(kind.pattern, wanted):
+            return kind
+    raise SettingsError("sink", got=repr(wanted), allowed=ALLOWED)
+
+
+def written_file(wanted: str) -> Path | None:
+    """The file that the sink will write, if it writes one."""
+    return Path(wanted.partition(":")[2]).expanduser() if sink_kind(wanted).file else None
+
+
 def open_sink(wanted: str, width: int, height: int, fps: float, watch_at: str = "") -> Sink | None:
     """The sink that a person asked for.
 
     Parameters
     ----------
     wanted
-        auto | virtualcam[:DEVICE] | pipewire | file:PATH | null.
+        One of `ALLOWED`.
     width, height, fps
         Of the frames that will be sent.
     watch_at
-        Where the output can be seen instead, for the log.
+        Where the output can be watched instead, for the log.
 
     Returns
     -------
@@ -74,53 +199,7 @@ def open_sink(wanted: str, width: int, height: int, fps: float, watch_at: str = 
     SinkError
         It cannot be opened.
     """
-    kind, _, rest = wanted.partition(":")
-    if wanted == "null":
-        from livewarp.sinks.null import NullSink
-
-        return NullSink()
-    if kind == "file" and rest:
-        from livewarp.sinks.sender import Sender
-        from livewarp.sinks.videofile import VideoFileSink
-
-        return Sender(VideoFileSink(Path(rest).expanduser(), width, height, fps), width, height)
-    if kind == "virtualcam" and (rest or wanted == kind):
-        return _told(_virtual_camera(width, height, fps, rest or None))
-    if wanted == "pipewire":
-        return _told(_pipewire_camera(width, height, fps))
-    if wanted == "auto":
-        return _auto(width, height, fps, watch_at)
-    raise SettingsError(f"sink: got {wanted!r}, allowed: {ALLOWED}")
-
-
-def _virtual_camera(width: int, height: int, fps: float, device: str | None = None) -> CameraSink:
-    from livewarp.sinks.virtualcam import VirtualCameraSink
-
-    return VirtualCameraSink(width, height, fps, device)
-
-
-def _pipewire_camera(width: int, height: int, fps: float) -> CameraSink:
-    from livewarp.sinks.pipewire import BACKEND
-    from livewarp.sinks.virtualcam import VirtualCameraSink
-
-    return VirtualCameraSink(width, height, fps, backend=BACKEND)
-
-
-# What `auto` tries, the one that more programs can see first.
-_AUTO: tuple[Callable[[int, int, float], CameraSink], ...] = (_virtual_camera, _pipewire_camera)
-
-
-def _auto(width: int, height: int, fps: float, watch_at: str) -> Sink | None:
-    """The first camera that can be had here; what those before it lack is logged."""
-    for make in _AUTO:
-        try:
-            return _told(make(width, height, fps))
-        except SinkError as error:
-            _log.info("sink: %s", error)
-    _log.info("sink: none; watch at %s", watch_at)
-    return None
-
-
-def _told(camera: CameraSink) -> Sink:
-    _log.info("%s is visible to %s", camera.name, camera.visible_to)
-    return camera
+    sink = sink_kind(wanted).open(wanted.partition(":")[2], Geometry(width, height, fps))
+    if sink is None:
+        _log.info("sink: none; watch at %s", watch_at)
+    return sink

@@ -1,7 +1,7 @@
 """A camera that programs watch, kept up: frames go to it from a thread of its own, and it heals by itself.
 
 Guarantees: `send` converts the frame and returns, whatever the camera does; the newest frame wins; a camera
-that fails, vanishes or is taken away is opened again with back-off, said once, and told by `problem`
+that fails, vanishes or is taken away is opened again with back-off, logged once, and is a `problem`
 while it lasts. What nobody foresaw ends the thread, and the next `send` raises it. The thread owns the
 camera: it alone writes to it and closes it.
 """
@@ -15,19 +15,19 @@ from collections.abc import Callable
 from typing import Protocol
 
 from livewarp.arrays import BgrFrame
-from livewarp.errors import SinkError
+from livewarp.errors import Problem, SinkError
 from livewarp.mailbox import Mailbox, Parcel
 
-CHECK_S = 0.5  # how often an output is asked whether it is still what it was
+CHECK_S = 0.5  # how often a camera is asked whether it is still what it was
 FIRST_RETRY_S = 0.25
 LONGEST_RETRY_S = 2.0
-BLOCKED_S = 2.0  # a write that takes longer is told of
+BLOCKED_S = 2.0  # a write that takes longer is a problem
 JOIN_S = 3.0
 
 _log = logging.getLogger(__name__)
 
 
-class Output(Protocol):
+class OpenCamera(Protocol):
     """An opened camera; its thread's own, but for `pack` and what is only read."""
 
     name: str
@@ -61,9 +61,9 @@ class CameraSink:
 
     Parameters
     ----------
-    open_output
-        Opens the camera; is given the output that was lost, or None the first time. What it opens later has
-        the same shapes.
+    open_camera
+        Opens the camera; gets the one that was lost, or None the first time. What it opens later has the same
+        shapes.
     clock
         Seconds, monotonic.
 
@@ -74,34 +74,36 @@ class CameraSink:
     """
 
     def __init__(
-        self, open_output: Callable[[Output | None], Output], clock: Callable[[], float] = time.monotonic
+        self, open_camera: Callable[[OpenCamera | None], OpenCamera], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._open = open_output
+        self._open = open_camera
         self._clock = clock
-        self._output = self._known = open_output(None)
+        self._camera = self._shown = open_camera(None)
         self._lost = False
         self._proven = True  # whether it has worked since it was opened
         self._lost_frames = 0
-        self._problem: str | None = None
+        self._problem: Problem | None = None
         self._failure: BaseException | None = None
         self._writing_since = float("inf")
         self._retry_s = FIRST_RETRY_S
         self._retry_at = 0.0
         self._check_at = 0.0
         self._closed = False
-        self._mailbox = Mailbox(self._known.packed_shape)
+        self._mailbox = Mailbox(self._shown.packed_shape)
         self._thread = threading.Thread(target=self._run, name=f"sender {self.name}", daemon=True)
         self._thread.start()
+
+    records = False
 
     @property
     def name(self) -> str:
         """The camera, for people."""
-        return self._known.name
+        return self._shown.name
 
     @property
     def visible_to(self) -> str:
         """Which programs find it, for people."""
-        return self._known.visible_to
+        return self._shown.visible_to
 
     @property
     def dropped(self) -> int:
@@ -109,28 +111,28 @@ class CameraSink:
         return self._mailbox.dropped + self._lost_frames
 
     @property
-    def problem(self) -> str | None:
-        """What is wrong and the remedy, while it lasts."""
+    def problem(self) -> Problem | None:
+        """What is wrong while it lasts."""
         if self._problem is None and self._clock() - self._writing_since > BLOCKED_S:
-            return f"{self.name}: takes no frames; close the programs that use it"
+            return Problem(f"{self.name}: takes no frames", "close the programs that use it")
         return self._problem
 
     @property
     def watched(self) -> bool | None:
         """Whether someone watches; nobody can watch what is gone."""
-        return False if self._lost else self._known.watched
+        return False if self._lost else self._shown.watched
 
     def send(self, pixels: BgrFrame) -> None:
         """Hand one frame over; the array may be changed after the call."""
         if self._failure is not None:
-            raise SinkError(f"{self.name}: has failed: {self._failure!r}; restart livewarp") from self._failure
-        if pixels.shape[:2] != self._known.size_hw:
-            raise SinkError(f"{self.name}: got a frame of {pixels.shape[:2]}, allowed: {self._known.size_hw} (h, w)")
+            raise SinkError(f"{self.name}: has failed: {self._failure!r}", remedy="restart livewarp") from self._failure
+        if pixels.shape[:2] != self._shown.size_hw:
+            raise wrong_size(self.name, pixels, self._shown.size_hw)
         if self._lost:
             self._lost_frames += 1
-        elif self._known.wanted:
+        elif self._shown.wanted:
             buffer = self._mailbox.take()
-            self._known.pack(pixels, buffer)
+            self._shown.pack(pixels, buffer)
             self._mailbox.post(Parcel(buffer, 0.0, 0, 0.0))
 
     def close(self) -> None:
@@ -155,7 +157,7 @@ class CameraSink:
             _log.exception("%s: its thread has failed", self.name)
             self._failure = error
         finally:
-            self._output.close()
+            self._camera.close()
 
     def _serve(self) -> None:
         """Write the next frame, if one comes, and look after the camera now and then."""
@@ -165,16 +167,16 @@ class CameraSink:
                 self._write(parcel.pixels)
                 self._prove()
             if self._clock() >= self._check_at:
-                self._output.check()
+                self._camera.check()
                 self._check_at = self._clock() + CHECK_S
                 self._prove()
         except (SinkError, OSError) as error:
-            self._lose(str(error))
+            self._lose(_problem_of(error))
 
     def _write(self, buffer: BgrFrame) -> None:
         self._writing_since = self._clock()
         try:
-            self._output.write(buffer)
+            self._camera.write(buffer)
         except (SinkError, OSError):
             self._lost_frames += 1
             raise
@@ -188,11 +190,11 @@ class CameraSink:
             self._problem = None
             _log.info("%s: is back", self.name)
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: Problem) -> None:
         self._lost = True
         self._problem = why
         try:
-            self._output.close()
+            self._camera.close()
         except (SinkError, OSError, RuntimeError) as error:  # of what is lost, nothing more can be had
             _log.debug("closing %s: %s", self.name, error)
         if self._proven:  # once an episode
@@ -214,10 +216,19 @@ class CameraSink:
         if self._mailbox.closed or self._clock() < self._retry_at:
             return
         try:
-            self._output = self._known = self._open(self._known)
+            self._camera = self._shown = self._open(self._shown)
         except (SinkError, OSError) as error:
-            self._problem = str(error)
+            self._problem = _problem_of(error)
             self._put_off()
         else:
             self._check_at = self._clock() + CHECK_S
             self._lost = False
+
+
+def wrong_size(name: str, pixels: BgrFrame, size_hw: tuple[int, int]) -> SinkError:
+    """The error of a sink that gets a frame of another size than it was opened with."""
+    return SinkError(f"{name}: frame size", got=pixels.shape[:2], allowed=f"{size_hw} (h, w)")
+
+
+def _problem_of(error: SinkError | OSError) -> Problem:
+    return error.problem if isinstance(error, SinkError) else Problem(str(error))

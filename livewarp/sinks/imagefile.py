@@ -15,9 +15,9 @@ def check_output(path_in: Path, path_out: Path, force: bool) -> None:
     """Raise `SettingsError` where `path_out` is the input itself, or exists and `force` is False."""
     if path_out.exists():
         if path_in.exists() and path_out.samefile(path_in):
-            raise SettingsError(f"output {path_out}: is the input itself; allowed: another name")
+            raise SettingsError(f"output {path_out}: is the input itself", allowed="another name")
         if not force:
-            raise SettingsError(f"output {path_out}: exists; allowed: a new name, or --force to overwrite it")
+            raise SettingsError(f"output {path_out}: exists", allowed="a new name, or --force to overwrite it")
 
 
 def write_image(path: Path, pixels: BgrFrame) -> None:
@@ -34,12 +34,12 @@ def write_image(path: Path, pixels: BgrFrame) -> None:
         done = False
     if not done:
         size = f"{pixels.shape[1]}x{pixels.shape[0]}"
-        raise SinkError(f"image {path}: {size} cannot be encoded as {path.suffix}; allowed: .png, .jpg, ...")
+        raise SinkError(f"image {path}: {size} cannot be encoded as {path.suffix}", allowed=".png, .jpg, ...")
     try:
         with replacing(path) as partial:
             partial.write_bytes(data.tobytes())
     except OSError as error:
-        why = error.strerror or error
         raise SinkError(
-            f"image {path}: cannot be written: {why}; allowed: a file in a folder that you may write to"
+            f"image {path}: cannot be written: {error.strerror or error}",
+            allowed="a file in a folder that you may write to",
         ) from error

@@ -21,8 +21,7 @@ from ctypes import c_void_p as pointer
 from typing import Any
 
 from livewarp.errors import SinkError
-
-LIBRARY = "libpipewire-0.3.so.0"
+from livewarp.sinks.places import PIPEWIRE_LIBRARY
 
 DIRECTION_OUTPUT = 1
 ANY_ID = 0xFFFFFFFF
@@ -127,18 +126,19 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
 
 
 @functools.cache
-def load() -> ctypes.CDLL:
+def pipewire_library() -> ctypes.CDLL:
     """The library, initialised. Raises `SinkError` where there is none."""
     # It writes to stderr of its own accord whenever its daemon is away; what matters we say ourselves.
     os.environ.setdefault("PIPEWIRE_DEBUG", "0")
     try:
-        library = ctypes.CDLL(LIBRARY)
+        library = ctypes.CDLL(PIPEWIRE_LIBRARY)
         for name, result, arguments in _FUNCTIONS:
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as error:
         raise SinkError(
-            f"no usable {LIBRARY} here ({error}); to get it: sudo apt install libpipewire-0.3-0 pipewire wireplumber"
+            f"no usable {PIPEWIRE_LIBRARY} here ({error})",
+            remedy="to get it: sudo apt install libpipewire-0.3-0 pipewire wireplumber",
         ) from error
     library.pw_init(None, None)
     return library

@@ -12,7 +12,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from pyvirtualcam import PixelFormat
 from pyvirtualcam.util import encode_fourcc
 
 from livewarp.errors import SinkError
+from livewarp.sinks.places import MODPROBE
 from livewarp.sinks.viewers import viewers_of
 from livewarp.system import v4l2
 
@@ -29,8 +30,7 @@ FOURCC = "YU12"  # the kernel's name of I420
 
 _TAKEN = frozenset({errno.EBUSY, errno.EWOULDBLOCK})  # the second is what a lock says
 
-LOAD = "sudo modprobe v4l2loopback exclusive_caps=1 card_label=livewarp"
-NO_DEVICE = f"no v4l2loopback device here; to get one: sudo apt install v4l2loopback-dkms && {LOAD}"
+GET_ONE = f"to get one: sudo apt install v4l2loopback-dkms && {MODPROBE}"
 
 
 class LoopbackCamera:
@@ -46,7 +46,7 @@ class LoopbackCamera:
     Raises
     ------
     SinkError
-        It cannot be had; the text names the remedy.
+        It cannot be had.
     """
 
     visible_to = "every program that uses cameras (browsers and Zoom: with the module's exclusive_caps=1)"
@@ -66,7 +66,7 @@ class LoopbackCamera:
             raise SinkError("takes I420 only")
         self._fourcc = fourcc
         self._bytes = width * height * 3 // 2
-        problems = []
+        refused: dict[str, SinkError] = {}
         for node in [device] if device is not None else v4l2.nodes():
             try:
                 self._fd = self._open(node, width, height, fps)
@@ -74,12 +74,14 @@ class LoopbackCamera:
                 if device is not None:
                     raise
             except SinkError as error:
-                problems.append(str(error) if device is not None else f"{node}: {error}")
+                if device is not None:
+                    raise
+                refused[node] = error
             else:
                 self._node = node
                 break
         else:
-            raise SinkError("; ".join(problems) or NO_DEVICE)
+            raise _none_of(refused)
         self._wanted = v4l2.output_format(self._fd)
         self._viewers = viewers_of(self._fd, node)
         on_open(self)
@@ -94,18 +96,19 @@ class LoopbackCamera:
         try:
             written = os.write(self._fd, frame.data)
         except OSError as error:
-            raise SinkError(self._explain(error)) from error
+            raise self._explained(error) from error
         if written != self._bytes:
-            raise SinkError(f"took {written} of {self._bytes} bytes: {self._changed()}")
+            changed = self._changed()
+            raise SinkError(f"took {written} of {self._bytes} bytes: {changed.what}", remedy=changed.remedy)
 
     def check(self) -> None:
         """Raise `SinkError` where the device has gone or takes another format."""
         try:
             now = v4l2.output_format(self._fd)
         except OSError as error:
-            raise SinkError(self._explain(error)) from error
+            raise self._explained(error) from error
         if now != self._wanted:
-            raise SinkError(self._changed())
+            raise self._changed()
 
     def close(self) -> None:
         """Release the device."""
@@ -126,48 +129,50 @@ class LoopbackCamera:
 
         try:
             if not stat.S_ISCHR(os.stat(node).st_mode):
-                raise _NotLoopback(f"is no device; {_remedy()}")
+                raise _NotLoopback("is no device", **_instead())
             with contextlib.suppress(OSError):
                 v4l2.free_stuck(node)
             fd = os.open(node, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            raise SinkError(_cannot_open(error)) from error
+            raise _cannot_open(error) from error
         try:
-            seen = _capabilities(fd)
-            if not seen.loopback:
-                raise _NotLoopback(f"is {seen.card or 'no camera'}, not a v4l2loopback device; {_remedy()}")
+            found = _capabilities(fd)
+            if not found.loopback:
+                raise _NotLoopback(f"is {found.card or 'no camera'}, not a v4l2loopback device", **_instead())
             # v4l2loopback 0.12 lets two write, where it does not hide what is taken.
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not seen.device_caps & v4l2.OUTPUT and not _left_to_readers(node):
-                raise SinkError(_taken(node))
+            if not found.device_caps & v4l2.OUTPUT and not _left_to_readers(node):
+                raise _taken(node)
             made = v4l2.set_output_format(fd, width, height, FOURCC, self._bytes)
             if made[:3] != (width, height, FOURCC):
                 raise SinkError(
-                    f"keeps {made.width}x{made.height} {made.fourcc}, asked for {width}x{height} {FOURCC}; "
-                    f"close the programs that use it{_named(node)}"
+                    f"keeps {made.width}x{made.height} {made.fourcc}, asked for {width}x{height} {FOURCC}",
+                    remedy=f"close the programs that use it{_named(node)}",
                 )
             with contextlib.suppress(OSError):  # only what readers are told
                 v4l2.set_output_rate(fd, fps)
             return fd
         except OSError as error:
             os.close(fd)
-            raise SinkError(_taken(node) if error.errno in _TAKEN else _cannot_open(error)) from error
+            raise (_taken(node) if error.errno in _TAKEN else _cannot_open(error)) from error
         except BaseException:
             os.close(fd)
             raise
 
-    def _explain(self, error: OSError) -> str:
+    def _explained(self, error: OSError) -> SinkError:
         if error.errno in {errno.ENODEV, errno.ENXIO, errno.EIO}:
-            return f"the device has gone; load the module again: {LOAD}"
+            return SinkError("the device has gone", remedy=f"load the module again: {MODPROBE}")
         if error.errno in _TAKEN:
             return _taken(self._node)
         if error.errno == errno.EINVAL:
             return self._changed()
-        return f"{error.strerror}; load the module again: sudo modprobe -r v4l2loopback && {LOAD}"
+        return SinkError(
+            str(error.strerror), remedy=f"load the module again: sudo modprobe -r v4l2loopback && {MODPROBE}"
+        )
 
-    def _changed(self) -> str:
+    def _changed(self) -> SinkError:
         now = v4l2.loopback_format(self._node) or "another format"
-        return f"was set to {now} by another program; close that{_named(self._node)}"
+        return SinkError(f"was set to {now} by another program", remedy=f"close that{_named(self._node)}")
 
 
 class _NotLoopback(SinkError):
@@ -178,20 +183,31 @@ def _capabilities(fd: int) -> v4l2.Capabilities:
     try:
         return v4l2.capabilities(fd)
     except OSError as error:
-        raise _NotLoopback(f"is no video device; {_remedy()}") from error
+        raise _NotLoopback("is no video device", **_instead()) from error
 
 
-def _cannot_open(error: OSError) -> str:
+def _none_of(refused: Mapping[str, SinkError]) -> SinkError:
+    """Why none of the v4l2loopback devices can be had."""
+    if not refused:
+        return SinkError("no v4l2loopback device here", remedy=GET_ONE)
+    what = "; ".join(f"{node}: {error.problem.what}" for node, error in refused.items())
+    remedies = dict.fromkeys(error.remedy for error in refused.values() if error.remedy)
+    return SinkError(what, remedy=", or: ".join(remedies))
+
+
+def _cannot_open(error: OSError) -> SinkError:
     if error.errno in {errno.ENOENT, errno.ENXIO, errno.ENODEV}:
-        return f"does not exist; {_remedy()}"
+        return SinkError("does not exist", **_instead())
     if isinstance(error, PermissionError):
-        return "may not be written; join the group that may: sudo usermod -aG video $USER, then log in again"
-    return f"{error.strerror or error}; {_remedy()}"
+        remedy = "join the group that may: sudo usermod -aG video $USER, then log in again"
+        return SinkError("may not be written", remedy=remedy)
+    return SinkError(error.strerror or str(error), **_instead())
 
 
-def _remedy() -> str:
+def _instead() -> dict[str, str]:
+    """For an error: the devices that would do, or how to get one."""
     found = [f"{node} ({card})" for node, card in _loopbacks()]
-    return f"allowed here: {', '.join(found)}" if found else NO_DEVICE
+    return {"allowed": ", ".join(found)} if found else {"remedy": f"no v4l2loopback device here; {GET_ONE}"}
 
 
 def _loopbacks() -> list[tuple[str, str]]:
@@ -199,20 +215,20 @@ def _loopbacks() -> list[tuple[str, str]]:
     found = []
     for node in v4l2.nodes():
         with contextlib.suppress(OSError):
-            seen = v4l2.capabilities(node)
-            if seen.loopback:
-                found.append((node, seen.card))
+            device = v4l2.capabilities(node)
+            if device.loopback:
+                found.append((node, device.card))
     return found
 
 
 def _left_to_readers(node: str) -> bool:
-    """Whether those who hold a node all read from it: 0.12 lets nobody see that the writer has gone while they do."""
+    """Whether those who hold a node all read from it: while they do, 0.12 shows nobody that the writer has gone."""
     held = v4l2.holders(node)
     return bool(held) and all(v4l2.maps(pid, node) for pid, _ in held)
 
 
-def _taken(node: str) -> str:
-    return f"is in use by another program; close it{_named(node)}"
+def _taken(node: str) -> SinkError:
+    return SinkError("is in use by another program", remedy=f"close it{_named(node)}")
 
 
 def _named(node: str) -> str:

@@ -9,6 +9,7 @@ class NullSink:
     """Takes frames and forgets them."""
 
     name = "null"
+    records = False
     dropped = 0
     problem = None
     watched = True  # whoever asks for this wants the work done

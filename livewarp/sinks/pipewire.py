@@ -27,10 +27,8 @@ BACKEND = "livewarp-pipewire"
 NAME = "livewarp"  # programs remember a camera by its name, so it stays the same
 ANSWER_S = 3.0  # a daemon that is alive answers in milliseconds
 
-NO_DAEMON = (
-    "no PipeWire daemon answers; start it: systemctl --user start pipewire wireplumber "
-    "(to get it: sudo apt install pipewire wireplumber)"
-)
+NO_DAEMON = "no PipeWire daemon answers"
+START_IT = "start it: systemctl --user start pipewire wireplumber (to get it: sudo apt install pipewire wireplumber)"
 
 
 class PipeWireCamera:
@@ -46,7 +44,7 @@ class PipeWireCamera:
     Raises
     ------
     SinkError
-        No library or no daemon; the text names the remedy.
+        No library or no daemon.
     """
 
     visible_to = (
@@ -74,7 +72,7 @@ class PipeWireCamera:
         self._error = ""
         self._answered = threading.Event()
         self._number = 0
-        self._library = library = pw.load()
+        self._library = library = pw.pipewire_library()
         self._core: int | None = None
         self._stream: int | None = None
         # What C holds pointers to, for as long as the stream lives.
@@ -86,12 +84,12 @@ class PipeWireCamera:
         self._context = library.pw_context_new(library.pw_thread_loop_get_loop(self._loop), None, 0)
         try:
             if not self._context or library.pw_thread_loop_start(self._loop) < 0:
-                raise SinkError("PipeWire's client library cannot start; install PipeWire again")
+                raise SinkError("PipeWire's client library cannot start", remedy="install PipeWire again")
             with self._locked():
                 self._connect([spa.enum_format(name, width, height, fps) for name in spa.LAYOUTS])
             self._answered.wait(ANSWER_S)
             if not self._works():
-                raise SinkError(f"{self._error}; {NO_DAEMON}" if self._error else NO_DAEMON)
+                raise SinkError(f"{NO_DAEMON}{self._reason()}", remedy=START_IT)
         except BaseException:
             self.close()
             raise
@@ -123,7 +121,7 @@ class PipeWireCamera:
     def check(self) -> None:
         """Raise `SinkError` where the connection is lost."""
         if self._state < pw.STATE_CONNECTING:
-            raise SinkError(f"the connection to PipeWire is lost{self._error and f' ({self._error})'}; {NO_DAEMON}")
+            raise SinkError(f"the connection to PipeWire is lost{self._reason()}", remedy=START_IT)
 
     def close(self) -> None:
         """Take the camera away."""
@@ -146,6 +144,10 @@ class PipeWireCamera:
         """I420."""
         return self._fourcc
 
+    def _reason(self) -> str:
+        """What PipeWire said, to be appended to a sentence."""
+        return f" ({self._error})" if self._error else ""
+
     def _works(self) -> bool:
         return self._state >= pw.STATE_PAUSED
 
@@ -153,7 +155,7 @@ class PipeWireCamera:
         library = self._library
         self._core = library.pw_context_connect(self._context, None, 0)
         if not self._core:
-            raise SinkError(NO_DAEMON)
+            raise SinkError(NO_DAEMON, remedy=START_IT)
         properties = library.pw_properties_new_string(b"")
         for key, value in {
             "media.class": "Video/Source",
@@ -169,7 +171,7 @@ class PipeWireCamera:
         array, kept = pw.pointers(offers)
         flags = pw.FLAG_DRIVER | pw.FLAG_MAP_BUFFERS
         if library.pw_stream_connect(self._stream, pw.DIRECTION_OUTPUT, pw.ANY_ID, flags, array, len(kept)) < 0:
-            raise SinkError(NO_DAEMON)
+            raise SinkError(NO_DAEMON, remedy=START_IT)
 
     def _fill(self, buffer: pw.SpaBuffer, frame: NDArray[np.uint8], agreed: spa.Negotiated) -> None:
         data = buffer.datas[0]

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from livewarp.arrays import BgrFrame
+from livewarp.errors import LivewarpError, Problem
 from livewarp.mailbox import Mailbox, Parcel
 
 QUEUE_FRAMES = 8  # a quarter of a second: rides out an encoder's slow frames
@@ -33,6 +34,7 @@ class Sender:
     has a hole is not what was asked for.
     """
 
+    records = True
     watched = True  # what is recorded is wanted
 
     def __init__(self, sink: Recorder, width: int, height: int) -> None:
@@ -50,9 +52,13 @@ class Sender:
         return self._mailbox.dropped
 
     @property
-    def problem(self) -> str | None:
+    def problem(self) -> Problem | None:
         """What ended the recording; the next `send` raises it."""
-        return None if self._error is None else str(self._error)
+        if self._error is None:
+            return None
+        if isinstance(self._error, LivewarpError):
+            return self._error.problem
+        return Problem(f"{self.name}: has failed: {self._error!r}", "restart livewarp")
 
     def send(self, pixels: BgrFrame) -> None:
         """Queue one frame (height, width, 3)."""

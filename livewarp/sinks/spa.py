@@ -30,7 +30,7 @@ _MEMORY = 1 << 1 | 1 << 2  # MemPtr, MemFd
 Bytes = NDArray[np.uint8]
 
 
-class Layout(NamedTuple):
+class PixelLayout(NamedTuple):
     """How a pixel format lies in memory."""
 
     code: int  # of spa/param/video/raw.h
@@ -65,11 +65,11 @@ def _fill_yuy2(i420: Bytes, out: Bytes, width: int, height: int) -> None:
 
 
 # Best first: browsers take the first that they know without converting.
-LAYOUTS: Mapping[str, Layout] = MappingProxyType(
+LAYOUTS: Mapping[str, PixelLayout] = MappingProxyType(
     {
-        "I420": Layout(2, 3, 1, _fill_i420),
-        "NV12": Layout(23, 3, 1, _fill_nv12),
-        "YUY2": Layout(4, 4, 2, _fill_yuy2),
+        "I420": PixelLayout(2, 3, 1, _fill_i420),
+        "NV12": PixelLayout(23, 3, 1, _fill_nv12),
+        "YUY2": PixelLayout(4, 4, 2, _fill_yuy2),
     }
 )
 _FORMATS = {layout.code: name for name, layout in LAYOUTS.items()}

@@ -11,6 +11,7 @@ import cv2
 
 from livewarp.arrays import BgrFrame
 from livewarp.errors import SinkError
+from livewarp.sinks.camera import wrong_size
 from livewarp.system.atomic import begin, complete, discard
 
 # Container → codecs, best first. OpenCV's wheels carry no H.264 encoder.
@@ -49,11 +50,11 @@ class VideoFileSink:
         self._path = path
         codecs = CODECS.get(path.suffix.lower())
         if codecs is None:
-            raise SinkError(f"{self.name}: suffix {path.suffix!r}, allowed: {', '.join(CODECS)}")
+            raise SinkError(f"{self.name}: suffix", got=repr(path.suffix), allowed=", ".join(CODECS))
         if not path.parent.is_dir():
-            raise SinkError(f"{self.name}: no folder {path.parent}; allowed: a folder that exists")
+            raise SinkError(f"{self.name}: no folder {path.parent}", allowed="a folder that exists")
         if path.is_dir() or not os.access(path.parent, os.W_OK):
-            raise SinkError(f"{self.name}: cannot be written; allowed: a file in a folder that you may write to")
+            raise SinkError(f"{self.name}: cannot be written", allowed="a file in a folder that you may write to")
         try:
             self._partial = begin(path)
         except OSError as error:
@@ -69,8 +70,8 @@ class VideoFileSink:
         if self._writer is None:
             discard(self._partial)
             raise SinkError(
-                f"{self.name}: FFmpeg cannot write {width}x{height} at {fps:g} fps as {'/'.join(codecs)}; "
-                "allowed: another suffix or size"
+                f"{self.name}: FFmpeg cannot write {width}x{height} at {fps:g} fps as {'/'.join(codecs)}",
+                allowed="another suffix or size",
             )
         self._size_hw = (height, width)
         self._count = 0
@@ -81,13 +82,12 @@ class VideoFileSink:
         if self._writer is None:
             raise SinkError(f"{self.name}: is closed")
         if pixels.shape[:2] != self._size_hw:
-            raise SinkError(f"{self.name}: got a frame of {pixels.shape[:2]}, allowed: {self._size_hw} (h, w)")
+            raise wrong_size(self.name, pixels, self._size_hw)
         if self._count % SPACE_CHECK_FRAMES == 0:
             free = shutil.disk_usage(self._path.parent).free
-            if free < SPACE_NEEDED_BYTES:  # OpenCV does not tell of a failed write
-                raise SinkError(
-                    f"{self.name}: disk full: {free / 1e6:.0f} MB free, needed: {SPACE_NEEDED_BYTES / 1e6:.0f}"
-                )
+            if free < SPACE_NEEDED_BYTES:  # OpenCV is silent about a failed write
+                needed = f"at least {SPACE_NEEDED_BYTES / 1e6:.0f} MB"
+                raise SinkError(f"{self.name}: disk full: {free / 1e6:.0f} MB free", allowed=needed)
         self._count += 1
         self._writer.write(pixels)
 

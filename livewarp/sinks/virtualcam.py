@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -13,23 +15,25 @@ from pyvirtualcam.camera import BACKENDS
 from livewarp.arrays import BgrFrame
 from livewarp.errors import SinkError
 from livewarp.sinks import loopback, pipewire
-from livewarp.sinks.camera import CameraSink, Output
+from livewarp.sinks.camera import CameraSink, OpenCamera
+
+_log = logging.getLogger(__name__)
 
 # Always one by name: a registered back end would otherwise stand in when the real one is missing.
 BACKEND = loopback.BACKEND if sys.platform.startswith("linux") else "obs"
 
-# Back ends that take I420 and tell more of themselves than pyvirtualcam asks for.
+# Back ends that take I420 and have more to them than pyvirtualcam asks for.
 OURS = {loopback.BACKEND: loopback.LoopbackCamera, pipewire.BACKEND: pipewire.PipeWireCamera}
 
 HOW_TO_GET_ONE = {
-    "linux": f"to get one: sudo apt install v4l2loopback-dkms && {loopback.LOAD}",
+    "linux": loopback.GET_ONE,
     "darwin": "to get one: install OBS Studio 30 or later and start its virtual camera once",
     "win32": "to get one: install OBS Studio (its virtual camera comes with it)",
 }
 
 
-class Told(Protocol):
-    """What a back end of ours tells of itself beyond pyvirtualcam's interface."""
+class CameraState(Protocol):
+    """What a back end of ours has beyond pyvirtualcam's interface."""
 
     visible_to: str
 
@@ -45,8 +49,8 @@ class Told(Protocol):
         """Raise `SinkError` where it is not any more what was opened."""
 
 
-class _Untold:
-    """What is known of a back end that tells nothing."""
+class _UnknownState:
+    """For a back end of somebody else's."""
 
     visible_to = "every program that uses cameras"
     wanted = True
@@ -80,7 +84,7 @@ class VirtualCameraSink(CameraSink):
     """
 
     def __init__(self, width: int, height: int, fps: float, device: str | None = None, backend: str = BACKEND) -> None:
-        def reopen(lost: Output | None) -> Output:
+        def reopen(lost: OpenCamera | None) -> OpenCamera:
             if not isinstance(lost, VirtualCamera) or device is not None:
                 return VirtualCamera(width, height, fps, device, backend)
             try:
@@ -89,6 +93,7 @@ class VirtualCameraSink(CameraSink):
                 return VirtualCamera(width, height, fps, None, backend)
 
         super().__init__(reopen)
+        _log.info("%s is visible to %s", self.name, self.visible_to)
 
 
 class VirtualCamera:
@@ -96,42 +101,44 @@ class VirtualCamera:
 
     def __init__(self, width: int, height: int, fps: float, device: str | None, backend: str) -> None:
         for ours, made_by in OURS.items():
-            pyvirtualcam.register_backend(ours, made_by)
+            pyvirtualcam.register_backend(ours, _keeping_refusals(made_by))
         kind = "PipeWire camera" if backend == pipewire.BACKEND else "virtual camera"
         if backend not in BACKENDS:  # Camera would raise a bare KeyError, and another one when it is collected
-            raise SinkError(f"{kind}: back end {backend!r}, allowed here: {', '.join(BACKENDS)}")
+            raise SinkError(f"{kind}: back end", got=repr(backend), allowed=", ".join(BACKENDS))
+        name = f"{kind} {device}" if device else kind
+        refusals: list[SinkError] = []
         self.size_hw = (height, width)
-        self._told: Told = _Untold()
+        self._state: CameraState = _UnknownState()
         # I420 has a colour for every 2 × 2 pixels: a last odd row or column is left out.
         self._even_hw = (height & ~1, width & ~1)
         self._packs = backend in OURS
         if self._packs:
             height, width = self._even_hw
             self.packed_shape = (height * 3 // 2, width, 1)
-            options = {"fmt": pyvirtualcam.PixelFormat.I420, "on_open": self._meet}
+            options = {"fmt": pyvirtualcam.PixelFormat.I420, "on_open": self._meet, "refusals": refusals}
         else:
             self.packed_shape = (height, width, 3)
             options = {"fmt": pyvirtualcam.PixelFormat.BGR}
         try:
             self._camera = pyvirtualcam.Camera(width, height, fps, device=device, backend=backend, **options)
         except (RuntimeError, ValueError) as error:
-            text = " ".join(str(error).split()).removeprefix(f"'{backend}' backend: ")
-            # Ours name the remedy, as they know what failed.
-            remedy = "" if self._packs else f"; {how_to_get_one()}"
-            raise SinkError(f"{kind} {device or ''}: {text}{remedy}".replace(" :", ":")) from error
+            if refusals:
+                raise _named(name, refusals[0]) from error
+            why = " ".join(str(error).split()).removeprefix(f"'{backend}' backend: ")
+            raise SinkError(f"{name}: {why}", remedy=how_to_get_one()) from error
         self.device: str = self._camera.device
         self.name = f"{kind} {self.device}"
-        self.visible_to = self._told.visible_to
+        self.visible_to = self._state.visible_to
 
     @property
     def wanted(self) -> bool:
         """Whether a frame would be of use to anyone."""
-        return self._told.wanted
+        return self._state.wanted
 
     @property
     def watched(self) -> bool | None:
         """Whether someone watches; None: it cannot be known."""
-        return self._told.watched
+        return self._state.watched
 
     def pack(self, pixels: BgrFrame, buffer: BgrFrame) -> None:
         """BGR → I420 for back ends of ours; others get a copy."""
@@ -148,18 +155,36 @@ class VirtualCamera:
         except (RuntimeError, ValueError, OSError) as error:
             raise SinkError(f"{self.name}: {' '.join(str(error).split())}") from error
         except SinkError as error:
-            raise SinkError(f"{self.name}: {error}") from error
+            raise _named(self.name, error) from error
 
     def check(self) -> None:
         """Raise `SinkError` where the camera is not any more what was opened."""
         try:
-            self._told.check()
+            self._state.check()
         except SinkError as error:
-            raise SinkError(f"{self.name}: {error}") from error
+            raise _named(self.name, error) from error
 
     def close(self) -> None:
         """Release the device; may be called more than once."""
         self._camera.close()
 
-    def _meet(self, told: Told) -> None:
-        self._told = told
+    def _meet(self, state: CameraState) -> None:
+        self._state = state
+
+
+def _keeping_refusals(open_camera: Callable[..., Any]) -> Callable[..., Any]:
+    """A back end that also keeps the error with which it cannot be opened: pyvirtualcam passes on its text alone."""
+
+    def open_or_refuse(*, refusals: list[SinkError], **options: Any) -> Any:
+        try:
+            return open_camera(**options)
+        except SinkError as error:
+            refusals.append(error)
+            raise
+
+    return open_or_refuse
+
+
+def _named(name: str, error: SinkError) -> SinkError:
+    """The same error, with the name of the camera before it."""
+    return SinkError(f"{name}: {error.problem.what}", remedy=error.remedy)

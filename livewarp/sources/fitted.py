@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from livewarp.arrays import BgrFrame
-from livewarp.sources import Fit, Source
+from livewarp.sources.plan import Fit, Source
 
 
 class FittedSource:
@@ -18,7 +18,7 @@ class FittedSource:
     Parameters
     ----------
     fit
-        letterbox: the whole picture, black bars beside it. crop: no bars, what does not fit is cut
+        letterbox: the whole frame, black bars beside it. crop: no bars, what does not fit is cut
         off evenly. stretch: all of both, with other proportions.
     """
 

@@ -29,13 +29,13 @@ def read_image(path: Path) -> BgrFrame:
     try:
         data = np.fromfile(path, np.uint8)  # imread cannot open every name on Windows
     except OSError as error:
-        raise SourceError(f"image {path}: {error.strerror or error}; allowed: a readable image file") from error
+        raise SourceError(f"image {path}: {error.strerror or error}", allowed="a readable image file") from error
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR_BGR) if data.size else None
     except cv2.error:
         image = None
     if image is None:
-        raise SourceError(f"image {path}: cannot be decoded; allowed: {', '.join(sorted(SUFFIXES))}")
+        raise SourceError(f"image {path}: cannot be decoded", allowed=", ".join(sorted(SUFFIXES)))
     return np.ascontiguousarray(image)
 
 

@@ -6,17 +6,18 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from livewarp.sources.plan import Choice
 from livewarp.system.v4l2 import DEV, SYS, is_virtual, nodes
 
 
 @dataclass(frozen=True)
-class Webcam:
+class WebcamIdentity:
     """What stays of a webcam when it is unplugged.
 
     Attributes
     ----------
     node
-        Under which it was last seen: /dev/video0.
+        Where it was last: /dev/video0.
     by_id
         The link of /dev/v4l/by-id that names it by make and serial number, where there is one.
     card, index
@@ -37,16 +38,16 @@ class Webcam:
         return str(self.by_id or self.node)
 
 
-def webcams() -> list[int | str]:
-    """The webcams that there may be, best first; virtual cameras on Linux left out."""
+def candidates() -> list[int | str]:
+    """Indices or nodes of the webcams that there may be, best first, without virtual cameras on Linux."""
     if not sys.platform.startswith("linux"):
         return [0, 1, 2, 3]
     # Reading a virtual one would feed livewarp its own output.
     return [str(node) for node in _nodes() if not is_virtual(node, SYS)]
 
 
-def identify(device: int | str) -> Webcam | None:
-    """What is known of a device that is there; None where it is not, or where devices have no paths."""
+def identify(device: int | str) -> WebcamIdentity | None:
+    """The identity of a device; None where there is no such device, or where devices have no paths."""
     if not sys.platform.startswith("linux"):
         return None
     path = DEV / f"video{device}" if isinstance(device, int) else Path(device)
@@ -55,10 +56,21 @@ def identify(device: int | str) -> Webcam | None:
     node = path.resolve()
     links = sorted((DEV / "v4l" / "by-id").glob("*"))
     by_id = path if path.parent.name == "by-id" else next((link for link in links if link.resolve() == node), None)
-    return Webcam(node, by_id, _read(node, "name"), _read(node, "index"), _port(node))
+    return WebcamIdentity(node, by_id, _read(node, "name"), _read(node, "index"), _port(node))
 
 
-def find(webcam: Webcam) -> Path | None:
+def webcam_choices() -> list[Choice]:
+    """The webcams that there may be, by the names under which they are found again."""
+    choices = []
+    for device in candidates():
+        webcam = identify(device)
+        source = f"webcam:{webcam.stable if webcam is not None else device}"
+        card = webcam.card if webcam is not None else ""
+        choices.append(Choice(source, card or f"webcam {device}", f"webcam {device} "))
+    return choices
+
+
+def find(webcam: WebcamIdentity) -> Path | None:
     """The node under which that webcam is now, or None: by its link, else by name and port, else by name alone."""
     if webcam.by_id is not None:
         return webcam.by_id.resolve() if webcam.by_id.exists() else None

@@ -28,6 +28,7 @@ from livewarp.errors import FrameError, SourceError
 from livewarp.face68 import LEFT_EYE, RIGHT_EYE, Pose, fit_pose
 from livewarp.sources.headmap import PIVOT, composite, displaced, fill_map, invert
 from livewarp.sources.headmotion import HeadPose, Motion, natural
+from livewarp.sources.plan import Plan, Request
 
 _SIZE_PX = (720, 600)  # height and width of frame in which ...
 _SCALE = 1.15  # ... a portrait px is this many frame px: a face box of about 250 px
@@ -66,6 +67,12 @@ class Truth:
     visible: float
 
 
+def plan_portrait(wanted: str, request: Request) -> Plan:
+    """The portrait at the size and rate that are asked for."""
+    width, height, fps = request.geometry()
+    return Plan(wanted, False, width, height, fps, lambda: PortraitSource(width, height, fps))
+
+
 class PortraitSource:
     """Endless frames of the moving portrait.
 
@@ -92,7 +99,7 @@ class PortraitSource:
 
     def __init__(self, width: int = 1280, height: int = 720, fps: float = 30.0, motion: Motion | None = None) -> None:
         if width < 1 or height < 1 or not 0.0 < fps < float("inf"):
-            raise FrameError(f"portrait: got {width}x{height} at {fps} fps, allowed: positive numbers")
+            raise FrameError("portrait", got=f"{width}x{height} at {fps} fps", allowed="positive numbers")
         self.width, self.height, self.fps = width, height, fps
         self._motion = motion or natural
         self._next = 0
@@ -124,7 +131,7 @@ class PortraitSource:
     def render(self, index: int, out: BgrFrame) -> None:
         """Frame `index` into `out` (height, width, 3) uint8; not from two threads at once."""
         if out.shape != self._room.shape or out.dtype != np.uint8:
-            raise FrameError(f"portrait: got {out.dtype} {out.shape}, allowed: uint8 {self._room.shape}")
+            raise FrameError("portrait", got=f"{out.dtype} {out.shape}", allowed=f"uint8 {self._room.shape}")
         pose = self._motion(index / self.fps)
         self._blink(pose.openness)
         np.copyto(out, self._room)
@@ -278,13 +285,13 @@ def _asset(name: str) -> bytes:
     try:
         return resources.files("livewarp").joinpath("assets", "portrait", name).read_bytes()
     except OSError as error:
-        raise SourceError(f"portrait: cannot read {name} ({error}); install livewarp again") from error
+        raise SourceError(f"portrait: cannot read {name} ({error})", remedy="install livewarp again") from error
 
 
 def _picture(name: str, flags: int) -> Pixels:
     pixels = cv2.imdecode(np.frombuffer(_asset(name), np.uint8), flags)
     if pixels is None:
-        raise SourceError(f"portrait: {name} is damaged; install livewarp again")
+        raise SourceError(f"portrait: {name} is damaged", remedy="install livewarp again")
     return cast(Pixels, pixels)
 
 

@@ -37,7 +37,7 @@ class VideoSource:
     def __init__(self, path: Path, fps: float | None = None, loop: bool = False) -> None:
         if not path.is_file():
             what = "is no file" if path.exists() else "no such file"
-            raise SourceError(f"video {path}: {what}; allowed: a video or image file")
+            raise SourceError(f"video {path}: {what}", allowed="a video or image file")
         self._path = path
         self._loop = loop
         self._capture = _open(path)
@@ -47,7 +47,7 @@ class VideoSource:
         ok, first = self._capture.read()
         if not ok or first is None:
             self._capture.release()
-            raise SourceError(f"video {path}: holds no readable frame; allowed: a video that FFmpeg can decode")
+            raise SourceError(f"video {path}: holds no readable frame", allowed="a video that FFmpeg can decode")
         self.height, self.width = first.shape[:2]
         self.name = f"video {path.name} ({self.width}x{self.height}, {self.fps:g} fps)"
         self.ended = False
@@ -112,5 +112,5 @@ def _open(path: Path) -> cv2.VideoCapture:
     # Relative names that look like URLs ("http:...") or patterns ("a%03d.png") stay files this way.
     capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
     if not capture.isOpened():
-        raise SourceError(f"video {path}: FFmpeg cannot read it; allowed: a video or image file")
+        raise SourceError(f"video {path}: FFmpeg cannot read it", allowed="a video or image file")
     return capture

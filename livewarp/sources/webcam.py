@@ -5,22 +5,75 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 
 from livewarp.arrays import BgrFrame
 from livewarp.errors import SourceError
-from livewarp.sources.nodes import Webcam, find, identify, webcams
-
-__all__ = ["WebcamSource", "webcams"]
+from livewarp.sources.fitted import FittedSource
+from livewarp.sources.nodes import WebcamIdentity, candidates, find, identify
+from livewarp.sources.plan import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, Plan, Request, Source
 
 FIRST_FRAME_S = 3.0  # some cameras take two seconds to wake up, while reading blocks ...
 REFUSED_S = 0.6  # ... but one that only says no, at once, is in use or gone
 STALE_S = 1.0  # a frame older than this is not shown
 _NAP_S = 0.02  # an unplugged camera says no at once: do not spin
 _QUEUED_FRAMES = 4  # at most in the driver, of which some may be from before the machine slept
+
+
+def plan_webcam(wanted: str, request: Request) -> Plan:
+    """The webcam that "webcam", "webcam:INDEX" or "webcam:/dev/..." names."""
+    return Plan(wanted, True, *request.geometry(), WebcamOpener(wanted.partition(":")[2], request).open)
+
+
+class WebcamOpener:
+    """Opens a webcam, and afterwards the same one again, wherever it is plugged in.
+
+    Parameters
+    ----------
+    which
+        Index or path; "": the first that delivers.
+    request
+        What it is asked for; it is fitted to that size.
+
+    Attributes
+    ----------
+    identity
+        Of the one that has been open; None: none yet, or it cannot be told from others.
+    """
+
+    def __init__(self, which: str, request: Request) -> None:
+        self._which = which
+        self._request = request
+        self.identity: WebcamIdentity | None = None
+
+    def open(self) -> Source:
+        """The webcam, after its first frame. Raises `SourceError`."""
+        width, height, fps = self._request.geometry()
+        problems = []
+        for device in self._devices():
+            try:
+                source = WebcamSource(device, width, height, fps)
+            except SourceError as error:
+                problems.append(error)
+            else:
+                self.identity = source.identity
+                return FittedSource(source, width, height, self._request.fit)
+        if len(problems) == 1:
+            raise problems[0]
+        if problems:
+            raise SourceError("; ".join(map(str, problems)))
+        raise SourceError("webcam: none is connected", remedy="try --source portrait")
+
+    def _devices(self) -> Sequence[int | str | WebcamIdentity]:
+        """The webcams to try."""
+        if self.identity is not None:
+            return [self.identity]
+        if self._which:
+            return [int(self._which) if self._which.isdecimal() else self._which]
+        return candidates()
 
 
 class WebcamSource:
@@ -33,7 +86,7 @@ class WebcamSource:
     ----------
     device
         Index, path of a device node on Linux (a path under /dev/v4l/by-id survives replugging), or
-        what `identify` knew of one that was open before.
+        the identity of one that was open before.
     width, height, fps
         What the camera is asked for; it may deliver something else.
 
@@ -46,7 +99,13 @@ class WebcamSource:
     live = True
     ended = False
 
-    def __init__(self, device: int | str | Webcam, width: int = 1280, height: int = 720, fps: float = 30.0) -> None:
+    def __init__(
+        self,
+        device: int | str | WebcamIdentity,
+        width: int = DEFAULT_WIDTH,
+        height: int = DEFAULT_HEIGHT,
+        fps: float = DEFAULT_FPS,
+    ) -> None:
         node = _node(device)
         self._capture = _open(node, (width, height, fps))
         first = _first_frame(self._capture)
@@ -54,8 +113,8 @@ class WebcamSource:
             with _quiet_opencv():
                 self._capture.release()
             raise SourceError(
-                f"webcam {node}: opened, but no frame within {FIRST_FRAME_S:g} s; "
-                "is another program using it, or its shutter's switch off?"
+                f"webcam {node}: opened, but no frame within {FIRST_FRAME_S:g} s",
+                remedy="is another program using it, or its shutter's switch off?",
             )
         self._first: BgrFrame | None = first
         self.height, self.width = first.shape[:2]
@@ -109,16 +168,16 @@ class WebcamSource:
         return self._stamped and now - self._stamp_s() > STALE_S
 
 
-def _node(device: int | str | Webcam) -> int | str:
+def _node(device: int | str | WebcamIdentity) -> int | str:
     """Where the device is now."""
-    if isinstance(device, Webcam):
+    if isinstance(device, WebcamIdentity):
         node = find(device)
         if node is None:
-            raise SourceError(f"webcam {device.card or device.stable}: is not connected any more")
+            raise SourceError(f"webcam {device.card or device.stable}: is not connected any more", remedy="plug it in")
         return str(node)
     if isinstance(device, str) and not Path(device).exists():
-        found = ", ".join(str(d) for d in webcams()) or "none is connected"
-        raise SourceError(f"webcam {device}: no such device; there are: {found}")
+        there = ", ".join(map(str, candidates()))
+        raise SourceError(f"webcam {device}: no such device", allowed=there or "none is connected")
     return device
 
 
@@ -129,8 +188,8 @@ def _open(device: int | str, asked: tuple[int, int, float]) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(device, backend)
     if not capture.isOpened():
         raise SourceError(
-            f"webcam {device}: cannot be opened; is another program using it, and may you read it "
-            "(on Linux: group 'video')?"
+            f"webcam {device}: cannot be opened",
+            remedy="is another program using it, and may you read it (on Linux: group 'video')?",
         )
     # The format comes before the size: many cameras do 720p at 30 fps in MJPG alone. Each setting makes OpenCV
     # negotiate with the camera anew, so what is so already is not set.

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from livewarp.system import v4l2
+
 COMMAND_S = 20.0  # for a program that only tells or switches something; systemctl waits for a slow start itself
 
 # Word of ID or ID_LIKE in os-release → package manager.
@@ -56,14 +58,14 @@ _PACKAGES = {
 
 
 @dataclass(frozen=True)
-class Output:
+class CommandResult:
     """What a program said, and its exit status; 127 where there is no such program."""
 
     status: int
     text: str
 
 
-def run_command(command: Sequence[str]) -> Output:
+def run_command(command: Sequence[str]) -> CommandResult:
     """Run a program to its end; its standard output and error together."""
     try:
         done = subprocess.run(
@@ -77,10 +79,10 @@ def run_command(command: Sequence[str]) -> Output:
             check=False,
         )
     except FileNotFoundError:
-        return Output(127, f"{command[0]}: not found")
+        return CommandResult(127, f"{command[0]}: not found")
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Output(126, f"{shlex.join(command)}: {error}")
-    return Output(done.returncode, done.stdout)
+        return CommandResult(126, f"{shlex.join(command)}: {error}")
+    return CommandResult(done.returncode, done.stdout)
 
 
 def _may_use(path: Path) -> bool:
@@ -107,7 +109,7 @@ class Machine:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     platform: str = sys.platform
     groups: Sequence[int] = field(default_factory=lambda: getattr(os, "getgroups", list)())
-    run: Callable[[Sequence[str]], Output] = run_command
+    run: Callable[[Sequence[str]], CommandResult] = run_command
     may_use: Callable[[Path], bool] = _may_use
 
     @property
@@ -139,6 +141,18 @@ class Machine:
         words = [fields.get("ID", ""), *fields.get("ID_LIKE", "").split()]
         family = next((_FAMILIES[word] for word in words if word in _FAMILIES), "")
         return Distribution(fields.get("PRETTY_NAME", ""), family, self.kernel)
+
+    def video_nodes(self) -> list[Path]:
+        """The video device nodes, by number, as absolute names."""
+        return [v4l2.DEV / Path(node).name for node in v4l2.nodes(self.path(v4l2.DEV))]
+
+    def video_name(self, node: Path) -> str:
+        """The name that the kernel has for a video device node, without opening it."""
+        return self.text(v4l2.SYS / node.name / "name") or node.name
+
+    def is_virtual_video(self, node: Path) -> bool:
+        """Whether a video device node is v4l2loopback's, as far as can be told without opening it."""
+        return v4l2.is_virtual(node, self.path(v4l2.SYS))
 
     def process(self, pid: int) -> str:
         """A process's name; "" where there is none."""

@@ -95,11 +95,20 @@ def unit_path() -> Path:
     return Path(folder).expanduser() / "systemd" / "user" / UNIT
 
 
-def unit(machine: Machine, options: Sequence[str] = (), sandbox: bool = True, try_out: bool = True) -> Unit:
+def unit(
+    machine: Machine,
+    options: Sequence[str] = (),
+    files: Sequence[Path] = (),
+    *,
+    sandbox: bool = True,
+    try_out: bool = True,
+) -> Unit:
     """The unit that runs `livewarp run OPTIONS`.
 
     Parameters
     ----------
+    files
+        Which the daemon is to write beside its own.
     sandbox
         With its own view of the file system, where that works.
     try_out
@@ -116,7 +125,7 @@ def unit(machine: Machine, options: Sequence[str] = (), sandbox: bool = True, tr
         # The folder of the installed package is read-only in there: compiled kernels go to the user's cache.
         cache = user_cache_path("livewarp") / "numba"
         entries += [("Environment", quoted(f"NUMBA_CACHE_DIR={cache}"))]
-        entries += [*_SANDBOX, ("ReadWritePaths", " ".join(quoted(str(path)) for path in _written(options)))]
+        entries += [*_SANDBOX, ("ReadWritePaths", " ".join(quoted(str(path)) for path in _written(files)))]
     lines = [f"{key}={value}" if key else f"# {value}" for key, value in entries]
     text = "\n".join(
         [
@@ -173,7 +182,7 @@ def uninstall(machine: Machine) -> list[str]:
     return [f"stopped it and removed {path}"]
 
 
-def status(machine: Machine) -> dict[str, Any]:
+def unit_status(machine: Machine) -> dict[str, Any]:
     """Whether it is installed, enabled and active, what it said of itself, and its last log lines."""
     _need_systemd(machine)
     keys = ("UnitFileState", "ActiveState", "SubState", "MainPID", "NRestarts", "Result", "StatusText")
@@ -197,7 +206,7 @@ def status(machine: Machine) -> dict[str, Any]:
     }
 
 
-def as_text(found: dict[str, Any]) -> str:
+def unit_status_as_text(found: dict[str, Any]) -> str:
     """A status, for people."""
     if not found["installed"]:
         return "not installed; livewarp service install -- --source webcam --sink virtualcam"
@@ -232,11 +241,9 @@ def _escaped(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _written(options: Sequence[str]) -> list[Path]:
-    """Folders that the daemon writes to: its own, and those of the files that the options name."""
+def _written(files: Sequence[Path]) -> list[Path]:
+    """Folders that the daemon writes to: its own, and those of these files."""
     own = [user_cache_path("livewarp"), user_config_path("livewarp"), user_state_path("livewarp")]
-    values = [option.partition("=")[2] or option for option in options]
-    files = [Path(value.removeprefix("file:")).expanduser() for value in values if value.startswith("file:")]
     return [*own, *dict.fromkeys(file.absolute().parent for file in files)]
 
 
@@ -258,13 +265,14 @@ def _need_systemd(machine: Machine) -> None:
     said = machine.run(["systemctl", "--user", "is-system-running"])
     if said.status == 127:
         raise ServiceError(
-            "service: no systemctl here; allowed: Linux with systemd. docs/service.md has recipes for others"
+            "service: no systemctl here", allowed="Linux with systemd", remedy="docs/service.md has recipes for others"
         )
     if "connect to bus" in said.text or said.text.strip() in ("offline", "unknown"):
         why = said.text.strip().splitlines()[0]
         raise ServiceError(
-            f"service: no systemd user manager answers ({why}); allowed: a login session. "
-            "By ssh or sudo: sudo loginctl enable-linger $USER, then export XDG_RUNTIME_DIR=/run/user/$(id -u)"
+            f"service: no systemd user manager answers ({why})",
+            allowed="a login session",
+            remedy="by ssh or sudo: sudo loginctl enable-linger $USER, then export XDG_RUNTIME_DIR=/run/user/$(id -u)",
         )
 
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from livewarp.errors import Problem
+
 CAPTURE = 0x1  # of device_caps: programs can read pictures from it
 OUTPUT = 0x2  # programs can write pictures to it
 LOOPBACK_DRIVER = "v4l2 loopback"
@@ -50,6 +52,9 @@ _INTERVAL_ENTRY = struct.Struct("=5I6I8x")  # index, fourcc, width, height, kind
 
 # Of v4l2loopback.h, since 0.13: V4L2_EVENT_PRIVATE_START + 0x08E00000 + 1.
 _EVENT_CLIENT_USAGE = 0x10E00001
+
+
+Holder = tuple[int, str]  # pid and name of a process
 
 
 class Capabilities(NamedTuple):
@@ -161,6 +166,13 @@ def loopback_format(node: str | Path) -> str | None:
     return text or None
 
 
+def refusal(error: OSError) -> Problem:
+    """Why a node cannot be asked, for people."""
+    return Problem(
+        "you may not open it" if isinstance(error, PermissionError) else (error.strerror or str(error)).lower()
+    )
+
+
 def free_stuck(node: str | Path) -> bool:
     """Make an output again of a node that v4l2loopback 0.12 left as nothing when its writer ended.
 
@@ -177,7 +189,7 @@ def free_stuck(node: str | Path) -> bool:
         return True
 
 
-def holders(node: str | Path) -> list[tuple[int, str]]:
+def holders(node: str | Path) -> list[Holder]:
     """The processes that have the node open, as (pid, command), without this one.
 
     Those of other users are seen by root only.

@@ -26,7 +26,7 @@ class Viewer:
         self.numbers: list[int] = []
         self.state = 0
         self._bytes = spa.frame_bytes(format_, width, height)
-        self._library = library = pw.load()
+        self._library = library = pw.pipewire_library()
         self._hook = ctypes.create_string_buffer(pw.HOOK_BYTES)
         self._calls = (_Process(self._take), pw.StateChanged(self._on_state), pw.ParamChanged(self._on_param))
         self._events = pw.StreamEvents(

@@ -6,7 +6,6 @@ A new method is an entry here: the line port, the web panel, `schema` and the te
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,13 +19,13 @@ from livewarp.control.protocol.schema import BOOL, INTEGER, NUMBER, TEXT, listin
 from livewarp.errors import ControlError, ParameterError, SettingsError
 from livewarp.knobs import Number, Value
 from livewarp.parameters import KNOBS, Parameters, check, knob
+from livewarp.sources import names_path
 
 PROTOCOL = 1
 """Counts up when a client that knows the previous protocol would misunderstand the new one; what is only
 added (a method, a param, a member of a result) does not count, and `schema` tells it."""
 
 _STEP = Number(-1e9, 1e9)
-_DEVICE = re.compile(r"auto|portrait|webcam(:[0-9]{1,3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +157,8 @@ def _switch_source(turn: Turn, params: dict[str, Any]) -> Any:
 
 
 def _is_device(turn: Turn, wanted: str) -> bool:
-    """Whether a source is a camera or the portrait, or one that the settings name."""
-    if _DEVICE.fullmatch(wanted) or wanted == turn.daemon.settings.video.source:
+    """Whether a source names no path of a person's, or is one that the settings name."""
+    if wanted == turn.daemon.settings.video.source or not names_path(wanted):
         return True
     return any(source["source"] == wanted for source in turn.daemon.sources())
 
