@@ -4,7 +4,7 @@ import { element, icon, keep, make, title } from "/dom.js";
 import { KINDS } from "/kinds.js";
 
 const CLOSED = "livewarp.closed"; // the groups that are folded up, kept by the browser
-const TOP = "filter"; // the group of what governs all others: it stands above them
+const TOP = "filter"; // the group that governs all others stands above them
 
 function closedGroups() {
   try {
@@ -22,7 +22,7 @@ export class Controls {
   #groups = new Map(); // name -> {name, box, details, count, reset, rows}
   #closed = closedGroups();
 
-  // reset(names): back to the settings' values. apart: the parameters that have their place elsewhere.
+  // reset(names): back to the settings' values; null: all. apart: the parameters that are shown elsewhere.
   constructor(values, reset, apart) {
     this.#values = values;
     this.#reset = reset;
@@ -142,7 +142,7 @@ export class Controls {
     return { name, item, show, home, moved: false, group: knob.group, names, help: knob.help.toLowerCase() };
   }
 
-  // By name, group and keywords; where none has the words there, by what it does.
+  // By name, group and keywords; where none of those has the words, by help.
   #search() {
     const words = element("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     const rows = [...this.#groups.values()].flatMap((group) => group.rows);

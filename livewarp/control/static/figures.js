@@ -52,7 +52,7 @@ export function showStats(stats) {
   number("cpu", fixed(stats.cpu_percent, 0), "%");
   number("memory", fixed(stats.memory_mb, 0), "MB");
   const slowest = Math.max(...history.map((at) => at.p99));
-  const top = Math.max(budget * 1.15, Math.min(slowest * 1.1, budget * 3), 1); // one hiccup must not flatten the rest
+  const top = Math.max(budget * 1.15, Math.min(slowest * 1.1, budget * 3), 1); // one slow frame must not flatten the rest
   plot("plot-time", "p99", top);
   plot("plot-time", "p50", top);
   plot("plot-fps", "fps", Math.max(...history.map((at) => at.fps), 1) * 1.25);

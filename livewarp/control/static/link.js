@@ -1,11 +1,11 @@
-// The line to the daemon: calls in turn, and events for as long as the page is seen.
+// The link to the daemon: calls in order, and events while the page is visible.
 
 const TOPICS = "parameters,switches,presets,state,stats";
-const SILENCE_MS = 5000; // figures come four times a second: so long without one is a daemon that hangs
+const SILENCE_MS = 5000; // figures come four times a second: without one for this long, the daemon hangs
 const RETRY_MS = 1000;
 const ANSWER_MS = 10_000;
 
-// The daemon said no; whatever else goes wrong is a lost connection.
+// The daemon refused the call; any other failure is a lost connection.
 export class Refused extends Error {}
 
 export async function call(method, params) {
@@ -56,7 +56,7 @@ export class Link extends EventTarget {
     try {
       const [version, described] = await Promise.all([call("version"), call("describe")]);
       if (attempt !== this.#attempt) return;
-      this.#tell("open", { version, described });
+      this.#dispatch("open", { version, described });
       this.#listen();
     } catch (error) {
       if (attempt === this.#attempt) this.#lose(error.message);
@@ -70,10 +70,10 @@ export class Link extends EventTarget {
     for (const topic of TOPICS.split(",")) {
       source.addEventListener(topic, (event) => {
         this.#stayAwake();
-        this.#tell(topic, JSON.parse(event.data));
+        this.#dispatch(topic, JSON.parse(event.data));
       });
     }
-    // EventSource would try again by itself, but not after a refusal, and without a new description.
+    // EventSource would reconnect by itself, but not after a refusal, and the knobs would not be described anew.
     source.addEventListener("error", () => this.#lose("it has ended"));
   }
 
@@ -84,7 +84,7 @@ export class Link extends EventTarget {
 
   #lose(reason) {
     this.#hangUp();
-    this.#tell("lost", { reason });
+    this.#dispatch("lost", { reason });
     this.#retry = setTimeout(() => this.connect(), RETRY_MS);
   }
 
@@ -96,7 +96,7 @@ export class Link extends EventTarget {
     this.#source = null;
   }
 
-  #tell(topic, detail) {
+  #dispatch(topic, detail) {
     this.dispatchEvent(new CustomEvent(topic, { detail }));
   }
 }

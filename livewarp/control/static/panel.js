@@ -36,7 +36,7 @@ function showValue(name, value) {
 
 link.addEventListener("open", ({ detail: { version, described: knobs } }) => {
   const restarted = process && (process.pid !== version.pid || process.version !== version.version);
-  if (restarted && process.version !== version.version) location.reload(); // another livewarp has another page
+  if (restarted && process.version !== version.version) location.reload(); // another version has another page
   if (restarted) say("livewarp was restarted");
   process = version;
   const text = JSON.stringify(knobs);
@@ -77,7 +77,7 @@ link.addEventListener("parameters", ({ detail }) => {
 link.addEventListener("switches", ({ detail }) => buttons.show(detail));
 link.addEventListener("presets", ({ detail }) => {
   presets.show(detail);
-  presetProblems = detail.problems ?? [];
+  presetProblems = detail.problems;
   showProblems();
 });
 link.addEventListener("stats", ({ detail }) => showStats(detail));

@@ -4,7 +4,7 @@ import { element } from "/dom.js";
 
 let attempt = null;
 
-// Opens the dialog; `run` gets the name, and what it throws is shown there.
+// Opens the dialog; `run` gets the name, and the dialog shows the error that it throws.
 export function ask({ title, text = "", done, name = null, danger = false, run }) {
   element("ask-title").textContent = title;
   element("ask-text").textContent = text;

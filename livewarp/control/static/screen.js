@@ -70,7 +70,6 @@ export class Screen {
   #split = false;
   #mirrored = false;
   #veil = "";
-  frames = 0; // drawn, for tests
 
   constructor() {
     document.addEventListener("visibilitychange", () => this.#restart());
@@ -103,7 +102,7 @@ export class Screen {
     this.#restart();
   }
 
-  // The half before the filter comes as the camera gives it: it is mirrored here when the other is.
+  // The half before the filter comes unmirrored; it is mirrored here when the other half is.
   mirror(on) {
     this.#mirrored = on;
   }
@@ -138,7 +137,7 @@ export class Screen {
     const controller = new AbortController();
     this.#controller = controller;
     this.#watchOver();
-    this.#seat ??= takeSeat().catch(() => () => {}); // without locks, windows are the person's to count
+    this.#seat ??= takeSeat().catch(() => () => {}); // without locks, nothing limits the windows
     if (!(await this.#seat)) {
       if (controller !== this.#controller) return;
       this.#seat = null;
@@ -207,7 +206,6 @@ export class Screen {
     element("before").hidden = element("divider").hidden = !both;
     screen.toggleAttribute("data-split", both);
     screen.dataset.picture = "live";
-    this.frames += 1;
     this.#watchOver();
   }
 

@@ -1,4 +1,4 @@
-// Before anything is drawn: the colours that were chosen here last; without a choice, the system's.
+// Before anything is drawn: the theme that was chosen in this browser; without a choice, the system's.
 "use strict";
 {
   let chosen = null;

@@ -17,7 +17,7 @@ export class Values {
   #settling = new Map(); // name -> timer
   #show;
 
-  // show(name, value): called for every value that is to be seen.
+  // show(name, value): called whenever the value on the page has to change.
   constructor(show) {
     this.#show = show;
   }
@@ -56,7 +56,7 @@ export class Values {
     if (this.#grabbed.delete(name)) this.#settle(name, 0);
   }
 
-  // After a lost connection nothing is held, and nothing sent that was meant for another daemon.
+  // After a lost connection nothing is held, and what was meant for the old daemon is not sent.
   forget() {
     for (const timer of this.#settling.values()) clearTimeout(timer);
     for (const held of [this.#settling, this.#wanted, this.#sent, this.#heard, this.#grabbed]) held.clear();

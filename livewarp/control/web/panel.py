@@ -23,7 +23,7 @@ import gevent
 import gevent.socket
 from gevent.pool import Pool
 from gevent.pywsgi import LoggingLogAdapter, WSGIHandler, WSGIServer
-from werkzeug.exceptions import Forbidden, HTTPException, ServiceUnavailable, UnsupportedMediaType
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
@@ -60,7 +60,8 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _MIME_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_HTTP_STATUS = {METHOD_NOT_FOUND: 404, INTERNAL_ERROR: 500}  # other errors are the caller's: 400
+_HTTP_STATUS = {METHOD_NOT_FOUND: 404, INTERNAL_ERROR: 500}  # of JSON-RPC's codes; the others are the caller's: 400
+_FORBIDDEN, _UNSUPPORTED_MEDIA_TYPE, _UNAVAILABLE = 403, 415, 503  # HTTP statuses, and the codes of their errors
 
 log = logging.getLogger(__name__)
 
@@ -179,8 +180,12 @@ class Panel:
             self._check_sender(request)
             endpoint, _ = self._routes.bind("localhost").match(request.path, request.method)
             response: Response = endpoint(request)
+        except ControlError as error:
+            log.debug("panel refused %s %s: %s", request.method, request.path, error)
+            response = _control_error(error)
         except HTTPException as error:
-            response = _refusal(error, request)
+            log.debug("panel refused %s %s: %s", request.method, request.path, error)
+            response = _http_error(error, request)
         except OSError as error:  # the client is gone, or takes too long for its body
             log.debug("panel client is gone: %s", error)
             response = Response(status=400, headers={"Connection": "close"})
@@ -191,33 +196,34 @@ class Panel:
         return response(environ, start_response)
 
     def _check_sender(self, request: _Request) -> None:
-        """Refuse requests of other web pages; programs that are no browsers send only Host of these headers."""
+        """Refuse (`ControlError`) requests of other web pages; of these headers, other programs send only Host."""
         host = request.environ.get("HTTP_HOST", "").lower()
         if host not in self._hosts:
             allowed = " or ".join(sorted(self._hosts))
-            raise Forbidden(f"Host: got {host[:80]!r}, allowed: {allowed}; tunnels need the same port number")
+            remedy = "tunnels need the same port number"
+            raise ControlError("Host", _FORBIDDEN, got=repr(host[:80]), allowed=allowed, remedy=remedy)
         site = request.headers.get("Sec-Fetch-Site", "none")
         followed_link = request.path == "/" and request.method == "GET"  # the page with the link cannot read the answer
         if site not in {"same-origin", "none"} and not followed_link:
-            raise Forbidden(f"Sec-Fetch-Site: got {site[:80]!r}, allowed: the panel's own page")
+            raise ControlError("Sec-Fetch-Site", _FORBIDDEN, got=repr(site[:80]), allowed="the panel's own page")
         origin = request.headers.get("Origin", f"http://{host}").lower()
         if origin != f"http://{host}":
-            raise Forbidden(f"Origin: got {origin[:80]!r}, allowed: http://{host}")
+            raise ControlError("Origin", _FORBIDDEN, got=repr(origin[:80]), allowed=f"http://{host}")
 
     def _page(self, request: _Request) -> Response:
         body, mime_type = self._files[request.path]
         return Response(body, mimetype=mime_type)
 
     def _call(self, name: str, request: _Request) -> Response:
-        try:
-            params: object = {}
-            if METHODS[name].changes:
-                if request.mimetype != "application/json":
-                    raise UnsupportedMediaType("Content-Type: allowed: application/json")
-                params = read_json(request.get_data())
-            answer = self._methods.call(name, params)
-        except ControlError as error:
-            return _control_error(error)
+        params: object = {}
+        if METHODS[name].changes:
+            got = request.mimetype
+            if got != "application/json":
+                raise ControlError(
+                    "Content-Type", _UNSUPPORTED_MEDIA_TYPE, got=repr(got[:80]), allowed="application/json"
+                )
+            params = read_json(request.get_data())
+        answer = self._methods.call(name, params)
         response = _json(answer.text)
         if answer.frame is not None:
             response.headers["Livewarp-Frame"] = str(answer.frame)
@@ -228,7 +234,7 @@ class Panel:
         try:
             subscriptions = self._streams.subscribe(request.args)
         except ParameterError as error:
-            return _control_error(invalid_params(error))
+            raise invalid_params(error) from None
         events = self._streams.events(request.environ["livewarp.socket"], subscriptions)
         response = Response(events, content_type=EVENTS_TYPE)
         response.call_on_close(lambda: close_all(subscriptions))  # also after a HEAD, which sends no event
@@ -237,7 +243,7 @@ class Panel:
     def _snapshot(self, request: _Request) -> Response:
         jpeg = self._streams.snapshot()
         if jpeg is None:
-            raise ServiceUnavailable("no frame came; `livewarp state` says why")
+            raise ControlError("no frame came", _UNAVAILABLE, remedy="`livewarp state` says why")
         return Response(jpeg, mimetype="image/jpeg")
 
     def _stream(self, request: _Request) -> Response:
@@ -252,7 +258,9 @@ def _refuse_connection(sock: gevent.socket.socket) -> None:
 
     Closing with unread bytes would reset the connection, and the client could lose the answer.
     """
-    text = json.dumps({"error": {"code": 503, "message": f"connections: allowed: {MAX_CONNECTIONS}", "data": None}})
+    text = _control_error(ControlError("too many connections", _UNAVAILABLE, allowed=str(MAX_CONNECTIONS))).get_data(
+        as_text=True
+    )
     head = {"Content-Type": "application/json", "Content-Length": len(text), "Connection": "close", "Retry-After": 1}
     lines = [f"{name}: {value}" for name, value in {**head, **_HEADERS}.items()]
     try:
@@ -281,7 +289,8 @@ def _json(text: str, status: int = 200) -> Response:
 
 
 def _control_error(error: ControlError) -> Response:
-    return _error(_HTTP_STATUS.get(error.code, 400), error.code, str(error), error.data)
+    status = error.code if error.code > 0 else _HTTP_STATUS.get(error.code, 400)
+    return _error(status, error.code, str(error), error.data)
 
 
 def _error(status: int, code: int, message: str, data: object = None) -> Response:
@@ -289,10 +298,9 @@ def _error(status: int, code: int, message: str, data: object = None) -> Respons
     return _json(json.dumps({"error": error}), status)
 
 
-def _refusal(error: HTTPException, request: _Request) -> Response:
-    """An HTTP error as JSON; its code is the HTTP status, where control errors have negative ones."""
+def _http_error(error: HTTPException, request: _Request) -> Response:
+    """An HTTP error as JSON; its code is the HTTP status, where JSON-RPC's codes are negative."""
     status = error.code or 500
-    log.debug("panel refused %s %s: %s", request.method, request.path, error)
     response = _error(status, status, error.description or error.name)
     for name, value in error.get_headers(request.environ):
         if name == "Allow":
