@@ -5,10 +5,11 @@ Every error names the file, table and key, what it got and what is allowed.
 
 from __future__ import annotations
 
+import reprlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from platformdirs import user_config_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -43,10 +44,14 @@ class VideoSettings(_Table):
     grace: float = Field(10.0, ge=0.0, le=3600.0, strict=False, description="s from the last viewer to the closing")
 
 
+Model = Literal["dlib", "mesh"]
+MODEL_NAMES: tuple[str, ...] = get_args(Model)
+
+
 class TrackingSettings(_Table):
     """How faces are found."""
 
-    model: Literal["dlib", "mesh"] = Field("dlib", description="what finds the landmarks of a face")
+    model: Model = Field("dlib", description="what finds the landmarks of a face")
     detector: Literal["auto", "hog", "blaze"] = Field("auto", description="what finds newcomers; auto: whichever suits")
     max_faces: int = Field(4, ge=1, le=16, description="how many faces are followed at the same time")
     detect_scale: float | None = Field(
@@ -169,20 +174,22 @@ def load_settings(config: Path | None, options: Mapping[str, Mapping[str, Any]] 
     try:
         settings = Settings(**tables)
     except ValidationError as error:
-        raise SettingsError(_explain(error, origin, config)) from error
+        raise _explained(error, origin, config) from error
     where = f"{config}: " if config is not None else ""
     own = settings.own_adjustments()
     for adjustment in own:
         if adjustment.name in BUILT_IN:
-            raise SettingsError(f"{where}[adjustments.{adjustment.name}]: is built in, allowed: another name")
+            raise SettingsError(f"{where}[adjustments.{adjustment.name}]: is built in", remedy="give it another name")
         if not adjustment.minimum <= adjustment.default <= adjustment.maximum:
             bounds = f"{adjustment.minimum:g} to {adjustment.maximum:g}"
             at = f"{where}[adjustments.{adjustment.name}] default"
-            raise SettingsError(f"{at}: got {adjustment.default:g}, allowed: {bounds}")
+            raise SettingsError(at, got=f"{adjustment.default:g}", allowed=bounds)
     try:
         check(settings.parameters, KNOBS | {a.name: knob_of(a) for a in own})
     except ParameterError as error:
-        raise SettingsError(f"{where}[parameters] {error}") from error
+        got = None if error.got is None else reprlib.repr(error.got)
+        what = f"{where}[parameters] {error.what}"
+        raise SettingsError(what, got=got, allowed=error.allowed, remedy=error.remedy) from error
     return settings
 
 
@@ -191,15 +198,14 @@ def _read(config: Path) -> dict[str, Any]:
         with config.open("rb") as file:
             return tomllib.load(file)
     except OSError as error:
-        raise SettingsError(
-            f"{config}: {error.strerror or error}; allowed: a readable TOML file (see the config.toml of livewarp)"
-        ) from error
+        allowed = "a readable TOML file (see the config.toml of livewarp)"
+        raise SettingsError(f"{config}: {error.strerror or error}", allowed=allowed) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{config}: not valid TOML: {error}") from error
 
 
-def _explain(error: ValidationError, origin: Mapping[str, str], config: Path | None) -> str:
-    """The first problem in one line: file, table, key, got, allowed."""
+def _explained(error: ValidationError, origin: Mapping[str, str], config: Path | None) -> SettingsError:
+    """The first problem: file, table, key, got, allowed."""
     first = error.errors(include_url=False)[0]
     location = [str(part) for part in first["loc"]]
     deep = 2 if location[0] == "adjustments" else 1
@@ -208,10 +214,11 @@ def _explain(error: ValidationError, origin: Mapping[str, str], config: Path | N
     if first["type"] == "extra_forbidden":
         model = _model_at(location[:-1])
         names = ", ".join(model.model_fields)
-        what = "unknown key" if keys else "unknown table"
-        hint = "; another program's config.toml? name yours with --config PATH" if not keys else ""
-        return f"{where}: {what}, allowed: {names}{hint}"
-    return f"{where}: got {first['input']!r}, allowed: {_allowed(first)}"
+        if keys:
+            return SettingsError(f"{where}: unknown key", allowed=names)
+        remedy = "another program's config.toml? name yours with --config PATH"
+        return SettingsError(f"{where}: unknown table", allowed=names, remedy=remedy)
+    return SettingsError(where, got=repr(first["input"]), allowed=_allowed(first))
 
 
 def _model_at(location: Sequence[str]) -> type[BaseModel]:

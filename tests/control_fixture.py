@@ -18,7 +18,7 @@ import gevent.event
 from livewarp.control.client import Address, parse_address
 from livewarp.control.line.connection import Limits
 from livewarp.control.line.server import ControlServer
-from livewarp.control.protocol.dispatch import Methods
+from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.presets import Presets
 from livewarp.errors import SettingsError
 from livewarp.parameters import Parameters, Switches, Wanted
@@ -89,14 +89,14 @@ class FakeDaemon:
     def switch_source(self, wanted: str) -> int:
         """Remember it, if it is one of `sources`."""
         if wanted not in [each["source"] for each in self.sources()]:
-            raise SettingsError(f"source: got {wanted!r}, allowed: webcam, portrait or the path of a file")
+            raise SettingsError("source", got=repr(wanted), allowed="webcam, portrait or the path of a file")
         self.source = wanted
         return self._next_frame()
 
     def use_model(self, model: str) -> None:
         """Remember it, if it is one of the two."""
         if model not in ("dlib", "mesh"):
-            raise SettingsError(f"model: got {model!r}, allowed: dlib, mesh")
+            raise SettingsError("model", got=repr(model), allowed="dlib, mesh")
         self.model = model
 
     def reload(self) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def control(
     """A line port for that daemon, perhaps with a Unix socket, with other `Limits` than usual."""
 
     def make() -> ControlServer:
-        methods = Methods(daemon, presets)
+        methods = Dispatcher(daemon, presets)
         return ControlServer(methods, ANY_PORT, path, limits=Limits(**limits), max_connections=max_connections)
 
     return served(make, daemon)

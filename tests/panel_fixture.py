@@ -14,7 +14,7 @@ import numpy as np
 
 from control_fixture import ANY_PORT, TIMEOUT_S, FakeDaemon, served
 from livewarp.control.client import Address
-from livewarp.control.protocol.dispatch import Methods
+from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.presets import Presets
 from livewarp.control.web.panel import Panel
 from livewarp.sinks.preview import Preview
@@ -147,6 +147,6 @@ class Viewer:
 @contextlib.contextmanager
 def serve_panel(daemon: FakeDaemon, preview: Preview, folder: Path) -> Iterator[Panel]:
     """A panel of both, whose presets are in that folder; it runs in a hub of its own, as in the daemon's main one."""
-    with served(lambda: Panel(Methods(daemon, Presets(folder)), preview, ANY_PORT), daemon) as panel:
+    with served(lambda: Panel(Dispatcher(daemon, Presets(folder)), preview, ANY_PORT), daemon) as panel:
         yield panel
         preview.close()  # before the panel stops, as in the daemon

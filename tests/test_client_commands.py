@@ -73,7 +73,9 @@ def test_client_raises_what_the_daemon_refused(address):
         with pytest.raises(ControlError) as caught:
             client.call("set", {"thin": 3})
         assert caught.value.code == -32602
-        assert caught.value.data == {"name": "thin", "got": 3, "allowed": KNOBS["thin"].kind.allowed}
+        allowed = KNOBS["thin"].kind.allowed
+        data = {"name": "thin", "what": "parameter thin", "got": 3, "allowed": allowed, "remedy": ""}
+        assert caught.value.data == data
         assert client.call("get", {"names": ["thin"]}) == {"thin": 0.2}
 
 

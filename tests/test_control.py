@@ -18,8 +18,9 @@ from livewarp import __version__
 from livewarp.adjustments import ADJUSTMENTS
 from livewarp.control.client import Address, parse_address
 from livewarp.control.line.server import ControlServer
-from livewarp.control.protocol.dispatch import METHODS, Methods
+from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.jsonrpc import MAX_MESSAGE_BYTES
+from livewarp.control.protocol.methods import METHODS
 from livewarp.errors import ControlError, SettingsError
 from livewarp.parameters import KNOBS, Parameters, Wanted
 
@@ -233,7 +234,7 @@ def test_a_refused_param_is_named_and_nothing_changes(line, daemon, method, para
     """A refused param is answered with -32602 and {name, got, allowed}; nothing else of the call happens."""
     error = line.ask(method, params)["error"]
     assert error["code"] == -32602
-    assert set(error["data"]) == {"name", "got", "allowed"}
+    assert set(error["data"]) == {"name", "what", "got", "allowed", "remedy"}
     assert data.items() <= error["data"].items()
     assert len(json.dumps(error)) < 4000
     assert daemon.changes == []
@@ -459,7 +460,7 @@ def test_what_is_no_host_and_port_is_refused(text):
 
 def test_a_second_daemon_learns_of_the_first(server, daemon):
     """A port where a livewarp answers is refused with its pid and the way out."""
-    with pytest.raises(ControlError) as caught, served(lambda: ControlServer(Methods(daemon), server.address)):
+    with pytest.raises(ControlError) as caught, served(lambda: ControlServer(Dispatcher(daemon), server.address)):
         pass
     assert str(caught.value) == (
         f"livewarp is already running (pid {os.getpid()}) on {server.address}; "
@@ -478,7 +479,7 @@ def test_a_port_of_another_program_is_named(daemon):
         thread = threading.Thread(target=hang_up)
         thread.start()
         with pytest.raises(ControlError, match=f"{address} is in use by another program.*--control"):
-            served(lambda: ControlServer(Methods(daemon), address)).__enter__()
+            served(lambda: ControlServer(Dispatcher(daemon), address)).__enter__()
         thread.join(10)
 
 
@@ -487,7 +488,7 @@ def test_a_port_is_free_again_at_once(daemon):
     with control(daemon) as server, Line(server.address) as line:
         assert "result" in line.ask("stop")
         assert line.reply() is None
-    with served(lambda: ControlServer(Methods(daemon), server.address)) as again, Line(again.address) as line:
+    with served(lambda: ControlServer(Dispatcher(daemon), server.address)) as again, Line(again.address) as line:
         assert "result" in line.ask("version")
 
 
@@ -537,10 +538,12 @@ def test_malformed_lines_change_nothing():
 def test_an_address_that_cannot_be_bound_is_named(daemon):
     """An address that the machine does not have is refused by name."""
     with pytest.raises(ControlError, match=r"cannot listen on .*--control"):
-        served(lambda: ControlServer(Methods(daemon), Address("192.0.2.1", 0))).__enter__()  # a documentation address
+        served(
+            lambda: ControlServer(Dispatcher(daemon), Address("192.0.2.1", 0))
+        ).__enter__()  # a documentation address
 
 
 def test_any_free_port_is_told(daemon):
     """Port 0 becomes the port that was bound."""
-    with served(lambda: ControlServer(Methods(daemon), ANY_PORT)) as server:
+    with served(lambda: ControlServer(Dispatcher(daemon), ANY_PORT)) as server:
         assert server.address.port > 0

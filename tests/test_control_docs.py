@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from control_fixture import FakeDaemon, Line, control
-from livewarp.control.protocol.dispatch import METHODS
-from livewarp.control.protocol.jsonrpc import (
+from livewarp.control.protocol.jsonrpc import MAX_BATCH, MAX_MESSAGE_BYTES
+from livewarp.control.protocol.methods import METHODS
+from livewarp.control.protocol.refusals import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
-    MAX_BATCH,
-    MAX_MESSAGE_BYTES,
     METHOD_NOT_FOUND,
     NOT_DONE,
     PARSE_ERROR,

@@ -12,7 +12,7 @@ import pytest
 from control_fixture import FakeDaemon, Line, control
 from livewarp.control.client import Client
 from livewarp.control.protocol import events as events_module
-from livewarp.control.protocol.events import SLOW_S, Event, Events
+from livewarp.control.protocol.events import SLOW_S, Events, Update
 from livewarp.errors import ParameterError
 
 
@@ -59,32 +59,32 @@ def test_the_first_event_of_a_topic_is_its_value(events):
     """Whoever subscribes is told the value of each topic at once, in the order asked for, and then nothing."""
     subscription = events.subscribe(["switches", "parameters", "switches"])
     assert subscription.topics == ("switches", "parameters")
-    assert [subscription.get(0), subscription.get(0)] == [Event("switches", "a"), Event("parameters", 1)]
+    assert [subscription.get(0), subscription.get(0)] == [Update("switches", "a"), Update("parameters", 1)]
     assert subscription.get(0) is None
 
 
 def test_a_change_is_told_to_those_who_asked(events, values, clock):
     """A change is told to the subscribers of its topic, once, and to no others."""
     first, other = events.subscribe(["parameters"]), events.subscribe(["switches"])
-    assert (first.get(0), other.get(0)) == (Event("parameters", 1), Event("switches", "a"))
+    assert (first.get(0), other.get(0)) == (Update("parameters", 1), Update("switches", "a"))
     clock.now += 1
     values["parameters"] = 2
-    events.look("parameters", "switches")
-    events.look("parameters", "switches")
-    assert (first.get(0), first.get(0), other.get(0)) == (Event("parameters", 2), None, None)
+    events.publish("parameters", "switches")
+    events.publish("parameters", "switches")
+    assert (first.get(0), first.get(0), other.get(0)) == (Update("parameters", 2), None, None)
 
 
 def test_no_faster_than_the_rate_and_the_newest_wins(events, values, clock):
     """Between two events of a topic lies the time of the rate; then comes the newest value, and only that."""
     subscription = events.subscribe(["parameters"], rate_hz=4)
-    assert subscription.get(0) == Event("parameters", 1)
+    assert subscription.get(0) == Update("parameters", 1)
     for value in range(2, 7):
         values["parameters"] = value
-        events.look("parameters")
+        events.publish("parameters")
     clock.now += 0.24
     assert subscription.get(0) is None
     clock.now += 0.02
-    assert subscription.get(0) == Event("parameters", 6)
+    assert subscription.get(0) == Update("parameters", 6)
     clock.now += 1
     assert subscription.get(0) is None
 
@@ -95,10 +95,10 @@ def test_a_busy_topic_does_not_hold_back_the_others(events, values, clock):
     assert {subscription.get(0).topic, subscription.get(0).topic} == {"parameters", "switches"}
     clock.now += 1
     values["switches"] = "b"
-    events.look("switches")
+    events.publish("switches")
     clock.now += 1
     values["parameters"] = 2
-    events.look("parameters")
+    events.publish("parameters")
     assert [subscription.get(0).topic, subscription.get(0).topic] == ["switches", "parameters"]
 
 
@@ -108,7 +108,7 @@ def test_a_reader_that_does_not_read_is_dropped(events, values, clock):
     for value in range(2, 100):
         clock.now += 0.25
         values["parameters"] = value
-        events.look("parameters")
+        events.publish("parameters")
         assert busy.get(0) is not None
         assert lazy.dropped is (0.25 * (value - 1) > SLOW_S)
     assert lazy.get(None) is None
@@ -121,8 +121,8 @@ def test_silence_drops_nobody(events, values, clock):
     assert subscription.get(0) is not None
     clock.now += 1000
     values["parameters"] = 2
-    events.look("parameters")
-    assert subscription.get(0) == Event("parameters", 2)
+    events.publish("parameters")
+    assert subscription.get(0) == Update("parameters", 2)
     assert subscription.dropped is False
 
 
@@ -173,12 +173,12 @@ def test_a_topic_that_cannot_be_read_is_logged_once_an_episode(events, values, c
     assert subscription.get(0) is not None
     for broken in (object(), float("nan"), object()):
         values["parameters"] = broken
-        events.look("parameters")
+        events.publish("parameters")
     assert len(caplog.records) == 1
     clock.now += 1
     values["parameters"] = 3
-    events.look("parameters")
-    assert subscription.get(0) == Event("parameters", 3)
+    events.publish("parameters")
+    assert subscription.get(0) == Update("parameters", 3)
 
 
 @pytest.mark.parametrize(
@@ -282,6 +282,6 @@ def test_a_subscriber_that_never_reads_is_dropped(daemon, monkeypatch):
 
 def test_an_event_is_encoded_once():
     """The text of an event is made once for all who get it, and is what its data are in JSON."""
-    event = Event("faces", [{"id": 1}])
+    event = Update("faces", [{"id": 1}])
     assert json.loads(event.text) == event.data
     assert event.text is event.text

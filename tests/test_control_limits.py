@@ -14,7 +14,7 @@ import pytest
 
 from control_fixture import FakeDaemon, Line, control
 from livewarp.control.client import Client
-from livewarp.control.protocol.dispatch import METHODS
+from livewarp.control.protocol.methods import METHODS
 from livewarp.parameters import KNOBS
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control_fixture import FakeDaemon, Line, control, misfit
-from livewarp.control.protocol.dispatch import METHODS, Methods
+from livewarp.control.protocol.dispatch import Dispatcher
+from livewarp.control.protocol.methods import METHODS
 from livewarp.control.protocol.presets import Presets
 from livewarp.errors import ControlError, SettingsError
 from livewarp.knobs import Number
@@ -89,7 +90,7 @@ def test_adjust_refuses_what_is_no_step(line, daemon, params, name):
 def test_adjust_never_leaves_the_bounds(steps):
     """Whatever is added, parameters stay valid, and only those named change."""
     daemon = FakeDaemon()
-    methods = Methods(daemon)
+    methods = Dispatcher(daemon)
     touched = set()
     for name, by in steps:
         if isinstance(KNOBS[name].kind, Number):
@@ -178,7 +179,7 @@ def test_a_batch_has_1_to_100_calls(line, daemon):
 def test_a_change_that_the_daemon_cannot_make_is_an_error(daemon, caplog):
     """Where the daemon itself fails, every changing call of the batch says so, and the others are answered."""
     daemon.change = lambda wanted: 1 // 0
-    outcomes = Methods(daemon).batch([("set", {"thin": 0.5}), ("get", {"names": []}), ("mirror", {})])
+    outcomes = Dispatcher(daemon).batch([("set", {"thin": 0.5}), ("get", {"names": []}), ("mirror", {})])
     assert [getattr(outcome, "code", None) for outcome in outcomes] == [-32603, None, -32603]
     assert "ZeroDivisionError" in caplog.text
 
@@ -254,7 +255,7 @@ def test_reload(line, daemon):
 
 def test_reload_in_a_batch_goes_over_what_came_before(daemon):
     """A reload in a batch is done in its place: over what was changed before it, under what comes after it."""
-    Methods(daemon).batch([("set", {"eyes": 0.5, "thin": 0.1}), ("reload", {}), ("set", {"jaw": 0.5})])
+    Dispatcher(daemon).batch([("set", {"eyes": 0.5, "thin": 0.1}), ("reload", {}), ("set", {"jaw": 0.5})])
     assert daemon.parameters == Parameters(thin=0.6, eyes=0.5, jaw=0.5)
 
 
@@ -265,7 +266,11 @@ def test_a_reload_that_cannot_be_done(line, daemon):
         raise SettingsError("config.toml: not valid TOML")
 
     daemon.on_reload = fail
-    assert line.ask("reload")["error"] == {"code": -32000, "message": "config.toml: not valid TOML"}
+    assert line.ask("reload")["error"] == {
+        "code": -32000,
+        "message": "config.toml: not valid TOML",
+        "data": {"what": "config.toml: not valid TOML", "got": None, "allowed": "", "remedy": ""},
+    }
     assert daemon.parameters == daemon.initial
 
 
@@ -273,7 +278,7 @@ def test_events_need_a_connection(daemon):
     """Without a connection that stays, as over HTTP, `subscribe` is refused with the way out."""
     for method, params in (("subscribe", {"topics": ["stats"]}), ("unsubscribe", {})):
         with pytest.raises(ControlError, match="GET /api/events") as caught:
-            Methods(daemon).call(method, params)
+            Dispatcher(daemon).call(method, params)
         assert caught.value.code == -32600
 
 
@@ -353,7 +358,7 @@ def test_the_schema_knows_the_bounds_of_every_parameter(line):
 def test_a_preset_that_cannot_be_written_is_not_done(daemon, tmp_path):
     """Where the folder cannot be written, saving a preset says so with -32000, and nothing is listed."""
     (tmp_path / "presets").touch()  # a file where the folder should be
-    methods = Methods(daemon, Presets(tmp_path / "presets"))
+    methods = Dispatcher(daemon, Presets(tmp_path / "presets"))
     with pytest.raises(ControlError, match="cannot save a preset") as caught:
         methods.call("presets.save", {"name": "mine"})
     assert caught.value.code == -32000
@@ -365,5 +370,11 @@ def test_another_model_is_asked_for_by_name(line, daemon):
     assert line.ask("state")["result"]["model"] == "mesh"
     error = line.ask("model", {"name": "haar"})["error"]
     assert error["code"] == -32602
-    assert error["data"] == {"name": "name", "got": "haar", "allowed": "dlib or mesh"}
+    assert error["data"] == {
+        "name": "name",
+        "what": "model: got 'haar'",
+        "got": "haar",
+        "allowed": "dlib or mesh",
+        "remedy": "",
+    }
     assert daemon.model == "mesh"

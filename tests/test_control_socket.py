@@ -16,7 +16,7 @@ from livewarp.control.client import Client
 from livewarp.control.line import unix
 from livewarp.control.line.server import ControlServer
 from livewarp.control.line.unix import listen_unix, socket_path
-from livewarp.control.protocol.dispatch import Methods
+from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.errors import ControlError, SettingsError
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no Unix sockets")
@@ -90,7 +90,7 @@ def test_a_live_one_is_left_alone(daemon, path):
 def test_where_it_may_be_missing_the_port_alone_serves(daemon, path, caplog):
     """A socket that nobody asked for by its path is a warning where it cannot be had; the port serves on."""
     with control(daemon, path=path):
-        methods = Methods(FakeDaemon())
+        methods = Dispatcher(FakeDaemon())
         with served(lambda: ControlServer(methods, ANY_PORT, path, must_have_path=False)) as second:
             assert second.path is None
             with Client(str(second.address)) as client:
@@ -140,7 +140,7 @@ def test_what_the_setting_means(monkeypatch, tmp_path):
     assert socket_path("~/x.sock") == Path.home() / "x.sock"
     monkeypatch.delattr(socket, "AF_UNIX")
     assert socket_path("auto") is None
-    with pytest.raises(SettingsError, match=r"control\.socket.*allowed here: auto or none"):
+    with pytest.raises(SettingsError, match=r"control\.socket.*allowed: auto or none"):
         socket_path("/x")
 
 

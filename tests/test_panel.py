@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from control_fixture import ANY_PORT, TIMEOUT_S, FakeDaemon, served
-from livewarp.control.protocol.dispatch import METHODS, Methods
+from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.jsonrpc import MAX_MESSAGE_BYTES
+from livewarp.control.protocol.methods import METHODS
 from livewarp.control.web.panel import MAX_CONNECTIONS, Panel, _Handler, _read_static
 from livewarp.errors import ControlError
 from livewarp.parameters import KNOBS
@@ -171,8 +172,10 @@ def test_a_refused_parameter_has_its_data(browse):
     """A refused parameter comes with name, got and allowed, as on the line port."""
     assert browse("POST", "/api/set", {"thin": 2}).json["error"]["data"] == {
         "name": "thin",
+        "what": "parameter thin",
         "got": 2,
         "allowed": KNOBS["thin"].kind.allowed,
+        "remedy": "",
     }
 
 
@@ -340,7 +343,7 @@ def test_a_connection_is_closed_in_the_hub(daemon, preview, monkeypatch):
     files = []
     handle = _Handler.handle
     monkeypatch.setattr(_Handler, "handle", lambda self: (files.append(self.rfile), handle(self)))
-    with served(lambda: Panel(Methods(daemon), preview, ANY_PORT), daemon) as panel:
+    with served(lambda: Panel(Dispatcher(daemon), preview, ANY_PORT), daemon) as panel:
         left, kept = (http.client.HTTPConnection(*panel.address, timeout=TIMEOUT_S) for _ in range(2))
         for connection in (left, kept):
             connection.request("GET", "/")
@@ -425,4 +428,4 @@ def test_the_reply_to_stop_arrives(browse, panel, preview):
 def test_a_port_in_use_names_the_option(panel, daemon, preview):
     """A panel port that is in use is refused with the option that chooses another."""
     with pytest.raises(ControlError, match=f"{panel.address} is in use by another program.*--panel"):
-        served(lambda: Panel(Methods(daemon), preview, panel.address)).__enter__()
+        served(lambda: Panel(Dispatcher(daemon), preview, panel.address)).__enter__()

@@ -69,7 +69,7 @@ def load(config: Path | None, assignments: tuple[str, ...], **tables: dict[str, 
     for text in assignments:
         name, equals, value = text.partition("=")
         if not equals:
-            raise SettingsError(f"--set: got {text!r}, allowed: NAME=VALUE")
+            raise SettingsError("--set", got=repr(text), allowed="NAME=VALUE")
         values[name] = knob(name).parse(value)
     if path is not None:
         _log.info("settings: %s", path)

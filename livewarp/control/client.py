@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 from livewarp.errors import ControlError, SettingsError
 
 DEFAULT_CONTROL = "127.0.0.1:8787"
-DEFAULT_PANEL = "127.0.0.1:8788"
 
 _MAX_REPLY_BYTES = 1 << 20  # livewarp's replies have some kilobytes; whatever sends more is no livewarp
 
@@ -57,17 +56,16 @@ def parse_address(text: str) -> Address:
     """
     host, colon, port = text.rpartition(":")
     if not (colon and host and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
-        raise SettingsError(f"address: got {text!r}, allowed: HOST:PORT such as {DEFAULT_CONTROL}")
+        raise SettingsError("address", got=repr(text), allowed=f"HOST:PORT such as {DEFAULT_CONTROL}")
     host = {"localhost": "127.0.0.1", "[::1]": "::1"}.get(host.lower(), host)
     try:
         loopback = host == "::1" or ipaddress.IPv4Address(host).is_loopback
     except ValueError:
         loopback = False
     if not loopback:
-        raise SettingsError(
-            f"address: got {text!r}, allowed: loopback only (127.0.0.1, [::1] or localhost), because whoever "
-            f"reaches the port controls the camera; from elsewhere: ssh -L {port}:127.0.0.1:{port} HOST"
-        )
+        only = "loopback only (127.0.0.1, [::1] or localhost), because whoever reaches the port controls the camera"
+        remedy = f"from elsewhere: ssh -L {port}:127.0.0.1:{port} HOST"
+        raise SettingsError("address", got=repr(text), allowed=only, remedy=remedy)
     return Address(host, int(port))
 
 
@@ -84,7 +82,7 @@ def parse_endpoint(text: str) -> Address | Path:
     if text.startswith("unix:") and text != "unix:":
         return Path(text.removeprefix("unix:")).expanduser()
     if ":" not in text:
-        raise SettingsError(f"address: got {text!r}, allowed: HOST:PORT such as {DEFAULT_CONTROL}, or unix:PATH")
+        raise SettingsError("address", got=repr(text), allowed=f"HOST:PORT such as {DEFAULT_CONTROL}, or unix:PATH")
     return parse_address(text)
 
 
@@ -131,7 +129,7 @@ class _Wire:
 
 
 class Event(NamedTuple):
-    """What is told of a topic: its value, the first time and whenever it has changed."""
+    """A topic and its value, as it is at first and whenever it has changed."""
 
     topic: str
     data: Any
@@ -266,11 +264,11 @@ class Client:
         return self._dict("presets.load", {"name": name})
 
     def switch(self, what: str, on: bool | None = None) -> bool:
-        """Turn "freeze", "blank", "bypass" or "mirror" on or off, or None: the other way round; how it is then."""
+        """Turn "freeze", "blank", "bypass" or "mirror" on or off; None toggles it. How it is then."""
         return bool(self._dict(what, {} if on is None else {"on": on})[what])
 
     def subscribe(self, *topics: str, rate_hz: float = 10.0) -> Subscription:
-        """Events of these topics, at most so many of each a second; the first of each tells its value now."""
+        """Events of these topics, at most so many of each a second; the first of each has its value now."""
         listener = Client(self._given, self._timeout_s)
         try:
             listener.call("subscribe", {"topics": list(topics), "rate_hz": rate_hz})
@@ -284,7 +282,7 @@ class Client:
         return result
 
     def _next_event(self, timeout_s: float | None) -> Event | None:
-        """What a subscription tells next; None once the daemon, or this client, has hung up."""
+        """A subscription's next event; None once the daemon, or this client, has hung up."""
         if self._wire is None:
             return None
         try:
@@ -328,15 +326,15 @@ class Client:
             if quiet:
                 raise
             failure = (
-                f"livewarp at {self.address} did not answer within {self._timeout_s:g} s"
+                ControlError(f"livewarp at {self.address} did not answer within {self._timeout_s:g} s")
                 if isinstance(error, TimeoutError)
-                else f"no livewarp answers at {self.address}; `livewarp run` starts one"
+                else ControlError(f"no livewarp answers at {self.address}", remedy="`livewarp run` starts one")
             )
         except FileNotFoundError:
-            failure = f"no livewarp answers at {self.address}; `livewarp run` starts one"
+            failure = ControlError(f"no livewarp answers at {self.address}", remedy="`livewarp run` starts one")
         except OSError as error:
-            failure = f"cannot reach {self.address}: {error.strerror or error}"
+            failure = ControlError(f"cannot reach {self.address}: {error.strerror or error}")
         except (ValueError, LookupError, TypeError, AttributeError):
-            failure = f"what answers at {self.address} is no livewarp; give its --control"
+            failure = ControlError(f"what answers at {self.address} is no livewarp", remedy="give its --control")
         self.close()
-        raise ControlError(failure) from None
+        raise failure from None

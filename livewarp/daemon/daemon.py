@@ -21,7 +21,7 @@ import gevent.hub
 from livewarp.control.client import parse_address
 from livewarp.control.line.server import ControlServer
 from livewarp.control.line.unix import AUTO, socket_path
-from livewarp.control.protocol.dispatch import Methods
+from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.web.panel import Panel
 from livewarp.daemon.kept import Kept
 from livewarp.daemon.report import differences, face_of, sources_of, state_of
@@ -100,14 +100,14 @@ class Daemon:
         self._doorbell.start(self._ended.set)
         self._preview = Preview()
         # Ports first: a second daemon must fail at once, before it takes the webcam.
-        methods = Methods(self)
+        dispatcher = Dispatcher(self)
         self._control = ControlServer(
-            methods,
+            dispatcher,
             parse_address(settings.control.address),
             socket_path(settings.control.socket),
             must_have_path=settings.control.socket != AUTO,
         )
-        self._panel = Panel(methods, self._preview, parse_address(settings.control.panel))
+        self._panel = Panel(dispatcher, self._preview, parse_address(settings.control.panel))
         try:
             self._control.start()
             self._panel.start()
@@ -194,7 +194,7 @@ class Daemon:
         try:
             self._plan = plan_source(wanted, plan.width, plan.height, plan.fps, video.loop, video.fit)
         except SourceError as error:
-            raise SettingsError(str(error)) from None
+            raise SettingsError(error.what, got=error.got, allowed=error.allowed, remedy=error.remedy) from None
         self._engine.switch_source(self._plan)
         return self._engine.begun
 
@@ -207,7 +207,7 @@ class Daemon:
             There is no model of that name. One that cannot be loaded is a problem of the state.
         """
         if model not in MODELS:
-            raise SettingsError(f"model: got {model!r}, allowed: {', '.join(MODELS)}")
+            raise SettingsError("model", got=repr(model), allowed=", ".join(MODELS))
         self._engine.use_model(model)
 
     def reload(self) -> dict[str, Any]:
@@ -224,7 +224,8 @@ class Daemon:
             They cannot be read; nothing has changed then.
         """
         if self._reread is None:
-            raise SettingsError("settings: this daemon was started without a file, allowed: a restart with --config")
+            what = "settings: this daemon was started without a file"
+            raise SettingsError(what, remedy="start it again with --config")
         settings, initial = self._reread()
         changed = {name: value for name, value in initial.items() if value != self.initial[name]}
         if changed:

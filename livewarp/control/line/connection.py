@@ -1,7 +1,7 @@
 """One client of the line port: its lines, its replies, its events.
 
 Guarantees: a client that sends nonsense, stops half way, never reads or floods costs itself its
-connection or its time, and the others at most one turn in a fair round; what is kept for a client is
+connection or its time, and the others at most one message in a fair round; what is kept for a client is
 one line, one reply and one event a topic.
 """
 
@@ -17,9 +17,10 @@ import gevent
 import gevent.lock
 import gevent.socket
 
-from livewarp.control.protocol.dispatch import Methods
-from livewarp.control.protocol.events import Subscription
-from livewarp.control.protocol.jsonrpc import INVALID_REQUEST, MAX_MESSAGE_BYTES, answer, count, failure, read_json
+from livewarp.control.protocol.dispatch import Dispatcher
+from livewarp.control.protocol.events import Inbox
+from livewarp.control.protocol.jsonrpc import MAX_MESSAGE_BYTES, answer, count, failure, read_json
+from livewarp.control.protocol.refusals import INVALID_REQUEST
 from livewarp.errors import ControlError
 
 _CHUNK_BYTES = 65_536
@@ -57,13 +58,13 @@ class Connection:
         Whether it came by the Unix socket, which its owner alone can reach.
     """
 
-    def __init__(self, sock: gevent.socket.socket, methods: Methods, limits: Limits) -> None:
+    def __init__(self, sock: gevent.socket.socket, dispatcher: Dispatcher, limits: Limits) -> None:
         self.private = sock.family == getattr(gevent.socket, "AF_UNIX", None)
         self._socket = sock
-        self._methods = methods
+        self._dispatcher = dispatcher
         self._limits = limits
         self._sending = gevent.lock.BoundedSemaphore()  # a reply and an event must not mix
-        self._subscription: Subscription | None = None
+        self._inbox: Inbox | None = None
         self._due_s = -math.inf  # when the client has its share again
 
     def serve(self) -> None:
@@ -73,7 +74,7 @@ class Connection:
                 # A line that is not JSON ends the connection, because what follows may be meant for another
                 # protocol: the body of a web page's POST to this port must not run.
                 message = read_json(line)
-                self._send(answer(self._methods, message, self))
+                self._send(answer(self._dispatcher, message, self))
                 self._rest(count(message))
         except ControlError as error:
             self.refuse(error)
@@ -96,38 +97,38 @@ class Connection:
         except (OSError, gevent.Timeout):
             return  # it is gone already, or had its time
 
-    def subscribe(self, subscription: Subscription) -> None:
+    def subscribe(self, inbox: Inbox) -> None:
         """Send these events, in the place of those of an earlier subscription."""
         self._end_events()
-        self._subscription = subscription
-        gevent.spawn(self._tell, subscription)  # it starts when this greenlet has sent its reply
+        self._inbox = inbox
+        gevent.spawn(self._send_updates, inbox)  # it starts when this greenlet has sent its reply
 
     def unsubscribe(self, topics: Iterable[str] | None) -> tuple[str, ...]:
         """Send no more of these topics, or of any; those that are left."""
-        if self._subscription is None:
+        if self._inbox is None:
             return ()
-        self._subscription.leave(self._subscription.topics if topics is None else topics)
-        left = self._subscription.topics
+        self._inbox.leave(self._inbox.topics if topics is None else topics)
+        left = self._inbox.topics
         if not left:
             self._end_events()
         return left
 
     def _end_events(self) -> None:
-        if self._subscription is not None:
-            self._subscription.close()
-            self._subscription = None
+        if self._inbox is not None:
+            self._inbox.close()
+            self._inbox = None
 
-    def _tell(self, subscription: Subscription) -> None:
+    def _send_updates(self, inbox: Inbox) -> None:
         """Greenlet: send events until the subscription ends."""
         try:
-            while (event := subscription.get()) is not None:
-                params = f'{{"topic": "{event.topic}", "data": {event.text}}}'
+            while (update := inbox.get()) is not None:
+                params = f'{{"topic": "{update.topic}", "data": {update.text}}}'
                 self._send(f'{{"jsonrpc": "2.0", "method": "event", "params": {params}}}')
         except OSError as error:
             log.debug("control client does not read its events: %s", error)
-            subscription.dropped = True
-        if subscription.dropped:
-            subscription.close()
+            inbox.dropped = True
+        if inbox.dropped:
+            inbox.close()
             shut_down(self._socket, gevent.socket.SHUT_RDWR)  # `serve` sees the end
 
     def _lines(self) -> Iterator[bytes]:
@@ -137,7 +138,7 @@ class Connection:
         while True:
             end = pending.find(b"\n")
             if max(end, len(pending) if end < 0 else 0) > MAX_MESSAGE_BYTES:
-                raise _invalid(f"line: got more than the {MAX_MESSAGE_BYTES} bytes allowed")
+                raise _invalid("a longer one", f"{MAX_MESSAGE_BYTES} bytes")
             if end >= 0:
                 yield bytes(pending[:end])
                 del pending[: end + 1]
@@ -149,8 +150,7 @@ class Connection:
             except TimeoutError:
                 if not pending or time.monotonic() < deadline_s:
                     continue  # the greenlet that sends events sets the socket's timeout, too
-                allowed = f"its end within {self._limits.line_s:g} s"
-                raise _invalid(f"line: got half of one and silence, allowed: {allowed}") from None
+                raise _invalid("half of one and silence", f"its end within {self._limits.line_s:g} s") from None
             if not chunk:
                 return
             if not pending:
@@ -164,7 +164,7 @@ class Connection:
                 self._socket.sendall(reply.encode() + b"\n")
 
     def _rest(self, messages: int) -> None:
-        """Let the others have their turn; for as long as the client is over its share, wait."""
+        """Let the others be answered; for as long as the client is over its share, wait."""
         now = time.monotonic()
         self._due_s = max(self._due_s, now - _BURST_S) + messages / self._limits.messages_per_s
         gevent.sleep(max(self._due_s - now, 0.0))
@@ -178,5 +178,5 @@ def shut_down(sock: gevent.socket.socket, how: int) -> None:
         return
 
 
-def _invalid(text: str) -> ControlError:
-    return ControlError(text, INVALID_REQUEST)
+def _invalid(got: str, allowed: str) -> ControlError:
+    return ControlError("line", INVALID_REQUEST, got=got, allowed=allowed)

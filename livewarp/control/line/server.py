@@ -1,6 +1,6 @@
 """The line port: JSON-RPC 2.0, one message a line, over loopback TCP and a Unix socket.
 
-Guarantees: everything runs in greenlets of the hub that started it; clients over the limit are told so.
+Guarantees: everything runs in greenlets of the hub that started it; clients over the limit get an answer that says so.
 """
 
 from __future__ import annotations
@@ -14,17 +14,15 @@ import gevent.socket
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
-from livewarp.control.client import Address, Client, parse_address
+from livewarp.control.client import Address, Client
 from livewarp.control.line.connection import Connection, Limits, shut_down
 from livewarp.control.line.unix import listen_unix, unlink
-from livewarp.control.protocol.dispatch import Methods
-from livewarp.control.protocol.jsonrpc import INVALID_REQUEST
+from livewarp.control.protocol.dispatch import Dispatcher
+from livewarp.control.protocol.refusals import INVALID_REQUEST
 from livewarp.errors import ControlError
 
-__all__ = ["ControlServer", "listen", "parse_address"]
-
 MAX_CONNECTIONS = 300
-_REFUSALS = 50  # connections over the limit that are still told so; beyond, they are just closed
+_REFUSALS = 50  # connections over the limit that still get that answer; beyond, they are just closed
 _FAREWELL_S = 1.0  # how long the replies under way may take when the server stops
 
 log = logging.getLogger(__name__)
@@ -51,23 +49,23 @@ def listen(address: Address, option: str = "--control") -> gevent.socket.socket:
         sock.listen(128)
     except OSError as error:
         sock.close()
-        raise ControlError(_why_not(address, option, error)) from None
+        raise _cannot_listen(address, option, error) from None
     return sock
 
 
-def _why_not(address: Address, option: str, error: OSError) -> str:
+def _cannot_listen(address: Address, option: str, error: OSError) -> ControlError:
+    """Why the address cannot be had, and what to do."""
     if error.errno != errno.EADDRINUSE:
         reason = error.strerror or str(error)
-        return f"cannot listen on {address}: {reason}; choose another address with {option}"
+        return ControlError(f"cannot listen on {address}: {reason}", remedy=f"choose another address with {option}")
     try:
         with Client(str(address), timeout_s=3.0) as client:  # it may be loading weights
             pid = int(client.call("version")["pid"])
     except (ControlError, LookupError, TypeError, ValueError):
-        return f"{address} is in use by another program; choose another port with {option}"
-    return (
-        f"livewarp is already running (pid {pid}) on {address}; "
-        f"stop it with `livewarp stop` or choose another port with {option}"
-    )
+        what = f"{address} is in use by another program"
+        return ControlError(what, remedy=f"choose another port with {option}")
+    what = f"livewarp is already running (pid {pid}) on {address}"
+    return ControlError(what, remedy=f"stop it with `livewarp stop` or choose another port with {option}")
 
 
 class ControlServer:
@@ -75,8 +73,8 @@ class ControlServer:
 
     Parameters
     ----------
-    methods
-        What clients may call.
+    dispatcher
+        Runs what clients call.
     address
         Where to listen; after `start`, where it listens (port 0 has become a real one).
     path
@@ -87,7 +85,7 @@ class ControlServer:
 
     def __init__(
         self,
-        methods: Methods,
+        dispatcher: Dispatcher,
         address: Address,
         path: Path | None = None,
         *,
@@ -98,7 +96,7 @@ class ControlServer:
         self.address = address
         self.path = path
         self._must_have_path = must_have_path
-        self._methods = methods
+        self._dispatcher = dispatcher
         self._limits = limits or Limits()
         self._max_connections = max_connections
         self._sockets: set[gevent.socket.socket] = set()
@@ -118,7 +116,7 @@ class ControlServer:
                 self.stop()
                 raise
             log.warning("%s; there is none this time", error)
-        self._methods.socket_path = self.path
+        self._dispatcher.socket_path = self.path
 
     def _serve_at(self, sock: gevent.socket.socket) -> None:
         server = StreamServer(sock, self._serve, spawn=Pool())
@@ -143,13 +141,13 @@ class ControlServer:
             return
         full = len(self._sockets) >= self._max_connections
         self._sockets.add(sock)
-        connection = Connection(sock, self._methods, self._limits)
+        connection = Connection(sock, self._dispatcher, self._limits)
         try:
             if sock.family != getattr(gevent.socket, "AF_UNIX", None):
                 sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
             if full:
-                text = f"connections: got one more than the {self._max_connections} allowed"
-                connection.refuse(ControlError(text, INVALID_REQUEST))
+                allowed = str(self._max_connections)
+                connection.refuse(ControlError("connections", INVALID_REQUEST, got="one more", allowed=allowed))
             else:
                 connection.serve()
         except OSError as error:

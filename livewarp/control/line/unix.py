@@ -21,7 +21,8 @@ from platformdirs import RuntimeDirWarning, user_runtime_path
 from livewarp.errors import ControlError, SettingsError
 
 AUTO, NONE = "auto", "none"
-_LOOK_S = 1.0  # how long whoever listens at a file may take to accept
+_PROBE_S = 1.0  # how long whoever listens at a file may take to accept
+_REMEDY = "choose another with control.socket"
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ def socket_path(setting: str) -> Path | None:
     if setting == AUTO:
         return _usual_path()
     if not has_unix_sockets():
-        raise SettingsError(f"control.socket: got {setting!r}, allowed here: auto or none; this system has no such")
+        what = "control.socket: this system has no Unix sockets"
+        raise SettingsError(what, got=repr(setting), allowed="auto or none")
     return Path(setting).expanduser()
 
 
@@ -46,7 +48,7 @@ def _usual_path() -> Path | None:
     """In this user's runtime folder, or where there is none in a private one in the temporary folder."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeDirWarning)  # of the latter; clients are told the path by `version`
+            warnings.simplefilter("ignore", RuntimeDirWarning)  # of the latter; `version` gives clients the path
             return user_runtime_path("livewarp") / "control.sock"
     except OSError as error:  # somebody else has made that folder
         log.warning("no Unix socket: %s; choose one with control.socket", error)
@@ -74,7 +76,7 @@ def listen_unix(path: Path) -> gevent.socket.socket:
     except OSError as error:  # a folder that cannot be made, a path over 107 bytes
         sock.close()
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise ControlError(f"cannot listen at {path}: {reason}; choose another with control.socket") from None
+        raise ControlError(f"cannot listen at {path}: {reason}", remedy=_REMEDY) from None
     return sock
 
 
@@ -93,16 +95,15 @@ def _own_folder(folder: Path) -> None:
         status = each.stat()
         sticky = bool(status.st_mode & stat.S_ISVTX)  # as /tmp: nobody replaces what is another's
         if status.st_uid not in (os.getuid(), 0) or (status.st_mode & 0o022 and not sticky):
-            raise ControlError(
-                f"cannot listen at {folder}: others can write in {each}; choose another folder with control.socket"
-            )
+            what = f"cannot listen at {folder}: others can write in {each}"
+            raise ControlError(what, remedy="choose another folder with control.socket")
 
 
 def _clear(path: Path) -> None:
     """Remove a stale socket. Raises `ControlError` for anything else that lies there."""
     live = _is_live(path)
     if live:
-        raise ControlError(f"a livewarp listens at {path} already; choose another with control.socket")
+        raise ControlError(f"a livewarp listens at {path} already", remedy=_REMEDY)
     if live is False:
         path.unlink()
 
@@ -114,10 +115,10 @@ def _is_live(path: Path) -> bool | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISSOCK(mode):
-        raise ControlError(f"cannot listen at {path}: it is no socket; choose another with control.socket")
+        raise ControlError(f"cannot listen at {path}: it is no socket", remedy=_REMEDY)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(_LOOK_S)
+            probe.settimeout(_PROBE_S)
             probe.connect(str(path))
     except FileNotFoundError:
         return None

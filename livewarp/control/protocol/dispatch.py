@@ -20,13 +20,12 @@ from typing import TypeVar
 
 from livewarp.control.protocol import schema
 from livewarp.control.protocol.events import Events
-from livewarp.control.protocol.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, NOT_DONE, invalid_params
-from livewarp.control.protocol.message import Daemon, Session, Turn
-from livewarp.control.protocol.methods import METHODS, PROTOCOL, Method
+from livewarp.control.protocol.message import Changes, Controlled, Session
+from livewarp.control.protocol.method import Method
+from livewarp.control.protocol.methods import METHODS
 from livewarp.control.protocol.presets import Presets
+from livewarp.control.protocol.refusals import INTERNAL_ERROR, METHOD_NOT_FOUND, invalid_params, not_done
 from livewarp.errors import ControlError, LivewarpError, ParameterError
-
-__all__ = ["METHODS", "PROTOCOL", "Answer", "Daemon", "Method", "Methods", "Session"]
 
 T = TypeVar("T")
 
@@ -49,20 +48,20 @@ class Answer:
     frame: int | None = None
 
 
-class Methods:
-    """The table of methods, bound to one daemon.
+class Dispatcher:
+    """Runs the methods of the table, on one daemon.
 
     Attributes
     ----------
     events
-        Tells subscribers what changes.
+        Sends subscribers what changes.
     presets
         The looks by name.
     socket_path
         Where the Unix socket is; the line port sets it.
     """
 
-    def __init__(self, daemon: Daemon, presets: Presets | None = None) -> None:
+    def __init__(self, daemon: Controlled, presets: Presets | None = None) -> None:
         self.daemon = daemon
         self.presets = Presets() if presets is None else presets
         self.socket_path: Path | None = None
@@ -84,7 +83,7 @@ class Methods:
         Raises
         ------
         ControlError
-            With the JSON-RPC error code; for a refused param also with data {name, got, allowed}.
+            With the JSON-RPC error code; its data says what was refused, and why.
         """
         [outcome] = self.batch([(name, params)], session)
         if isinstance(outcome, ControlError):
@@ -99,27 +98,27 @@ class Methods:
         What they change is applied together, so that one frame brings it all; later calls see what
         earlier ones have changed.
         """
-        turn = Turn(self.daemon, self.presets, self.events, session, self.socket_path)
+        changes = Changes(self.daemon, self.presets, self.events, session, self.socket_path)
         outcomes: list[Answer | ControlError] = []
         changing: set[int] = set()
         topics: set[str] = set()
         for i, (name, params) in enumerate(calls):
-            before = turn.changes
+            before = changes.count
             try:
                 method = _method(name)
-                outcomes.append(Answer(self._guarded(method.name, partial(_run, method, turn, params))))
+                outcomes.append(Answer(self._guarded(method.name, partial(_run, method, changes, params))))
                 topics |= set(method.topics)
             except ControlError as error:
                 outcomes.append(error)
-            if turn.changes != before:
+            if changes.count != before:
                 changing.add(i)
         try:
-            self._guarded("change", turn.apply)
+            self._guarded("change", changes.apply)
         except ControlError as error:
             return [error if i in changing else outcome for i, outcome in enumerate(outcomes)]
-        self.events.look(*sorted(topics))
+        self.events.publish(*sorted(topics))
         return [
-            replace(outcome, frame=turn.frame) if i in changing and isinstance(outcome, Answer) else outcome
+            replace(outcome, frame=changes.frame) if i in changing and isinstance(outcome, Answer) else outcome
             for i, outcome in enumerate(outcomes)
         ]
 
@@ -132,7 +131,7 @@ class Methods:
         except ParameterError as error:
             raise invalid_params(error) from None
         except LivewarpError as error:
-            raise ControlError(str(error), NOT_DONE) from error
+            raise not_done(error) from error
         except Exception as error:
             if name not in self._failing:  # once an episode: a panel may ask every second
                 log.exception("control method %s failed", name)
@@ -148,14 +147,13 @@ class Methods:
 def _method(name: object) -> Method:
     method = METHODS.get(name) if isinstance(name, str) else None
     if method is None:
-        allowed = ", ".join(METHODS)
-        raise ControlError(f"method: got {reprlib.repr(name)}, allowed: {allowed}", METHOD_NOT_FOUND)
+        raise ControlError("method", METHOD_NOT_FOUND, got=reprlib.repr(name), allowed=", ".join(METHODS))
     return method
 
 
-def _run(method: Method, turn: Turn, params: object) -> str:
+def _run(method: Method, changes: Changes, params: object) -> str:
     """The result of a method as JSON."""
     if not isinstance(params, dict):
         raise ParameterError("params", params, "an object with names and values")
     schema.check_params(params, method.params)
-    return json.dumps(method.run(turn, params), allow_nan=False)
+    return json.dumps(method.run(changes, params), allow_nan=False)

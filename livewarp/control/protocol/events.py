@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Event:
+class Update:
     """A topic's value, ready for JSON."""
 
     topic: str
@@ -47,8 +47,8 @@ class Event:
         return json.dumps(self.data, allow_nan=False)
 
 
-class Subscription:
-    """The events of some topics for one reader. `Events.subscribe` makes them.
+class Inbox:
+    """The updates of some topics that wait for one reader. `Events.subscribe` makes it.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Subscription:
         self.dropped = False
         self._events = events
         self._clock = clock
-        self._waiting: dict[str, Event] = {}
+        self._waiting: dict[str, Update] = {}
         self._ready_s = dict.fromkeys(topics, 0.0)  # when the waiting event, or the next one, may be taken
         self._open = True
         self._wake = gevent.event.Event()
@@ -74,7 +74,7 @@ class Subscription:
         """Whether it was closed or dropped: nothing comes any more."""
         return not self._open
 
-    def get(self, timeout_s: float | None = None) -> Event | None:
+    def get(self, timeout_s: float | None = None) -> Update | None:
         """The next event; None after the timeout, and once the subscription is closed or dropped."""
         deadline_s = float("inf") if timeout_s is None else self._clock() + timeout_s
         while self._open:
@@ -105,7 +105,7 @@ class Subscription:
         self._events.forget(self)
         self._wake.set()
 
-    def put(self, event: Event) -> None:
+    def put(self, event: Update) -> None:
         """Called by `Events`: let an event wait, in the place of the topic's last one."""
         now = self._clock()
         if event.topic not in self._waiting:
@@ -132,7 +132,7 @@ class Events:
     def __init__(self, read: Mapping[str, Callable[[], Any]], clock: Callable[[], float] = time.monotonic) -> None:
         self._read = dict(read)
         self._clock = clock
-        self._subscriptions: set[Subscription] = set()
+        self._subscriptions: set[Inbox] = set()
         self._last: dict[str, str] = {}  # what was told last, of topics that somebody is subscribed to
         self._failing: set[str] = set()
         self._sampler: gevent.Greenlet | None = None
@@ -143,7 +143,7 @@ class Events:
         """All that can be subscribed to."""
         return tuple(self._read)
 
-    def subscribe(self, topics: Iterable[str], rate_hz: float = DEFAULT_RATE_HZ) -> Subscription:
+    def subscribe(self, topics: Iterable[str], rate_hz: float = DEFAULT_RATE_HZ) -> Inbox:
         """Start to collect events for a reader; the first of each topic is its value now.
 
         Parameters
@@ -164,9 +164,9 @@ class Events:
             raise ParameterError("topics", [], f"one or more of {', '.join(self._read)}")
         if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
             raise ParameterError("rate_hz", rate_hz, f"a number from {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g}")
-        subscription = Subscription(self, topics, rate_hz, self._clock)
+        subscription = Inbox(self, topics, rate_hz, self._clock)
         for topic in topics:
-            event = Event(topic, self._read[topic]())
+            event = Update(topic, self._read[topic]())
             self._last.setdefault(topic, _essence(event))
             subscription.put(event)
         self._subscriptions.add(subscription)
@@ -176,8 +176,8 @@ class Events:
                 self._sampler = gevent.spawn(self._sample)
         return subscription
 
-    def look(self, *topics: str) -> None:
-        """Tell the subscribers of these topics if they have changed."""
+    def publish(self, *topics: str) -> None:
+        """Send those of these topics that have changed to their subscribers."""
         for topic in topics:
             listeners = [s for s in self._subscriptions if topic in s.topics]
             if not listeners:
@@ -198,14 +198,14 @@ class Events:
             self._sampler.kill()
             self._sampler = None
 
-    def forget(self, subscription: Subscription) -> None:
+    def forget(self, subscription: Inbox) -> None:
         """Called by a subscription that ends."""
         self._subscriptions.discard(subscription)
 
-    def _event(self, topic: str) -> Event | None:
+    def _event(self, topic: str) -> Update | None:
         """The topic's value now; None, and a line in the log once an episode, where it cannot be read."""
         try:
-            event = Event(topic, self._read[topic]())
+            event = Update(topic, self._read[topic]())
             event.text  # noqa: B018  # what is not JSON shows here, not at the subscribers
         except Exception:
             if topic not in self._failing:
@@ -221,15 +221,15 @@ class Events:
         return max(wanted, default=0.0)
 
     def _sample(self) -> None:
-        """Greenlet: look at what changes by itself, while somebody wants to know."""
+        """Greenlet: read what changes by itself, while somebody is subscribed to it."""
         while (rate_hz := self._sample_rate_hz()) > 0.0:
             self._wanted.clear()
             self._wanted.wait(1.0 / rate_hz)  # a new subscriber may want it more often
-            self.look(*SAMPLED)
+            self.publish(*SAMPLED)
         self._sampler = None
 
 
-def _essence(event: Event) -> str:
+def _essence(event: Update) -> str:
     """What of an event tells whether something has changed."""
     return json.dumps(_without_volatile(event.data)) if event.topic == "state" else event.text
 

@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 as livewarp speaks it: strict JSON in, error codes, requests, batches and replies.
+"""JSON-RPC 2.0 as livewarp speaks it: strict JSON in, requests, batches and replies.
 
 Guarantees: nothing here acts; what a message asks for runs through `livewarp.control.protocol.dispatch`.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import math
 import reprlib
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from livewarp.errors import ControlError, ParameterError
-
-if TYPE_CHECKING:
-    from livewarp.control.protocol.dispatch import Answer, Methods, Session
+from livewarp.control.protocol.dispatch import Answer, Dispatcher
+from livewarp.control.protocol.message import Session
+from livewarp.control.protocol.refusals import INVALID_REQUEST, PARSE_ERROR, clip
+from livewarp.errors import ControlError
 
 MAX_MESSAGE_BYTES = 65_536
 """The longest line, or HTTP body, that is read; the longest sensible one has some hundred bytes."""
@@ -21,19 +21,10 @@ MAX_MESSAGE_BYTES = 65_536
 MAX_BATCH = 100
 """The most calls in one message: nobody else is answered while they run."""
 
-# Error codes of JSON-RPC 2.0, section 5.1, and one of those that it leaves to the server.
-PARSE_ERROR = -32700
-INVALID_REQUEST = -32600
-METHOD_NOT_FOUND = -32601
-INVALID_PARAMS = -32602
-INTERNAL_ERROR = -32603
-NOT_DONE = -32000  # understood and allowed, but it could not be done: a full disk, a broken config.toml
-
-_MAX_ECHO = 400  # characters of a caller's own text that an error repeats
 _REQUEST_MEMBERS = {"jsonrpc", "method", "params", "id"}
 
 
-def answer(methods: Methods, message: object, session: Session | None = None) -> str:
+def answer(dispatcher: Dispatcher, message: object, session: Session | None = None) -> str:
     """The reply to a message, a request or a batch of them, as JSON without line breaks; "" for none.
 
     Parameters
@@ -44,27 +35,26 @@ def answer(methods: Methods, message: object, session: Session | None = None) ->
         Where events of `subscribe` go; None: nowhere.
     """
     if isinstance(message, list):
-        return _answer_batch(methods, message, session)
+        return _answer_batch(dispatcher, message, session)
     try:
         call = _read_request(message)
     except ControlError as error:
         return failure(_id(message), error)
-    [outcome] = methods.batch([call], session)
+    [outcome] = dispatcher.batch([call], session)
     assert isinstance(message, dict)
     return _reply(message, outcome)
 
 
-def _answer_batch(methods: Methods, messages: list[Any], session: Session | None) -> str:
+def _answer_batch(dispatcher: Dispatcher, messages: list[Any], session: Session | None) -> str:
     if not 1 <= len(messages) <= MAX_BATCH:
-        raised = ControlError(f"batch: got {len(messages)} requests, allowed: 1 to {MAX_BATCH}", INVALID_REQUEST)
-        return failure(None, raised)
+        return failure(None, _invalid("batch", got=f"{len(messages)} requests", allowed=f"1 to {MAX_BATCH}"))
     calls: list[tuple[str, object] | ControlError] = []
     for message in messages:
         try:
             calls.append(_read_request(message))
         except ControlError as error:
             calls.append(error)
-    outcomes = iter(methods.batch([call for call in calls if not isinstance(call, ControlError)], session))
+    outcomes = iter(dispatcher.batch([call for call in calls if not isinstance(call, ControlError)], session))
     replies = [
         failure(_id(message), call) if isinstance(call, ControlError) else _reply(message, next(outcomes))
         for message, call in zip(messages, calls, strict=True)
@@ -91,12 +81,12 @@ def failure(id_: object, error: ControlError) -> str:
 
 
 def count(message: object) -> int:
-    """How many calls a message makes of its client's share."""
+    """The calls that a message counts against its client's rate limit."""
     return max(len(message), 1) if isinstance(message, list) else 1
 
 
-def _invalid(text: str) -> ControlError:
-    return ControlError(text, INVALID_REQUEST)
+def _invalid(what: str, allowed: str, got: str | None = None) -> ControlError:
+    return ControlError(what, INVALID_REQUEST, got=got, allowed=allowed)
 
 
 def _id(message: object) -> str | float | None:
@@ -108,36 +98,15 @@ def _id(message: object) -> str | float | None:
 def _read_request(message: object) -> tuple[str, object]:
     """Method and params of a JSON-RPC 2.0 request, or a `ControlError` (invalid request)."""
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-        raise _invalid('request: allowed: an object with "jsonrpc": "2.0"')
+        raise _invalid("request", 'an object with "jsonrpc": "2.0"')
     unknown = message.keys() - _REQUEST_MEMBERS
     if unknown:
-        allowed = ", ".join(sorted(_REQUEST_MEMBERS))
-        raise _invalid(f"request: got {min(unknown)[:80]!r}, allowed: {allowed}")
+        raise _invalid("request", ", ".join(sorted(_REQUEST_MEMBERS)), got=repr(min(unknown)[:80]))
     if message.get("id") != _id(message) or isinstance(message.get("id"), bool):
-        raise _invalid("id: allowed: a string, a number or null")
+        raise _invalid("id", "a string, a number or null")
     if not isinstance(message.get("method"), str):
-        raise _invalid("method: allowed: a string")
+        raise _invalid("method", "a string")
     return message["method"], message.get("params", {})
-
-
-def invalid_params(error: ParameterError) -> ControlError:
-    """The refusal of a param, with data {name, got, allowed}."""
-    data = {"name": clip(error.name), "got": _echo(error.got), "allowed": error.allowed}
-    return ControlError(clip(str(error)), INVALID_PARAMS, data)
-
-
-def clip(text: str) -> str:
-    """A caller's own text, or its beginning where it is long."""
-    return text if len(text) <= _MAX_ECHO else text[: _MAX_ECHO - 1] + "…"
-
-
-def _echo(value: object) -> object:
-    """The value that was refused, or its beginning where it is long."""
-    if value is None or isinstance(value, (bool, float)):
-        return value
-    if isinstance(value, int) and abs(value) < 1 << 53:  # beyond, other languages' JSON rounds
-        return value
-    return clip(value) if isinstance(value, str) else reprlib.repr(value)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from livewarp.control.protocol.events import Events, Subscription
+from livewarp.control.protocol.events import Events, Inbox
 from livewarp.control.protocol.presets import Presets
-from livewarp.parameters import Parameters, Switches, Wanted
+from livewarp.knobs import Value
+from livewarp.parameters import Parameters, Switches, Wanted, check
+from livewarp.settings import Settings
 
-if TYPE_CHECKING:
-    from livewarp.settings import Settings
 
-
-class Daemon(Protocol):
+class Controlled(Protocol):
     """What the control plane needs of the daemon. Every call is quick, and is made from the hub thread.
 
     Attributes
@@ -65,7 +64,7 @@ class Daemon(Protocol):
 
 
 class Session(Protocol):
-    """A connection that stays, and so can be told of events.
+    """A connection that stays, and so can carry events.
 
     Attributes
     ----------
@@ -75,14 +74,14 @@ class Session(Protocol):
 
     private: bool
 
-    def subscribe(self, subscription: Subscription) -> None:
+    def subscribe(self, inbox: Inbox) -> None:
         """Send these events, in the place of those of an earlier subscription."""
 
     def unsubscribe(self, topics: Iterable[str] | None) -> tuple[str, ...]:
         """Send no more of these topics, or of any; those that are left."""
 
 
-class Turn:
+class Changes:
     """What one message changes, until it is applied.
 
     Attributes
@@ -91,13 +90,13 @@ class Turn:
         Where the daemon's Unix socket is; None: it has none.
     frame
         The first that certainly uses what has been applied; None: nothing was.
-    changes
-        Counts them, applied or not.
+    count
+        How many there were, applied or not.
     """
 
     def __init__(
         self,
-        daemon: Daemon,
+        daemon: Controlled,
         presets: Presets,
         events: Events,
         session: Session | None = None,
@@ -109,7 +108,7 @@ class Turn:
         self.session = session
         self.socket_path = socket_path
         self.frame: int | None = None
-        self.changes = 0
+        self.count = 0
         self._take_over()
 
     def _take_over(self) -> None:
@@ -117,28 +116,34 @@ class Turn:
         self.switches = self.daemon.switches
         self._changed = False
 
-    def change(self, parameters: Parameters) -> None:
-        """Use these parameters when the message is through."""
+    def set(self, values: Mapping[str, object]) -> dict[str, Value]:
+        """Use these values when the message is through; in their own types. `ParameterError` refuses them all."""
+        checked = check(values)
+        if checked:
+            self._change(self.parameters.replace(**checked))
+        return checked
+
+    def _change(self, parameters: Parameters) -> None:
         self.parameters = parameters
         self._changed = True
-        self.changes += 1
+        self.count += 1
 
     def switch(self, switches: Switches) -> None:
         """Use these switches when the message is through."""
         self.switches = switches
         self._changed = True
-        self.changes += 1
+        self.count += 1
 
     def apply(self) -> None:
         """Hand what has changed to the daemon."""
         if self._changed:
-            self._seen(self.daemon.change(Wanted(self.parameters, self.switches)))
+            self._count_frame(self.daemon.change(Wanted(self.parameters, self.switches)))
         self._changed = False
 
     def switch_source(self, wanted: str) -> None:
         """Take frames from elsewhere, at once."""
-        self._seen(self.daemon.switch_source(wanted))
-        self.changes += 1
+        self._count_frame(self.daemon.switch_source(wanted))
+        self.count += 1
 
     def reload(self) -> dict[str, Any]:
         """Read the config file, over what the message has changed so far."""
@@ -146,8 +151,8 @@ class Turn:
         result = self.daemon.reload()
         self._take_over()
         if result["parameters"]:
-            self.change(self.parameters)  # the same again: the answer tells the first frame that uses them
+            self._change(self.parameters)  # the same again: the answer tells the first frame that uses them
         return result
 
-    def _seen(self, frame: int) -> None:
+    def _count_frame(self, frame: int) -> None:
         self.frame = frame if self.frame is None else max(self.frame, frame)

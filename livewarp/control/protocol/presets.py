@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from platformdirs import user_config_path
 
-from livewarp.control.protocol.jsonrpc import NOT_DONE
+from livewarp.control.protocol.refusals import NOT_DONE
 from livewarp.errors import ControlError, ParameterError
 from livewarp.knobs import Knob, Value
 from livewarp.parameters import KNOBS, check
@@ -132,7 +132,7 @@ class Presets:
         if taken is not None and not replace:
             raise ParameterError("name", name, "another name, or replace: true", f"there is a preset {taken!r} already")
         if taken is None and len(self._own()[0]) >= MAX_OWN:
-            raise ParameterError("name", name, f"{MAX_OWN} presets; delete one first")
+            raise ParameterError("name", name, f"{MAX_OWN} presets", remedy="delete one first")
         values = {name: parameters[name] for name, knob in held().items() if parameters[name] != knob.neutral}
         lines = [f"# A preset of livewarp: `livewarp preset '{name}'` puts it on. What is not named is 0 or off.\n"]
         lines += [f"{name} = {json.dumps(value)}\n" for name, value in values.items()]

@@ -1,22 +1,18 @@
-"""JSON Schema of what the control plane takes and tells, and the check of params against it.
+"""JSON Schema of what the control plane takes and sends, and the check of params against it.
 
-The schemas of the methods are in their table (`livewarp.control.protocol.dispatch`); those that several share, or that
-depend on which parameters there are, are here. `description` doubles as the "allowed" of an error.
+The schemas of the methods stand beside them (`livewarp.control.protocol.methods`); those that several share are
+here. `description` doubles as the "allowed" of an error.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from livewarp.control.protocol.events import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ
 from livewarp.errors import ParameterError
 from livewarp.knobs import TYPES
-from livewarp.parameters import KNOBS
-
-if TYPE_CHECKING:
-    from livewarp.control.protocol.dispatch import Method
 
 Schema = Mapping[str, Any]
 
@@ -55,7 +51,7 @@ TEXT: Schema = {"type": "string", "description": "a text"}
 
 NONE = record({})
 NAMES = record({}, {"names": listing(TEXT, "a list of parameter names")})
-ON = record({}, {"on": {**BOOL, "description": "true or false; left out: the other way round"}})
+ON = record({}, {"on": {**BOOL, "description": "true or false; omit to toggle"}})
 BY: Schema = {
     "type": "object",
     "additionalProperties": NUMBER,
@@ -72,7 +68,7 @@ RATE: Schema = {
 PROBLEM = record({"what": TEXT, "remedy": TEXT})
 
 _QUANTILES = record({"p50_ms": NUMBER, "p95_ms": NUMBER, "p99_ms": NUMBER}, more=True)
-_DEFS: Mapping[str, Schema] = {
+DEFS: Mapping[str, Schema] = {
     "switches": record({"blank": BOOL, "freeze": BOOL}),
     "preset": record({"name": TEXT, "shipped": BOOL, "values": reference("parameters")}),
     "presets": record({"presets": listing(reference("preset")), "problems": listing(PROBLEM)}),
@@ -140,6 +136,8 @@ _DEFS: Mapping[str, Schema] = {
     "source": record({"source": TEXT, "name": TEXT, "current": BOOL}, more=True),
     "error": record({"code": INTEGER, "message": TEXT}, {"data": ANY}),
 }
+"""What several methods and events speak of, by name; `parameters` is added to them, as it depends on the knobs."""
+
 EVENTS: Mapping[str, Schema] = {
     "parameters": reference("parameters"),
     "switches": reference("switches"),
@@ -157,21 +155,6 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),
     "string": (str,),
 }
-
-
-def document(methods: Iterable[Method], protocol: int) -> dict[str, Any]:
-    """All there is, as one JSON Schema document; its `methods` and `events` refer to its `$defs`."""
-    values = {name: knob.schema() for name, knob in KNOBS.items()}
-    parameters = {"type": "object", "properties": values, "additionalProperties": False}
-    return {
-        "$schema": DIALECT,
-        "protocol": protocol,
-        "$defs": {**_DEFS, "parameters": parameters},
-        "methods": {
-            m.name: {"help": m.help, "changes": m.changes, "params": m.params, "result": m.result} for m in methods
-        },
-        "events": dict(EVENTS),
-    }
 
 
 def check_params(params: Mapping[str, Any], schema: Schema) -> None:

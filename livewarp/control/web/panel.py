@@ -29,14 +29,10 @@ from werkzeug.wrappers import Request, Response
 
 from livewarp.control.client import Address
 from livewarp.control.line.server import listen
-from livewarp.control.protocol.dispatch import METHODS, Methods
-from livewarp.control.protocol.jsonrpc import (
-    INTERNAL_ERROR,
-    MAX_MESSAGE_BYTES,
-    METHOD_NOT_FOUND,
-    invalid_params,
-    read_json,
-)
+from livewarp.control.protocol.dispatch import Dispatcher
+from livewarp.control.protocol.jsonrpc import MAX_MESSAGE_BYTES, read_json
+from livewarp.control.protocol.methods import METHODS
+from livewarp.control.protocol.refusals import INTERNAL_ERROR, METHOD_NOT_FOUND, invalid_params
 from livewarp.control.web.streams import EVENTS_TYPE, FRAMES_TYPE, Streams, close_all
 from livewarp.errors import ControlError, ParameterError
 from livewarp.sinks.preview import Preview
@@ -110,7 +106,7 @@ class Panel:
         Where to listen; after `start` with the real port in place of port 0.
     """
 
-    def __init__(self, methods: Methods, preview: Preview, address: Address) -> None:
+    def __init__(self, methods: Dispatcher, preview: Preview, address: Address) -> None:
         self.address = address
         self._methods = methods
         self._preview = preview

@@ -16,8 +16,8 @@ import gevent.socket
 from gevent import get_hub
 from gevent.event import Event
 
-from livewarp.control.protocol.dispatch import Methods
-from livewarp.control.protocol.events import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ, SAMPLED, Subscription
+from livewarp.control.protocol.dispatch import Dispatcher
+from livewarp.control.protocol.events import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ, SAMPLED, Inbox
 from livewarp.errors import ParameterError
 from livewarp.sinks.preview import Picture, Preview
 
@@ -86,7 +86,7 @@ class Streams:
         Where frames come from; it must be closed before the streams are.
     """
 
-    def __init__(self, methods: Methods, preview: Preview) -> None:
+    def __init__(self, methods: Dispatcher, preview: Preview) -> None:
         self._methods = methods
         self._preview = preview
         self._newest, self._split = _Newest(), _Newest()
@@ -139,7 +139,7 @@ class Streams:
         """Whether a picture may go out now: none of the camera while the output is blanked."""
         return not (picture.camera and self._methods.daemon.switches.blank)
 
-    def subscribe(self, query: Mapping[str, str]) -> list[Subscription]:
+    def subscribe(self, query: Mapping[str, str]) -> list[Inbox]:
         """The subscriptions that a request for events makes; the caller closes them.
 
         Raises
@@ -157,7 +157,7 @@ class Streams:
             subscriptions.append(events.subscribe(sampled, min(rate_hz, _SAMPLED_HZ)))
         return subscriptions
 
-    def events(self, sock: gevent.socket.socket, subscriptions: list[Subscription]) -> Iterator[bytes]:
+    def events(self, sock: gevent.socket.socket, subscriptions: list[Inbox]) -> Iterator[bytes]:
         """Server-sent events, until the reader leaves or is dropped, or the panel stops."""
         sock.settimeout(_EVENTS_SILENCE_S)
         sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
@@ -176,7 +176,7 @@ class Streams:
                 return
 
 
-def close_all(subscriptions: Iterable[Subscription]) -> None:
+def close_all(subscriptions: Iterable[Inbox]) -> None:
     """Close the subscriptions of a stream."""
     for subscription in subscriptions:
         subscription.close()
