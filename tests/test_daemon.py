@@ -319,7 +319,7 @@ def test_a_broken_config_is_told(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[video]\nwidht = 640\n")
     done = livewarp("run", cwd=tmp_path)
     assert done.returncode == 2
-    assert "config.toml: [video] widht: unknown key, allowed: source" in done.stderr
+    assert "config.toml: [video] widht: unknown key; allowed: source" in done.stderr
 
 
 def test_verbose_shows_the_traceback(tmp_path: Path) -> None:
