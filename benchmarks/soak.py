@@ -23,7 +23,7 @@ import psutil
 from livewarp.filtering.filter import FaceFilter
 from livewarp.live.engine import Engine
 from livewarp.live.state import StateName
-from livewarp.parameters import Parameters, Switches
+from livewarp.parameters import Parameters, Switches, Wanted
 from livewarp.sinks.null import NullSink
 from livewarp.sinks.preview import Preview
 from livewarp.sources import plan_source
@@ -104,7 +104,7 @@ def in_real_time(minutes: float, size: tuple[int, int]) -> list[Sample]:
     plan = plan_source("portrait", width, height, 30.0)
     tracker = FaceTracker(live=True)
     face_filter = FaceFilter(parameters, tracker, live=True)
-    engine = Engine(plan, lambda: face_filter, parameters, [NullSink()], preview, on_end=ended.set)
+    engine = Engine(plan, lambda: face_filter, Wanted(parameters), [NullSink()], preview, on_end=ended.set)
     engine.start()
     while engine.state.state is not StateName.RUNNING:
         assert not ended.wait(0.01), engine.error

@@ -12,11 +12,12 @@ import numpy as np
 from livewarp.errors import Problem, SourceError
 from livewarp.filtering.stages import STAGES
 from livewarp.live.engine import Engine
-from livewarp.parameters import Parameters
+from livewarp.parameters import Parameters, Switches, Wanted
 from livewarp.scene import Scene
 from livewarp.sources import Plan
 
 SHAPE = (36, 48, 3)
+NEITHER = Switches()
 CAMERA_RED = 201  # of every pixel of the camera but the filter's mark; no placeholder has it
 
 
@@ -139,12 +140,17 @@ class RecordingSink:
 
 
 def engine_of(
-    source: ScriptedSource, *sinks: RecordingSink, face_filter: ScriptedFilter | None = None, **options: Any
+    source: ScriptedSource,
+    *sinks: RecordingSink,
+    face_filter: ScriptedFilter | None = None,
+    switches: Switches = NEITHER,
+    **options: Any,
 ) -> tuple[Engine, threading.Event]:
     """An engine over the scripted parts, and what it sets when it has ended."""
     ended = threading.Event()
     made = face_filter or ScriptedFilter()
-    engine = Engine(source.plan(), lambda: made, made.parameters, sinks, on_end=ended.set, **options)  # type: ignore
+    wanted = Wanted(made.parameters, switches)
+    engine = Engine(source.plan(), lambda: made, wanted, sinks, on_end=ended.set, **options)  # type: ignore
     return engine, ended
 
 

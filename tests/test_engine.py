@@ -11,6 +11,7 @@ import pytest
 
 from livewarp.errors import ModelError, Problem, SinkError, SourceError
 from livewarp.live.engine import Engine
+from livewarp.live.limits import Demand, Limits
 from livewarp.live.stats import LATENCY
 from livewarp.parameters import Switches, Wanted
 from scripted import RecordingSink, ScriptedFilter, ScriptedSource, engine_of, run_to_end, wait_for
@@ -34,21 +35,21 @@ def test_a_film_ends_by_itself_and_closes_everything() -> None:
 def test_max_frames_is_exact() -> None:
     """--frames N sends N frames of the source, whatever else is sent before and between."""
     sink = RecordingSink()
-    engine, ended = engine_of(ScriptedSource(), sink, max_frames=7)
+    engine, ended = engine_of(ScriptedSource(), sink, limits=Limits(frames=7))
     run_to_end(engine, ended)
     assert engine.stats.frames - engine.stats.repeated == engine.stats.passed == len(set(sink.numbers)) == 7
 
 
 def test_max_duration_ends_it() -> None:
     """--duration stops an endless source."""
-    engine, ended = engine_of(ScriptedSource(), RecordingSink(), max_duration_s=0.1)
+    engine, ended = engine_of(ScriptedSource(), RecordingSink(), limits=Limits(duration_s=0.1))
     run_to_end(engine, ended)
     assert engine.error is None
 
 
 def test_a_film_keeps_its_pace() -> None:
     """Twenty frames at 100 fps take 0.2 s, not less."""
-    engine, ended = engine_of(ScriptedSource(fps=100.0), RecordingSink(), max_frames=20)
+    engine, ended = engine_of(ScriptedSource(fps=100.0), RecordingSink(), limits=Limits(frames=20))
     started = time.monotonic()
     run_to_end(engine, ended)
     assert time.monotonic() - started >= 0.19
@@ -70,7 +71,7 @@ def test_a_recording_of_a_film_gets_each_frame_once() -> None:
 def test_a_change_is_seen_by_the_next_frame() -> None:
     """Parameters that are set while a frame is being sent are those of the next one."""
     sink = RecordingSink()
-    engine, ended = engine_of(ScriptedSource(), sink, max_frames=3)
+    engine, ended = engine_of(ScriptedSource(), sink, limits=Limits(frames=3))
     values = iter([0.5, 0.9, 1.0])
     seen: list[int] = []
 
@@ -85,16 +86,16 @@ def test_a_change_is_seen_by_the_next_frame() -> None:
     assert [marks[n] for n in seen] == [0, 50, 90]
 
 
-def test_begun_names_the_first_frame_of_a_change() -> None:
-    """Every frame from number `begun` on uses the new parameters, and none but one before it may."""
+def test_next_frame_is_the_first_of_a_change() -> None:
+    """Every frame from number `next_frame` on uses the new parameters, and none but one before it may."""
     sink = RecordingSink()
-    engine, ended = engine_of(ScriptedSource(), sink, max_frames=40)
+    engine, ended = engine_of(ScriptedSource(), sink, limits=Limits(frames=40))
     told: list[tuple[int, int]] = []
 
     def change() -> None:
         if len(sink.numbers) == 10:
             engine.parameters = engine.parameters.replace(thin=0.5)
-            told.append((engine.begun, len(sink.kinds)))
+            told.append((engine.next_frame, len(sink.kinds)))
 
     sink.on_frame = change
     run_to_end(engine, ended)
@@ -111,16 +112,16 @@ def test_parameters_and_switches_change_as_one() -> None:
     """A frame that has the parameters of a change has its switches, too: frozen from there on, none has the mark."""
     sink = RecordingSink()
     engine, ended = engine_of(ScriptedSource(live=True, fps=400.0), sink)
-    look = engine._judge
+    update = engine.loop._update_conditions
     armed: list[int] = []
 
     def change_amid(parcel: Any, switches: Switches) -> None:
-        look(parcel, switches)
+        update(parcel, switches)
         if len(sink.numbers) > 10 and parcel is not None and not armed:  # the frame has been begun
             engine.wanted = Wanted(engine.parameters.replace(thin=0.5), Switches(freeze=True))
-            armed.append(engine.begun)
+            armed.append(engine.next_frame)
 
-    engine._judge = change_amid  # type: ignore[method-assign]
+    engine.loop._update_conditions = change_amid  # type: ignore[method-assign]
     engine.start()
     wait_for(lambda: armed and len(sink.kinds) > armed[0] + 20)
     engine.stop()
@@ -134,7 +135,7 @@ def test_parameters_and_switches_change_as_one() -> None:
 def test_max_frames_ends_it_while_the_picture_is_held_back(switches: Switches, live: bool) -> None:
     """--frames N counts frames of the source, also those that blank or freeze holds back: it ends."""
     source, sink = ScriptedSource(live=live), RecordingSink()
-    engine, ended = engine_of(source, sink, max_frames=7, switches=switches)
+    engine, ended = engine_of(source, sink, limits=Limits(frames=7), switches=switches)
     run_to_end(engine, ended)
     assert engine.error is None
     assert source.count >= 7
@@ -165,7 +166,7 @@ def test_a_model_that_cannot_be_loaded_ends_it() -> None:
         raise failure
 
     plan = ScriptedSource(live=True).plan()
-    engine = Engine(plan, fail, ScriptedFilter().parameters, [sink], on_end=ended.set)  # type: ignore[arg-type]
+    engine = Engine(plan, fail, Wanted(ScriptedFilter().parameters), [sink], on_end=ended.set)  # type: ignore[arg-type]
     run_to_end(engine, ended)
     assert engine.error is failure
 
@@ -227,7 +228,7 @@ def test_freeze_repeats_the_last_frame() -> None:
     engine.start()
     wait_for(lambda: len(sink.numbers) > 10)
     engine.switches = Switches(freeze=True)
-    begun = engine.begun
+    begun = engine.next_frame
     wait_for(lambda: len(sink.kinds) > begun + 30)
     assert len(set(sink.numbers[begun + 2 :])) == 1
     assert engine.state.state == "running"
@@ -329,7 +330,7 @@ def test_a_switch_to_what_fails_or_ends_is_a_state() -> None:
 def test_a_webcam_is_opened_only_while_someone_watches() -> None:
     """Nobody: closed and idle, a placeholder now and then. Somebody: open. Gone: closed after the grace time."""
     source, sink = ScriptedSource(live=True), RecordingSink(watched=False)
-    engine, ended = engine_of(source, sink, on_demand=True, grace_s=0.2)
+    engine, ended = engine_of(source, sink, demand=Demand(True, 0.2))
     engine.start()
     wait_for(lambda: engine.state.state == "idle")
     wait_for(lambda: sink.kinds.count("placeholder") > 3)
@@ -350,11 +351,13 @@ def test_a_webcam_is_opened_only_while_someone_watches() -> None:
     assert ended.wait(30)
 
 
-@pytest.mark.parametrize("options", [{"max_frames": 5}, {"max_duration_s": 0.3}, {"on_demand": False}])
+@pytest.mark.parametrize(
+    "options", [{"limits": Limits(frames=5)}, {"limits": Limits(duration_s=0.3)}, {"demand": Demand(False)}]
+)
 def test_what_counts_as_a_viewer(options: dict[str, object]) -> None:
     """--frames, --duration and --no-on-demand open the webcam although nobody watches."""
     source = ScriptedSource(live=True)
-    engine, ended = engine_of(source, RecordingSink(watched=False), **{"on_demand": True, **options})
+    engine, ended = engine_of(source, RecordingSink(watched=False), **{"demand": Demand(True), **options})
     engine.start()
     wait_for(lambda: source.opened == 1)
     engine.stop()
@@ -364,7 +367,7 @@ def test_what_counts_as_a_viewer(options: dict[str, object]) -> None:
 def test_a_sink_of_which_it_cannot_be_known_counts_as_watched() -> None:
     """None is not False: better a camera that is on than a picture that never comes."""
     source = ScriptedSource(live=True)
-    engine, ended = engine_of(source, RecordingSink(watched=None), on_demand=True, grace_s=0.0)
+    engine, ended = engine_of(source, RecordingSink(watched=None), demand=Demand(True, 0.0))
     engine.start()
     wait_for(lambda: engine.state.state == "running")
     assert engine.viewers == 0

@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 from livewarp.errors import SourceError
 from livewarp.live import capture
 from livewarp.live.engine import Engine
+from livewarp.live.limits import Demand
 from livewarp.live.reader import Reader
 from livewarp.live.state import StateName
 from livewarp.mailbox import Mailbox
-from livewarp.parameters import Switches
+from livewarp.parameters import Switches, Wanted
 from livewarp.sinks.virtualcam import VirtualCameraSink
 from livewarp.sources import Plan
 from livewarp.sources.fitted import FittedSource
@@ -122,10 +123,9 @@ class Rig:
         self.engine = Engine(
             plan,
             lambda: face_filter,  # type: ignore[arg-type, return-value]
-            face_filter.parameters,
+            Wanted(face_filter.parameters),
             [self.sink],
-            on_demand=True,
-            grace_s=2.0,
+            demand=Demand(True, 2.0),
             clock=self.world.clock,
             start_reader=self.world.readers.append,
         )
@@ -138,7 +138,7 @@ class Rig:
             self.world.pass_time()
             before = len(self.sink.kinds)
             while True:
-                self.engine.step(parcel := self.engine._mailbox.receive(0.0), self.world.now)
+                self.engine.loop.step(parcel := self.engine.loop.mailbox.receive(0.0), self.world.now)
                 if parcel is None:
                     break
             self._check(self.sink.kinds[before:])
@@ -215,8 +215,8 @@ def test_whatever_happens_it_comes_back(events: list[tuple[str, float, bool]]) -
     rig.live(1.0)
     rig.wait(rig.shows_the_camera, 3 / FPS)  # one frame may have come before its slot
     assert engine.abandoned_threads == 0
-    engine._capture.wanted = False
-    engine._capture.step(world.now)
+    engine.loop.capture.wanted = False
+    engine.loop.capture.step(world.now)
     rig.world.pass_time()
     assert world.readers == []
 
@@ -269,8 +269,8 @@ def test_a_picture_that_never_changes_is_named_and_opened_anew_once() -> None:
     rig = Rig()
     rig.wait(rig.shows_the_camera, 2.0)
     opened = []
-    real = rig.engine._capture._opener
-    rig.engine._capture._opener = lambda: opened.append(rig.world.now) or real()  # type: ignore[func-returns-value]
+    real = rig.engine.loop.capture._opener
+    rig.engine.loop.capture._opener = lambda: opened.append(rig.world.now) or real()  # type: ignore[func-returns-value]
     rig.world.fault = "freezes"
     rig.live(30.0)
     assert len(opened) == 1
@@ -367,14 +367,14 @@ def test_the_first_frame_waits_for_no_slot() -> None:
     """A placeholder that has just been sent does not hold back the camera's first frame; later ones have to wait."""
     rig = Rig()
     engine, world = rig.engine, rig.world
-    engine.step(None, world.now)  # opens it
+    engine.loop.step(None, world.now)  # opens it
     sent = []
     while len(sent) < 2:
         world.pass_time()
-        parcel = engine._mailbox.receive(0.0)
+        parcel = engine.loop.mailbox.receive(0.0)
         if parcel is not None:
-            engine._pace.slot_s = world.now + 1 / FPS  # as if something had gone out this moment
-            engine.step(parcel, world.now)
+            engine.loop.pace.slot_s = world.now + 1 / FPS  # as if something had gone out this moment
+            engine.loop.step(parcel, world.now)
             sent.append(list(rig.sink.numbers))
     assert sent == [[1], [1]]
 
@@ -387,7 +387,7 @@ def test_a_burst_does_not_speed_up_the_output() -> None:
     sent = len(rig.sink.kinds)
     rig.live(5.0)
     assert len(rig.sink.kinds) - sent == pytest.approx(5 * FPS, rel=0.06)
-    assert rig.engine._dropped() > 500
+    assert rig.engine.loop.dropped() > 500
 
 
 def test_hanging_calls_are_not_piled_up() -> None:
@@ -470,7 +470,7 @@ def test_a_read_that_blocks_for_ever_does_not_block_the_daemon(fifo: Path) -> No
     plan = Plan("fifo", True, SHAPE[1], SHAPE[0], 100.0, lambda: next(sources).open())
     ended = threading.Event()
     face_filter = ScriptedFilter()
-    engine = Engine(plan, lambda: face_filter, face_filter.parameters, [sink], on_end=ended.set)  # type: ignore
+    engine = Engine(plan, lambda: face_filter, Wanted(face_filter.parameters), [sink], on_end=ended.set)  # type: ignore
     engine.start()
     wait_for(lambda: engine.state.state == "running")
     first.blocks.set()

@@ -26,7 +26,7 @@ from livewarp.filtering.glide import DEFAULT_GLIDE_S
 from livewarp.live.engine import Engine
 from livewarp.live.state import StateName
 from livewarp.live.stats import COLUMNS, LATENCY, SENT, Stats
-from livewarp.parameters import Parameters
+from livewarp.parameters import Parameters, Wanted
 from livewarp.scene import Scene
 from livewarp.sinks import Sink
 from livewarp.sinks.null import NullSink
@@ -156,7 +156,7 @@ def bench_live(
         return made[0]
 
     verification = Verification(plan.name)
-    engine = Engine(plan, make, parameters, [sink or NullSink()], on_end=ended.set)
+    engine = Engine(plan, make, Wanted(parameters), [sink or NullSink()], on_end=ended.set)
     collector = _Collector(engine)
     began_s = time.monotonic()
     engine.start()

@@ -29,6 +29,7 @@ from livewarp.errors import SettingsError, SourceError
 from livewarp.filtering.filter import FaceFilter
 from livewarp.knobs import Value
 from livewarp.live.engine import Engine
+from livewarp.live.limits import Demand, Limits
 from livewarp.live.stats import ProcessMeter
 from livewarp.parameters import KNOBS, Parameters, Switches, Wanted
 from livewarp.settings import Settings
@@ -135,15 +136,12 @@ class Daemon:
         return Engine(
             plan,
             self._make_filter,
-            self._start,
+            Wanted(self._start, switches),
             sinks,
             self._preview,
-            switches=switches,
             model=self.settings.tracking.model,
-            on_demand=video.on_demand,
-            grace_s=video.grace,
-            max_frames=max_frames,
-            max_duration_s=max_duration_s,
+            limits=Limits(max_frames, max_duration_s),
+            demand=Demand(video.on_demand, video.grace),
             on_end=self._doorbell.send,
         )
 
@@ -176,7 +174,7 @@ class Daemon:
         """Use these from the next frame on; the number of the first that certainly does."""
         self._engine.wanted = wanted
         self._changed.set()
-        return self._engine.begun
+        return self._engine.next_frame
 
     def sources(self) -> list[dict[str, Any]]:
         """What `switch_source` may be given, beside paths of files: {source, name, current}."""
@@ -196,7 +194,7 @@ class Daemon:
         except SourceError as error:
             raise SettingsError(error.what, got=error.got, allowed=error.allowed, remedy=error.remedy) from None
         self._engine.switch_source(self._plan)
-        return self._engine.begun
+        return self._engine.next_frame
 
     def use_model(self, model: str) -> None:
         """Find landmarks with another model, once it is loaded; returns at once.
@@ -332,7 +330,7 @@ class Daemon:
         """Greenlet: feeds the watchdog while the loop turns, and tells what it does."""
         told = ""
         while True:
-            if time.monotonic() - self._engine.turned_s < ALIVE_S:
+            if time.monotonic() - self._engine.iterated_s < ALIVE_S:
                 notify.watchdog()
             state = self._engine.state
             if (text := f"{state.state}: {state.reason}") != told:

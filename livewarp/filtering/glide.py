@@ -5,6 +5,7 @@ Each kind of knob glides in its own way (`livewarp.knobs`): a switch or a choice
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from livewarp.easing import smoothstep
@@ -38,7 +39,7 @@ class Glide:
         before. The first frame of all, and one whose time runs backwards, uses `target` as it is.
         """
         if self._target is None or now_s < self._last_s:
-            self._begin_s = now_s - self._duration_s
+            self._begin_s = -math.inf
         elif target is not self._target:
             self._from = _with_enabled_in_strength(self._shown)
             self._begin_s = self._last_s
