@@ -112,7 +112,7 @@ def test_the_mesh_needs_neither_dlib_nor_its_weights(tmp_path: Path) -> None:
 
 def test_missing_networks_are_named_with_the_remedy(tmp_path: Path) -> None:
     """The error says which file it is and what brings it."""
-    with pytest.raises(ModelError, match=r"face mesh .*gone\.tflite.*mend it"):
+    with pytest.raises(ModelError, match=r"face mesh .*gone\.tflite.*git checkout"):
         weights.find_weights(tmp_path / "gone.tflite", weights.FACE_MESH)
 
 
@@ -182,7 +182,7 @@ def test_a_switch_loads_beside_the_loop_and_the_last_request_counts(frame: BgrFr
         begun.set()
         assert let_go.wait(30)
         if len(wanted) == 1:
-            raise ModelError("face mesh: gone; mend it: bring it back")
+            raise ModelError("face mesh: gone", remedy="bring it back")
         really(model)
 
     face_filter.use_model = slowly  # type: ignore[method-assign]
@@ -202,7 +202,7 @@ def test_a_switch_loads_beside_the_loop_and_the_last_request_counts(frame: BgrFr
     assert face_filter._tracker._kit.model.tells_faces
 
     def broken(model: str) -> None:
-        raise ModelError("landmark weights: gone; mend it: bring them back")
+        raise ModelError("landmark weights: gone", remedy="bring them back")
 
     face_filter.use_model = broken  # type: ignore[method-assign]
     switch.request("dlib")

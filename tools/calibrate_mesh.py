@@ -31,7 +31,7 @@ from livewarp.face68 import MEAN_FACE, MIRROR, Pose, fit_pose
 from livewarp.tracking import FaceTracker
 from livewarp.tracking.forest import ForestLandmarks
 from livewarp.tracking.landmarks import crop_face, crop_matrix
-from livewarp.tracking.mesh import MESH_68, MESH_CROP, fit_rotation, rigid_points, run
+from livewarp.tracking.mesh import MESH_68, MESH_CROP, fit_rotation, rigid_points, run_mesh
 from livewarp.tracking.network import open_network
 from livewarp.tracking.weights import FACE_MESH, find_weights
 
@@ -95,7 +95,7 @@ def calm_points(frame: BgrFrame, pose: Pose, model: ForestLandmarks, rng: np.ran
 def sample(person: str, frame: BgrFrame, points: Landmarks, net: cv2.dnn.Net) -> Sample:
     """The mesh of the face at these points."""
     pose = fit_pose(points)
-    mesh, _ = run(net, crop_face(frame, pose, MESH_CROP))
+    mesh, _ = run_mesh(net, crop_face(frame, pose, MESH_CROP))
     matrix = crop_matrix(pose, MESH_CROP)
     return Sample(person, mesh, points @ matrix[:, :2].T + matrix[:, 2])
 

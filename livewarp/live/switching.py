@@ -63,7 +63,7 @@ class ModelSwitch:
                 self._loading.filter.use_model(model)
             except LivewarpError as error:
                 _log.error("model %s: %s", model, error)
-                what, _, remedy = str(error).partition("; mend it: ")
+                what, remedy = error.problem.what, error.remedy
                 self.problem = Problem(f"model {model} cannot be used: {what}", remedy or "see the log")
             else:
                 _log.info("model: %s", model)

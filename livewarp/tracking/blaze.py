@@ -1,7 +1,7 @@
 """BlazeFace as a detector: finds tilted, turned and small faces in square tiles of the frame, 2 ms each.
 
 The network sees 128 x 128 px and finds faces that fill a seventh of that or more, upright or not: its
-answer holds the eyes, so a newcomer's tilt is known before any landmark is looked for. It takes
+answer holds the eyes, so a newcomer's tilt is measured before any landmark is predicted. It takes
 some things for faces that are none (a skull on a shirt, noise): it proposes, and others confirm.
 
 Source: Bazarevsky, Kartynnik, Vakunov, Raveendran, Grundmann, "BlazeFace: Sub-millisecond Neural Face
@@ -170,7 +170,7 @@ def _overlaps(row: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np
 
 
 def _detection(row: NDArray[np.float64]) -> Detection:
-    """What the rest of tracking knows a find as: the box that dlib's detector would put around it, and its roll."""
+    """The find as a `Detection`: the box that dlib's detector would put around it, and its roll."""
     probability, _, _, side, rx, ry, lx, ly = row.tolist()
     roll = math.atan2(ly - ry, lx - rx)
     pose = Pose((rx + lx) / 2, (ry + ly) / 2, _IOD_PER_SIDE * side, roll, 0.0, 0.0)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from livewarp.arrays import BgrFrame
 
 # What dlib's template is trained on: a window's scale makes the least face that is wanted so large.
 SMALLEST_FACE_PX = 80
+
+FloatBox: TypeAlias = tuple[float, float, float, float]
+"""(x0, y0, x1, y1), px, half-open, need not be whole."""
 
 
 class Detection(NamedTuple):

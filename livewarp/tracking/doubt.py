@@ -1,4 +1,4 @@
-"""How much to believe that points lie on a face: the detector's score, its own usual, and what has changed.
+"""How sure it is that points lie on a face: the detector's score, its own usual, and what has changed.
 
 The landmark model answers for a hand or a wall as well. The detector's score on the upright crop falls
 while something is still entering the face, before the points go astray; it costs a millisecond, so it is
@@ -31,16 +31,16 @@ _LEAST = -1.0  # that is asked for
 ALIVE = -0.75  # a sign of a face
 START = -0.4  # what is found must reach this in its own crop, too
 _ZERO = -0.8  # no confidence any more
-_USUAL = (0.3, 2.0)  # bounds of what is taken for a face's usual score
+_USUAL = (0.3, 2.0)  # bounds of a face's usual score
 _FULL = 0.85  # of the way from `_ZERO` to the usual score: full confidence
 _USUAL_S = 8.0  # in which the usual score follows a lower one
 
 # Evidence of a model that tells faces: the mesh gives people 0.3 to 1, a skull on a shirt 0. `START` is 0.11 of it.
 _SCORE_OF_EVIDENCE = 10.0
-_USUAL_EVIDENCE = (0.5, 0.9)  # bounds of what is taken for a person's own
+_USUAL_EVIDENCE = (0.5, 0.9)  # bounds of a person's usual evidence
 _EVIDENCE_SHARES = (0.2, 0.78)  # of that: no confidence, full confidence
 
-# The detector knows frontal faces: what it gives a turned one is no sign of doubt. Score lost for each
+# The detector was trained on frontal faces: a low score of a turned one is no sign of doubt. Score lost for each
 # radian beyond, fitted to four clips of heads turned by up to 37 degrees; the least that is usual.
 _TURNED_YAW, _TURNED_PITCH = math.radians(22.0), math.radians(19.0)
 _TURNED_LOSS = 8.0
@@ -105,7 +105,7 @@ def _gray(picture: NDArray[np.uint8]) -> GrayFrame:
 
 
 class Doubt:
-    """What is believed of one face, from 0 to 1, over time.
+    """How sure it is that one face is there, from 0 to 1, over time.
 
     Parameters
     ----------
@@ -143,10 +143,10 @@ class Doubt:
         return sudden
 
     def record_score(self, score: float, appearance: NDArray[np.float32], now_s: float) -> None:
-        """Take note of the detector's score at `now_s`, of what looked like `appearance`."""
+        """Take note of the detector's score at `now_s`, of a crop with this appearance."""
         dt_s = now_s - self._checked_s
         self._checked_s, self._appearance = now_s, appearance
-        # Scores scatter by 0.1 from frame to frame; what is more is believed at once.
+        # Scores scatter by 0.1 from frame to frame; a larger change is taken over at once.
         self._score += (0.4 if abs(score - self._score) < 0.25 else 1.0) * (score - self._score)
         self._note(score, now_s)
         share = 0.3 if score > self._usual else 1.0 - math.exp(-dt_s / _USUAL_S)
@@ -172,7 +172,7 @@ class Doubt:
 
 
 def score_of(evidence: float) -> float:
-    """The score that says as much as this evidence of a model that tells faces itself."""
+    """The score that is worth this evidence of a model that tells faces itself."""
     return _NOTHING + _SCORE_OF_EVIDENCE * evidence
 
 

@@ -48,7 +48,8 @@ class Finder:
         self._detector = detector
         self._worker = worker
         self._task = worker.add(self._search)
-        self._rests = not worker.synchronous  # in place nothing else waits for the machine
+        # In place nothing waits for the machine: the finder needs no rest, and nothing depends on a clock.
+        self._clock = time.perf_counter if not worker.synchronous else lambda: 0.0
         self._number = 0  # of the newest search
         self._least_number = 0  # an older one was of another scene
         self._is_pending = False  # a result has yet to be polled
@@ -79,9 +80,8 @@ class Finder:
         if result is None:
             return None
         self._is_pending = False
-        if self._rests:
-            # On a busy machine a search takes longer, and so the next one comes later.
-            self._next_s = self._submitted_s + REST_RATIO * result.took_s
+        # On a busy machine a search takes longer, and so the next one comes later.
+        self._next_s = self._submitted_s + REST_RATIO * result.took_s
         return result.found if result.number >= self._least_number else None
 
     def forget(self) -> None:
@@ -95,9 +95,9 @@ class Finder:
 
     def _search(self, order: _Order) -> _Result:
         """What the worker does."""
-        start = time.perf_counter()
+        began_s = self._clock()
         found: list[Detection] = []
         for picture, window in order.pictures:
             found += self._detector.find(picture, window, order.least_score)
-        took_s = time.perf_counter() - start
+        took_s = self._clock() - began_s
         return _Result(order.number, tuple(sorted(found, key=lambda d: -d.score)), took_s)

@@ -43,10 +43,10 @@ _TOUCHING = 0.1  # overlap from which two faces may be confused
 # Below this speed, IOD/s, the crop stays where the face was: its motion is the noise's.
 _MOVING = 0.4
 _FORESEEN_S = 1.0  # a head goes on with its motion for no longer, however late the next frame is
-_COAST_S = 0.25  # a frame that is later shows the head elsewhere than its motion says: by 0.25 IOD after a second
-_DRIFT_S = 0.3  # the time over which the motion of a face is averaged that it is expected to go on with
-_TURN_S = 0.15  # the time over which is averaged how the head is turned otherwise than its 68 points look
-_APPEARANCE_SHARE = 0.05  # of what a face looks like now, in what it looks like usually
+_COAST_S = 0.25  # of a later frame the motion predicts the head badly: it is off by 0.25 IOD after a second
+_DRIFT_S = 0.3  # time constant of the mean motion with which a lost face is expected to go on
+_TURN_S = 0.15  # time constant of the mean of `Track.turn`
+_APPEARANCE_SHARE = 0.05  # of a frame's appearance in the usual one
 _LEAST_DT_S = 1e-3
 
 
@@ -110,7 +110,7 @@ class Track:
 
 
 class _Answer(NamedTuple):
-    """What the model says of a frame, and what follows from it."""
+    """The model's answer about a frame, and what follows from it."""
 
     prediction: Prediction
     crop: NDArray[np.uint8]
@@ -121,7 +121,7 @@ class _Answer(NamedTuple):
     plausible: bool
 
 
-def begin(
+def begin_track(
     id: int,
     prediction: Prediction,
     appearance: NDArray[np.float32],
@@ -230,7 +230,7 @@ def _take_over(track: Track, answer: _Answer, cut: bool, coasted: bool) -> None:
 
 
 def _turn(prediction: Prediction, raw: Pose) -> NDArray[np.float64]:
-    """Roll, yaw and pitch that the model knows of the head, less those that are fitted to its 68 points."""
+    """Roll, yaw and pitch of the head by the model's own pose, less those that are fitted to its 68 points."""
     head = prediction.pose
     if head is None:
         return np.zeros(3)

@@ -18,28 +18,25 @@ import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 from livewarp.arrays import FloatArray, GrayFrame
-from livewarp.errors import ModelError
 from livewarp.face68 import N_LANDMARKS, Pose
 from livewarp.system.atomic import PRIVATE, replacing
 from livewarp.tracking import forest_kernels as kernels
+from livewarp.tracking.detector import FloatBox
 from livewarp.tracking.landmarks import CROP_BOX_PX, CROP_SIDE_PX, DLIB_CROP, Prediction, turn_of
 from livewarp.tracking.weights import LANDMARKS_68
-
-FloatBox: TypeAlias = tuple[float, float, float, float]
-"""(x0, y0, x1, y1), px, half-open, need not be whole."""
 
 # RMS distance of the points of one box from the mean over all boxes, IOD.
 USUAL_SPREAD_IOD = 0.04
 HOPELESS_SPREAD_IOD = 0.1
 
-# Where the face is looked for: share of the box to the right, down; times its size.
+# Where the face is expected: share of the box to the right, down; times its size.
 _SHIFTS = ((0.04, 0.01, 0.92), (-0.04, 0.01, 0.96), (0.0, -0.05, 1.0))
 _BOXES = np.array(
     [
@@ -209,7 +206,7 @@ def read_weights(path: Path) -> Forest:
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
-        raise ModelError(f"landmark weights {path}: {error.strerror or error}; {LANDMARKS_68.way_out}") from error
+        raise LANDMARKS_68.error(error.strerror or str(error), path) from error
     return _Reader(path, data).forest()
 
 
@@ -249,10 +246,10 @@ class _Reader:
             self._expect("features", features)
             self._go(kernels.read_reals(self._data, self._at, offsets[i].reshape(-1)), "the features")
         if self._at != self._data.size:
-            self._fail(f"got {self._data.size - self._at} more bytes, allowed: none")
+            self._fail("the end", got=f"{self._data.size - self._at} more bytes", allowed="none")
         last = max(int(which.max()) for which in kernels.features_of(nodes))
         if last >= features:
-            self._fail(f"a split: got feature {last}, allowed: 0 to {features - 1}")
+            self._fail("a split", got=f"feature {last}", allowed=f"0 to {features - 1}")
         return Forest(mean, anchors, np.ascontiguousarray(offsets.transpose(0, 2, 1)), nodes, leaves)
 
     def _integer(self, what: str) -> int:
@@ -263,12 +260,12 @@ class _Reader:
     def _expect(self, what: str, allowed: int) -> None:
         got = self._integer(what)
         if got != allowed:
-            self._fail(f"{what}: got {got}, allowed: {allowed}")
+            self._fail(what, got, str(allowed))
 
     def _count(self, what: str, most: int) -> int:
         got = self._integer(what)
         if not 1 <= got <= most:
-            self._fail(f"{what}: got {got}, allowed: 1 to {most}")
+            self._fail(what, got, f"1 to {most}")
         return got
 
     def _go(self, at: int, what: str) -> None:
@@ -276,8 +273,8 @@ class _Reader:
             self._fail(f"{what}: cut off, damaged, or of another shape")
         self._at = at
 
-    def _fail(self, problem: str) -> NoReturn:
-        raise ModelError(f"landmark weights {self._path}: {problem}; {LANDMARKS_68.way_out}")
+    def _fail(self, problem: str, got: object = None, allowed: str = "") -> NoReturn:
+        raise LANDMARKS_68.error(problem, self._path, got, allowed)
 
 
 # ------------------------------------------------------------------------------------------------ the cache

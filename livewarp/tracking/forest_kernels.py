@@ -305,7 +305,7 @@ def evaluate(
 
 @njit(nogil=True, cache=True)
 def agree(each: NDArray[np.float64], cos: float, sin: float, x0: float, y0: float, mean: FloatArray) -> float:
-    """The mean of n answers (n, m, 2), taken back through a turn, into `mean` (m, 2).
+    """The mean of n answers (n, m, 2), taken back through a rotation, into `mean` (m, 2).
 
     (x, y) came from where cos·u + sin·v + x0 = x and cos·v - sin·u + y0 = y. Returns the RMS distance
     of an answer's points from the mean, before that.

@@ -60,11 +60,11 @@ class Identities:
         self._next_id = 1
 
     def forget(self) -> None:
-        """Remember nobody any more."""
+        """Drop all memories."""
         self.memories = []
 
     def expire(self, now_s: float) -> None:
-        """Forget those who have been gone for too long."""
+        """Drop the memories that are too old."""
         self.memories = [m for m in self.memories if now_s - m.last_s < REMEMBER_S]
 
     def remember(self, memory: Memory) -> None:

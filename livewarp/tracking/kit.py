@@ -1,6 +1,6 @@
-"""What goes with a landmark model: who confirms a newcomer, who measures doubt, where newcomers are searched for.
+"""What goes with a landmark model: the verifier, the check, the search for newcomers.
 
-And how a face goes from the points of one model to those of another without a jump.
+Also how a face goes from the points of one model to those of another without a jump.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Kit:
     verifier
         A model that a newcomer must convince, where neither `model` nor the detector can tell a face for sure.
     check
-        Measures how much of a face a crop shows, and what it looks like.
+        Measures how much of a face a crop shows, and its appearance.
     finder, plan
         Search for newcomers, and say where and when to.
     """

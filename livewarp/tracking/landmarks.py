@@ -1,7 +1,7 @@
 """Landmark models: what they are given, what they answer, and dlib's own predictor as the oracle.
 
 A model sees an upright gray crop of fixed scale, so that tilted and big faces cost and behave the
-same, and answers with 68 points and with how much it believes them. The tracker knows no more of it.
+same, and answers with 68 points and how sure it is of them. The tracker depends on nothing else.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livewarp.arrays import BgrFrame, GrayFrame, Landmarks
-from livewarp.errors import ModelError
 from livewarp.face68 import N_LANDMARKS, Pose
+from livewarp.tracking.weights import LANDMARKS_68
 
 # Where dlib's detector puts its box, in face axes: median over 74 faces (40 photographs, 12 clips).
 BOX_CENTRE_Y_IOD = 0.37
@@ -51,14 +51,14 @@ class CropSpec:
 
 
 class Prediction(NamedTuple):
-    """What a model says of a crop."""
+    """A model's answer about a crop."""
 
     landmarks: Landmarks
     """(68, 2), px of the full frame."""
     evidence: float | None
     """How sure it is that they lie on a face: 0 to 1; None: it cannot tell."""
     pose: Pose | None = None
-    """Where the head is by what the model knows beyond the 68 points; None: they are all it knows."""
+    """The head's pose where the model measures more than the 68 points; None: it does not."""
 
 
 class LandmarkModel(Protocol):
@@ -70,7 +70,7 @@ class LandmarkModel(Protocol):
 
     @property
     def tells_faces(self) -> bool:
-        """Whether its evidence tells a face from a wall, so that nobody else needs to be asked."""
+        """Whether its evidence tells a face from a wall, so that no detector needs to be asked."""
 
     def predict(self, crop: NDArray[np.uint8], pose: Pose) -> Prediction:
         """The landmarks of the face in a crop made by `crop_face` at `pose`, and their evidence."""
@@ -208,4 +208,4 @@ def _load(weights: Path) -> Any:
     try:
         return dlib.shape_predictor(str(weights))
     except RuntimeError as error:
-        raise ModelError(f"landmark weights {weights}: dlib cannot read them: {error}") from error
+        raise LANDMARKS_68.error(f"dlib cannot read them: {error}", weights) from error

@@ -2,7 +2,7 @@
 
 The mesh defines some of the points differently (its jaw is the edge of the face, its brows their
 middle), so each of the 68 is a mesh point plus a fixed offset in the axes of the head, learned by
-`tools/calibrate_mesh.py`. The head's axes come from the mesh's depth: a turn of the head is measured,
+`tools/calibrate_mesh.py`. The head's axes come from the mesh's depth: a turned head is measured,
 not guessed from the outline.
 
 Source: Kartynnik, Ablavatski, Grishchenko, Grundmann, "Real-time Facial Surface Geometry from
@@ -79,7 +79,7 @@ class MeshLandmarks:
 
     def predict(self, crop: NDArray[np.uint8], pose: Pose) -> Prediction:
         """Landmarks, presence and true pose of the face in a crop (192, 192, 3) made by `crop_face` at `pose`."""
-        points, presence = run(self._net, crop)
+        points, presence = run_mesh(self._net, crop)
         scale, rotation, origin = fit_rotation(self._mean, points[self._rigid])
         xy = np.empty((N_LANDMARKS + 1, 2))
         xy[:-1] = points[MESH_68, :2] + scale * (self._offsets @ rotation[:2].T)
@@ -97,7 +97,7 @@ class MeshLandmarks:
         return Prediction(xy_px[:-1], min(1.0, max(0.0, evidence)), head)
 
 
-def run(net: cv2.dnn.Net, crop: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float]:
+def run_mesh(net: cv2.dnn.Net, crop: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float]:
     """The mesh (468, 3), crop px, depth away from the camera, and the logit of presence, of a crop (192, 192, 3)."""
     net.setInput(cv2.dnn.blobFromImage(crop, 1 / 255, swapRB=True))
     presence, points = net.forward(_OUT)

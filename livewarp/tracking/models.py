@@ -41,12 +41,12 @@ DETECTOR_OF: Mapping[str, str] = {"dlib": "blaze", "mesh": "blaze"}
 def load_model(name: str, weights: Path | None = None) -> LandmarkModel:
     """A new landmark model; `ModelError` where its weights are missing or damaged."""
     if name not in MODELS:
-        raise SettingsError(f"model: got {name!r}, allowed: {', '.join(MODELS)}")
+        raise SettingsError("model", got=repr(name), allowed=", ".join(MODELS))
     return MODELS[name](weights)
 
 
 def detector_for(model: str, wanted: str = AUTO) -> str:
     """The name of the detector that goes with a model, unless one is wanted by name."""
     if wanted != AUTO and wanted not in DETECTORS:
-        raise SettingsError(f"detector: got {wanted!r}, allowed: {', '.join((AUTO, *DETECTORS))}")
+        raise SettingsError("detector", got=repr(wanted), allowed=", ".join((AUTO, *DETECTORS)))
     return DETECTOR_OF.get(model, "blaze") if wanted == AUTO else wanted

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import cv2
 
-from livewarp.errors import ModelError
 from livewarp.tracking.weights import Weights, find_weights
 
 
@@ -32,4 +31,4 @@ def open_network(weights: Weights, path: Path | None = None) -> cv2.dnn.Net:
         # The new engine hides some of the outputs, the presence of a face among them.
         return cv2.dnn.readNetFromTFLite(str(path), engine=cv2.dnn.ENGINE_CLASSIC)
     except cv2.error as error:
-        raise ModelError(f"{weights.name} {path}: OpenCV cannot read it: {' '.join(str(error).split())}") from error
+        raise weights.error(f"OpenCV cannot read it: {' '.join(str(error).split())}", path) from error

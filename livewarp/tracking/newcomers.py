@@ -17,7 +17,7 @@ from livewarp.tracking.following import (
     SMALLEST_IOD_PX,
     VISIBLE,
     Track,
-    begin,
+    begin_track,
     share_inside,
     touches,
 )
@@ -103,7 +103,7 @@ class Newcomers:
         self._found = list(found)
 
     def forget(self) -> None:
-        """Examine nobody."""
+        """Examine none of them."""
         self._found, self._current = [], None
 
     def restart(self) -> None:
@@ -113,7 +113,7 @@ class Newcomers:
     def admit(
         self, tracks: list[Track], kit: Kit, identities: Identities, frame: BgrFrame, now_s: float, confidence: float
     ) -> None:
-        """Go on with the examinations in this frame, and add those who pass to the tracks, with this confidence."""
+        """Go on with the examinations in this frame; a face that passes is added to the tracks with this confidence."""
         alive = [t for t in tracks if not t.lost]
         while len(alive) < self._max_faces:
             self._current = self._current or self._next(alive, kit, identities, now_s)
@@ -150,7 +150,7 @@ def _start(
     now_s: float,
     confidence: float,
 ) -> Track | None:
-    """A track of a newcomer who has passed: the same face as before where it is remembered. None: it is no new face."""
+    """A track of a newcomer that has passed, under its old id if it is remembered. None: it is no new face."""
     alive = [t for t in tracks if not t.lost]
     prediction, pose = newcomer.prediction, newcomer.pose
     assert prediction is not None
@@ -174,10 +174,10 @@ def _start(
         confidence = max(confidence, ghost.confidence)
         tracks.remove(ghost)
     doubt = kit.doubt(score, appearance, now_s)
-    return begin(id, prediction, appearance, doubt, confidence, memory)
+    return begin_track(id, prediction, appearance, doubt, confidence, memory)
 
 
 def _emerges(newcomer: Newcomer, alive: Sequence[Track], identities: Identities, now_s: float) -> bool:
-    """Whether this may be somebody who was there just now, half behind another face, and so looks like a stranger."""
+    """Whether this may be a face from a moment ago, half behind another one: its appearance is then a stranger's."""
     near = identities.near(newcomer.found, now_s)
     return bool(near) and now_s - near[0].last_s < _EMERGE_S and touches(newcomer.pose, alive)

@@ -2,7 +2,7 @@
 
 A detector's cost grows with the area and with the square of the scale. Nobody comes into a picture
 that stays as it is, so what was searched is remembered as a thumbnail, and only the window around
-what differs from it is searched again, beside a look at everything now and then.
+what differs from it is searched again, beside a sweep of everything now and then.
 
 Guarantees: pure policy; what is searched depends on the thumbnails, the times and the faces alone.
 """
@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 
 from livewarp.arrays import BgrFrame
 from livewarp.tracking import picture_kernels as kernels
-from livewarp.tracking.detector import SMALLEST_FACE_PX, Window
-
-FloatBox: TypeAlias = tuple[float, float, float, float]
+from livewarp.tracking.detector import SMALLEST_FACE_PX, FloatBox, Window
 
 Thumbnail: TypeAlias = NDArray[np.float32]
 """(rows, columns) float32, gray levels: means over cells of the frame."""
@@ -45,7 +43,7 @@ SWEEP_S = 10.0  # whatever has changed, everything is searched after so long
 # What moves here is taken for a followed person's own head, shoulders and hands, which the search for small
 # faces covers: face boxes to each side and above, and all below.
 _BODY_SIDE, _BODY_ABOVE = 0.9, 0.8
-_COARSE = 0.35  # of the scale: a second look at large faces
+_COARSE = 0.35  # of the scale: a second search, for large faces
 _WHOLE_SHARE = 0.7  # of the frame: a window that large is made the whole
 
 
@@ -74,7 +72,7 @@ class _Level:
         self.every_empty_s = every_empty_s
         self.searched_s = -math.inf
         self.swept_s = -math.inf
-        self.seen: Thumbnail | None = None
+        self.searched: Thumbnail | None = None
 
 
 class SearchPlan:
@@ -126,7 +124,7 @@ class SearchPlan:
             if window is not None:
                 for larger in self._levels[i + 1 :]:
                     # What finds small faces finds large ones.
-                    larger.searched_s, larger.swept_s, larger.seen = now_s, level.swept_s, now.copy()
+                    larger.searched_s, larger.swept_s, larger.searched = now_s, level.swept_s, now.copy()
                 # A large face that fails at one scale may well pass at another, which costs a tenth of it.
                 coarse = window._replace(scale=_COARSE * window.scale)
                 return [window, coarse]
@@ -145,11 +143,11 @@ class SearchPlan:
     ) -> Window | None:
         h, w = shape_hw
         rows, columns = now.shape
-        if level.seen is None or level.seen.shape != now.shape or now_s - level.swept_s >= SWEEP_S:
+        if level.searched is None or level.searched.shape != now.shape or now_s - level.swept_s >= SWEEP_S:
             level.swept_s = now_s
-            level.seen = now.copy()
+            level.searched = now.copy()
             return Window(0, 0, w, h, level.scale)
-        changed = np.abs(now - level.seen) > CHANGED_LEVELS
+        changed = np.abs(now - level.searched) > CHANGED_LEVELS
         for x0, y0, x1, y1 in faces:
             if not level.bodies:
                 side = x1 - x0
@@ -170,7 +168,7 @@ class SearchPlan:
         if (right - left) * (bottom - top) > _WHOLE_SHARE * w * h:
             left, top, right, bottom = 0, 0, w, h
             level.swept_s = now_s
-        level.seen[changed] = now[changed]
+        level.searched[changed] = now[changed]
         return Window(left, top, right, bottom, level.scale)
 
 

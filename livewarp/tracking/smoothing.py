@@ -1,7 +1,7 @@
 """Calm landmarks that do not lag: what is noise is averaged over time, what is news passes at once.
 
 A still face trembles as a whole, a talking one changes shape on a still head; so place, size,
-turn and the shape of each part of the face are filtered each on their own, in face-relative units.
+roll and the shape of each part of the face are filtered each on their own, in face-relative units.
 Each filter measures the noise of its input. An innovation of about that size moves it little; one well
 above it, such as a blink, of which a dozen coordinates tell at the same time, moves it all the way.
 So it needs no speed at which to open, and a motion is followed with at most the noise as its lag.
@@ -28,27 +28,27 @@ class LandmarkSmoother:
         self._state = np.zeros(kernels.N_STATE)
         self._now, self._before, self._earlier = np.zeros((3, kernels.N_STATE))
         self._unit_px = 0.0
-        self._seen = 0
+        self._count = 0
 
     def expect_noise(self) -> None:
         """Measure the noise anew, and take it for loud until then: the points come from another model now."""
         self._noise[:] = kernels.LOUDEST
-        self._seen = min(self._seen, 1)
+        self._count = min(self._count, 1)
 
     def update(self, landmarks: Landmarks, dt_s: float) -> Landmarks:
         """The filtered landmarks (68, 2), px, `dt_s` seconds after the last ones; the first pass as they are."""
-        if self._seen == 0:
+        if self._count == 0:
             # A fixed unit: one that changed with the size would make a drift of it.
             self._unit_px = max(1.0, fit(landmarks)[0].iod_px)
         now = self._earlier
         self._earlier, self._before = self._before, self._now
         self._now = now
         kernels.measure(landmarks, self._unit_px, float(self._state[3]), now)
-        if self._seen == 0:
+        if self._count == 0:
             self._state[:] = now
         else:
-            kernels.steady(now, self._before, self._earlier, self._seen, dt_s, self._noise, self._state)
-        self._seen += 1
+            kernels.steady(now, self._before, self._earlier, self._count, dt_s, self._noise, self._state)
+        self._count += 1
         out = np.empty((N_LANDMARKS, 2), np.float32)
         kernels.place(self._state, self._unit_px, out)
         return out

@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from livewarp.arrays import FloatArray, Landmarks
+from livewarp.easing import smoothstep
 from livewarp.face68 import JAW, LEFT_BROW, LEFT_EYE, MEAN_FACE, N_LANDMARKS, NOSE, POSE_FIT, RIGHT_BROW, RIGHT_EYE
 
 _FIT = np.ascontiguousarray(POSE_FIT)
@@ -29,10 +30,10 @@ _GROUPS = (JAW, RIGHT_BROW, LEFT_BROW, NOSE, RIGHT_EYE, LEFT_EYE, slice(48, 68))
 _STARTS = np.array([g.start for g in _GROUPS])
 _STOPS = np.array([g.stop for g in _GROUPS])
 
-N_POSE = 3  # quantities of the pose with a noise of their own: place, size, turn
+N_POSE = 3  # quantities of the pose with a noise of their own: place, size, roll
 N_NOISES = N_POSE + len(_GROUPS)
 
-# Bounds of the noise that is believed, RMS a coordinate: IOD, ratio, radians, then IOD for each group. Raw
+# Bounds of the noise that is assumed, RMS a coordinate: IOD, ratio, radians, then IOD for each group. Raw
 # points of a face of 250 px under sensor noise of 4 levels: 0.002 (eyes) to 0.006 (jaw) after averaging boxes.
 _QUIETEST = np.array([3e-4, 3e-4, 3e-4, 1e-3, 1e-3, 1e-3, 1e-3, 8e-4, 8e-4, 1e-3])
 LOUDEST = np.array([8e-3, 8e-3, 8e-3, 2e-2, 2e-2, 2e-2, 1e-2, 8e-3, 8e-3, 1e-2])
@@ -105,10 +106,10 @@ def measure(landmarks: Landmarks, unit_px: float, previous_angle: float, out: ND
         s += _WEIGHTS[i] * (dy * _FLAT[i, 0] - dx * _FLAT[i, 1])
     c, s = c / _SPREAD, s / _SPREAD
     square = c * c + s * s
-    turn = math.atan2(s, c) - previous_angle
+    rotation = math.atan2(s, c) - previous_angle
     out[0], out[1] = x / unit_px, y / unit_px
     out[2] = 0.5 * math.log(square)
-    out[3] = previous_angle + turn - 2.0 * math.pi * math.floor(turn / (2.0 * math.pi) + 0.5)
+    out[3] = previous_angle + rotation - 2.0 * math.pi * math.floor(rotation / (2.0 * math.pi) + 0.5)
     for i in range(N_LANDMARKS):
         dx, dy = landmarks[i, 0] - x, landmarks[i, 1] - y
         out[4 + 2 * i] = (c * dx + s * dy) / square
@@ -131,7 +132,7 @@ def steady(
     now: NDArray[np.float64],
     before: NDArray[np.float64],
     earlier: NDArray[np.float64],
-    seen: int,
+    count: int,
     dt_s: float,
     noise: NDArray[np.float64],
     state: NDArray[np.float64],
@@ -140,7 +141,7 @@ def steady(
 
     Each group of numbers has its own gain: small while what is new in it is no larger than its
     `noise` (10,), one when it is clearly larger. The noise is measured by second differences, which a
-    steady motion does not show in. `seen` is how many measurements came before.
+    steady motion does not show in. `count` is how many measurements came before.
     """
     calm = 1.0 - math.exp(-dt_s / _CALM_S)
     for group in range(N_NOISES):
@@ -151,14 +152,14 @@ def steady(
         else:
             start, stop = 4 + 2 * _STARTS[group - N_POSE], 4 + 2 * _STOPS[group - N_POSE]
         n = stop - start
-        if seen >= 2:
+        if count >= 2:
             second = 0.0
             for k in range(start, stop):
                 second += (now[k] - 2.0 * before[k] + earlier[k]) ** 2
             # White noise of variance v gives second differences of variance 6 v.
             second = min(math.sqrt(second / (6.0 * n)), _OUTLIER * noise[group])
             # At first the mean of what there is, so that the first second is calm, too.
-            share = max(1.0 - math.exp(-dt_s / _NOISE_S), 1.0 / (seen - 1))
+            share = max(1.0 - math.exp(-dt_s / _NOISE_S), 1.0 / (count - 1))
             square = noise[group] ** 2
             square += share * (second * second - square)
             noise[group] = min(max(math.sqrt(square), _QUIETEST[group]), LOUDEST[group])
@@ -166,7 +167,7 @@ def steady(
         for k in range(start, stop):
             news += (now[k] - state[k]) ** 2
         ratio = math.sqrt(news / n) / noise[group]
-        u = min(1.0, max(0.0, (ratio - _NOISE_RATIO[group]) / (_NEWS_RATIO[group] - _NOISE_RATIO[group])))
-        gain = calm + (1.0 - calm) * u * u * (3.0 - 2.0 * u)
+        how_new = (ratio - _NOISE_RATIO[group]) / (_NEWS_RATIO[group] - _NOISE_RATIO[group])
+        gain = calm + (1.0 - calm) * smoothstep(how_new)
         for k in range(start, stop):
             state[k] += gain * (now[k] - state[k])

@@ -19,13 +19,14 @@ from livewarp.arrays import BgrFrame
 from livewarp.errors import FrameError
 from livewarp.face68 import MEAN_FACE, Face, Pose
 from livewarp.tracking import following
+from livewarp.tracking.detector import FloatBox
 from livewarp.tracking.following import Moment, Track
 from livewarp.tracking.identity import Identities
 from livewarp.tracking.kit import Kit, make_kit
 from livewarp.tracking.landmarks import LandmarkModel, box_of
 from livewarp.tracking.models import AUTO
 from livewarp.tracking.newcomers import Newcomers
-from livewarp.tracking.search import FloatBox, Thumbnail, is_cut, thumbnail, window_around
+from livewarp.tracking.search import Thumbnail, is_cut, thumbnail, window_around
 from livewarp.tracking.smoothing import LandmarkSmoother, fit
 from livewarp.worker import Worker
 
@@ -197,7 +198,7 @@ class FaceTracker:
                 following.hand_over(track, before, kit, frame, now_s)
 
     def _next_moment(self, frame: BgrFrame, now_s: float, since_s: float | None) -> Moment:
-        """What is to be known of this frame before faces are followed; after a gap nobody is."""
+        """When this frame comes and whether it is a cut; after a gap or a cut nothing of before counts any more."""
         dt_s = 0.0 if self._last_s is None else now_s - self._last_s
         if self._last_s is not None and self._is_gap(now_s, since_s):
             self._begin_scene()
@@ -213,26 +214,26 @@ class FaceTracker:
         return Moment(now_s, dt_s, cut, self.economy, is_odd=self._frames % 2 == 1)
 
     def _is_gap(self, now_s: float, since_s: float | None) -> bool:
-        """Whether the source was silent for so long before this frame that nothing is known of who is there."""
+        """Whether the source was silent for so long before this frame that whoever is there is new."""
         assert self._last_s is not None
         if now_s <= self._last_s:
             return True
         return now_s - self._last_s > GAP_S and (since_s is None or since_s > self._last_s)
 
     def _begin_scene(self) -> None:
-        """Nothing from earlier frames says where faces are now."""
+        """Drop all that earlier frames said about where faces are."""
         self._kit.plan.forget()
         self._kit.finder.forget()
         self._identities.forget()
         self._newcomers.forget()
 
     def _search(self, frame: BgrFrame, moment: Moment) -> None:
-        """Search for faces that are not followed yet, and note who has been found."""
+        """Search for faces that are not followed yet, and hand on what has been found."""
         self._identities.expire(moment.now_s)
         alive = [t for t in self._tracks if not t.lost]
         finder = self._kit.finder
         if len(alive) < self._max_faces and finder.is_ready(moment.now_s):
-            # A face that is hardly believed to be there must not slow the search for where it is.
+            # A track that may have lost its face must not slow the search for it.
             self._submit(frame, moment.now_s, [box_of(t.pose) for t in alive if t.target > 0.0])
         found = finder.poll()
         if found is not None:
@@ -243,7 +244,7 @@ class FaceTracker:
         assert self._thumbnail is not None
         h, w = frame.shape[:2]
         pace = 3.0 if self.economy else 1.0
-        # In place, nobody waits for the result while there is nothing to do.
+        # In place a search costs nothing that another frame waits for: it begins as soon as something has changed.
         windows = self._kit.plan.next((h, w), self._thumbnail, now_s, faces, pace if self._live or faces else 0.0)
         least_score = 0.0
         memories = self._identities.memories
@@ -256,7 +257,7 @@ class FaceTracker:
             self._kit.finder.submit(frame, windows, now_s, least_score)
 
     def _fade(self, dt_s: float) -> None:
-        """Let confidences go to what they should be; remember who is lost, and drop who has faded out."""
+        """Let confidences go to what they should be; remember lost faces, and drop those that have faded out."""
         for track in self._tracks:
             if track.lost and track.memory is not None:
                 self._identities.remember(track.memory)

@@ -18,6 +18,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from livewarp.errors import ModelError
+from livewarp.system.atomic import write_whole
 
 OTHER_MODEL = "livewarp run --model mesh"  # needs no weights but its own
 
@@ -38,8 +39,8 @@ class Weights:
         The command that brings it.
     package
         Whose installed files it is among.
-    hint
-        What helps as well.
+    other
+        A command that does without it.
     """
 
     name: str
@@ -48,12 +49,13 @@ class Weights:
     sha256: str
     remedy: str
     package: str = "livewarp"
-    hint: str = ""
+    other: str = ""
 
-    @property
-    def way_out(self) -> str:
-        """What to do where the file is missing or damaged."""
-        return f"mend it: {self.remedy}{self.hint}"
+    def error(self, problem: str, path: Path | None = None, got: object = None, allowed: str = "") -> ModelError:
+        """What to raise where the file is missing or damaged; `problem` says why, if `got` and `allowed` do not."""
+        subject = f"{self.name} {path}" if path is not None else self.name
+        remedy = f"{self.remedy}; or use the model that needs none: {self.other}" if self.other else self.remedy
+        return ModelError(f"{subject}: {problem}" if problem else subject, got=got, allowed=allowed, remedy=remedy)
 
 
 _REINSTALL = "git checkout -- models && pip install --force-reinstall --no-deps ."  # in a clone of livewarp
@@ -65,7 +67,7 @@ LANDMARKS_68 = Weights(
     "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
     "pip install --force-reinstall --no-deps face_recognition_models==0.3.0",
     "face_recognition_models",
-    f"; or use the model that needs none: {OTHER_MODEL}",
+    OTHER_MODEL,
 )
 FACE_MESH = Weights(
     "face mesh",
@@ -115,16 +117,14 @@ def find_weights(path: Path | None = None, weights: Weights = LANDMARKS_68) -> P
     try:
         stat = path.stat()
         if stat.st_size != weights.size:
-            raise ModelError(
-                f"{weights.name} {path}: got {stat.st_size} bytes, allowed: {weights.size}; {weights.way_out}"
-            )
+            raise weights.error("", path, got=f"{stat.st_size} bytes", allowed=str(weights.size))
         key = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, weights.sha256]
         stamp = user_cache_path("livewarp") / f"{Path(weights.file).stem}.json"
         if _read_stamp(stamp) != key:
             check_sha256(path, weights)
             _write_stamp(stamp, key)
     except OSError as error:
-        raise ModelError(f"{weights.name} {path}: {error.strerror or error}; {weights.way_out}") from error
+        raise weights.error(error.strerror or str(error), path) from error
     return path
 
 
@@ -133,7 +133,7 @@ def check_sha256(path: Path, weights: Weights) -> None:
     with path.open("rb") as file:
         got = hashlib.file_digest(file, "sha256").hexdigest()
     if got != weights.sha256:
-        raise ModelError(f"{weights.name} {path}: sha256 is {got}, allowed: {weights.sha256}; {weights.way_out}")
+        raise weights.error("sha256", path, got=got, allowed=weights.sha256)
 
 
 def _packaged(weights: Weights) -> Path:
@@ -144,7 +144,7 @@ def _packaged(weights: Weights) -> Path:
         return (folders or [here])[0] / weights.file
     spec = find_spec(weights.package)
     if spec is None or spec.origin is None:
-        raise ModelError(f"{weights.name}: package {weights.package} is missing; {weights.way_out}")
+        raise weights.error(f"package {weights.package} is missing")
     return Path(spec.origin).parent / weights.file
 
 
@@ -158,7 +158,6 @@ def _read_stamp(stamp: Path) -> object:
 def _write_stamp(stamp: Path, key: list[object]) -> None:
     # Without the stamp each start costs a checksum (0.1-0.3 s); that is no reason to fail.
     try:
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        stamp.write_text(json.dumps(key))
+        write_whole(stamp, json.dumps(key))
     except OSError as error:
         _log.debug("cannot remember the checksum in %s: %s", stamp, error)
