@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -533,7 +534,7 @@ def test_speed_in_words(fake, monkeypatch, frame_s, verdict):
         now_s[0] += frame_s
         return now_s[0]
 
-    monkeypatch.setattr(running.time, "perf_counter", clock)
+    monkeypatch.setattr(running, "time", SimpleNamespace(perf_counter=clock))  # its own calls only
     finding = running.budget(case(fake, width=640, height=480, fps=30.0))
     assert finding.verdict == verdict
     assert finding.remedy == (() if verdict == "ok" else ("livewarp run --width 480 --height 270",))

@@ -63,6 +63,11 @@ def test_switching_off_and_on_fades() -> None:
     assert glide.at(HIGH, 1.0) is HIGH
 
 
+def test_the_first_frame_is_whole_whenever_it_comes() -> None:
+    """At any time, however that rounds, the first frame shows the parameters as they are."""
+    assert all(Glide(0.15).at(HIGH, 1000.0 + index * 0.0137) is HIGH for index in range(1000))
+
+
 def test_time_that_runs_backwards_is_a_new_start() -> None:
     """A film that begins again shows the parameters as they are."""
     glide = Glide(0.15)
