@@ -24,11 +24,6 @@ LEFT_BROW = slice(22, 27)
 NOSE = slice(27, 36)
 RIGHT_EYE = slice(36, 42)
 LEFT_EYE = slice(42, 48)
-OUTER_LIPS = slice(48, 60)
-INNER_LIPS = slice(60, 68)
-
-RIGHT_EYE_CORNERS = (36, 39)
-LEFT_EYE_CORNERS = (42, 45)
 
 MIRROR: tuple[int, ...] = (
     *range(16, -1, -1),  # jaw

@@ -133,17 +133,13 @@ def add_strokes(
 
 @njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True)
 def _add_shift(
-    stroke: FloatArray, start: _Start, ax: float, ay: float, x: FloatArray, y: FloatArray, squeeze: FloatArray
+    stroke: FloatArray, start: _Start, ax: np.float32, ay: np.float32, x: FloatArray, y: FloatArray, squeeze: FloatArray
 ) -> None:
     cos, sin = stroke[COS], stroke[SIN]
     inv_low, inv_high, inv_y = stroke[INV_RX_LOW], stroke[INV_RX_HIGH], stroke[INV_RY]
     dx0, dy, step = start
     for i in range(x.size):
-        dx = dx0 + np.float32(i) * step
-        fx, fy = cos * dx + sin * dy, cos * dy - sin * dx
-        inv_x = inv_low if fx < _ZERO else inv_high
-        nx, ny = fx * inv_x, fy * inv_y
-        t = max(_ONE - nx * nx - ny * ny, _ZERO)
+        _, _, nx, ny, inv_x, t = _within(dx0 + np.float32(i) * step, dy, cos, sin, inv_low, inv_high, inv_y)
         inv = _ONE / (t + _Q2)
         ratio = t * inv
         k = _PEAK * ratio * ratio * ratio
@@ -157,17 +153,13 @@ def _add_shift(
 
 @njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True)
 def _add_scale(
-    stroke: FloatArray, start: _Start, ax: float, ay: float, x: FloatArray, y: FloatArray, squeeze: FloatArray
+    stroke: FloatArray, start: _Start, ax: np.float32, ay: np.float32, x: FloatArray, y: FloatArray, squeeze: FloatArray
 ) -> None:
     cos, sin = stroke[COS], stroke[SIN]
     inv_low, inv_high, inv_y = stroke[INV_RX_LOW], stroke[INV_RX_HIGH], stroke[INV_RY]
     dx0, dy, step = start
     for i in range(x.size):
-        dx = dx0 + np.float32(i) * step
-        fx, fy = cos * dx + sin * dy, cos * dy - sin * dx
-        inv_x = inv_low if fx < _ZERO else inv_high
-        nx, ny = fx * inv_x, fy * inv_y
-        t = max(_ONE - nx * nx - ny * ny, _ZERO)
+        fx, fy, nx, ny, inv_x, t = _within(dx0 + np.float32(i) * step, dy, cos, sin, inv_low, inv_high, inv_y)
         k = t * t * t
         slope = -_SIX * t * t
         gx, gy = slope * nx * inv_x, slope * ny * inv_y
@@ -178,10 +170,27 @@ def _add_scale(
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True)
-def _squeezed(jxx: float, jxy: float, jyy: float) -> float:
+def _within(
+    dx: np.float32,
+    dy: np.float32,
+    cos: np.float32,
+    sin: np.float32,
+    inv_low: np.float32,
+    inv_high: np.float32,
+    inv_y: np.float32,
+) -> tuple[np.float32, np.float32, np.float32, np.float32, np.float32, np.float32]:
+    """A node at (dx, dy) from the anchor: in face axes, px and over the radii; 1/radius along x; 1 - distance²."""
+    fx, fy = cos * dx + sin * dy, cos * dy - sin * dx
+    inv_x = inv_low if fx < _ZERO else inv_high
+    nx, ny = fx * inv_x, fy * inv_y
+    return fx, fy, nx, ny, inv_x, max(_ONE - nx * nx - ny * ny, _ZERO)
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True)
+def _squeezed(jxx: np.float32, jxy: np.float32, jyy: np.float32) -> np.float32:
     """How far below 0 the smaller eigenvalue of a symmetric matrix is."""
     d = jxx - jyy
-    return max(_HALF * (np.sqrt(d * d + _FOUR * jxy * jxy) - jxx - jyy), _ZERO)  # type: ignore[no-any-return]
+    return max(_HALF * (np.sqrt(d * d + _FOUR * jxy * jxy) - jxx - jyy), _ZERO)
 
 
 @njit(nogil=True, cache=True)
