@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -526,7 +525,7 @@ def test_speed(fake, monkeypatch, fps, verdict):
 
 
 @pytest.mark.parametrize(("frame_s", "verdict"), [(0.01, "ok"), (0.05, "note"), (0.2, "problem")])
-def test_speed_in_words(fake, monkeypatch, frame_s, verdict):
+def test_speed_in_words(fake, frame_s, verdict):
     """Slower than asked is a note with a smaller size; under ten frames a second there is no call."""
     now_s = [0.0]
 
@@ -534,8 +533,7 @@ def test_speed_in_words(fake, monkeypatch, frame_s, verdict):
         now_s[0] += frame_s
         return now_s[0]
 
-    monkeypatch.setattr(running, "time", SimpleNamespace(perf_counter=clock))  # its own calls only
-    finding = running.budget(case(fake, width=640, height=480, fps=30.0))
+    finding = running.budget(case(fake, width=640, height=480, fps=30.0), clock)
     assert finding.verdict == verdict
     assert finding.remedy == (() if verdict == "ok" else ("livewarp run --width 480 --height 270",))
 

@@ -1,7 +1,8 @@
 """Sinks: where frames go. `SINK_KINDS` is the one table of them.
 
 A new sink is a module with the sink, and an entry here: options, error texts, `auto`, `livewarp devices` and
-`livewarp doctor` derive from the table. Nothing heavy is imported until a sink is opened.
+`livewarp doctor` derive from the table. What an entry needs is imported when it is called, so that commands
+which only name sinks start at once.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from livewarp.errors import Problem, SettingsError, SinkError
-from livewarp.sinks.places import CameraPlace, pipewire_places, virtual_camera_places
-from livewarp.system.machine import Machine
 
 if TYPE_CHECKING:
     from livewarp.arrays import BgrFrame
+    from livewarp.sinks.places import CameraPlace
+    from livewarp.system.machine import Machine
 
 _log = logging.getLogger(__name__)
 
@@ -115,11 +116,23 @@ def _open_virtual_camera(rest: str, geometry: Geometry) -> Sink:
     return VirtualCameraSink(*geometry, rest or None)
 
 
+def _virtual_camera_places(machine: Machine) -> tuple[CameraPlace, ...]:
+    from livewarp.sinks.places import virtual_camera_places
+
+    return virtual_camera_places(machine)
+
+
 def _open_pipewire(rest: str, geometry: Geometry) -> Sink:
     from livewarp.sinks.pipewire import BACKEND
     from livewarp.sinks.virtualcam import VirtualCameraSink
 
     return VirtualCameraSink(*geometry, backend=BACKEND)
+
+
+def _pipewire_places(machine: Machine) -> tuple[CameraPlace, ...]:
+    from livewarp.sinks.places import pipewire_places
+
+    return pipewire_places(machine)
 
 
 def _open_file(rest: str, geometry: Geometry) -> Sink:
@@ -144,9 +157,9 @@ SINK_KINDS: tuple[SinkKind, ...] = (
         "virtualcam(:.+)?",
         _open_virtual_camera,
         camera=True,
-        places=virtual_camera_places,
+        places=_virtual_camera_places,
     ),
-    SinkKind("pipewire", ("pipewire",), "pipewire", _open_pipewire, camera=True, places=pipewire_places),
+    SinkKind("pipewire", ("pipewire",), "pipewire", _open_pipewire, camera=True, places=_pipewire_places),
     SinkKind("file", ("file:PATH",), "(?s:file:.+)", _open_file, file=True),
     SinkKind("null", ("null",), "null", _open_null),
 )

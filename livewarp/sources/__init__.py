@@ -1,8 +1,8 @@
 """Sources: where frames come from. `SOURCE_KINDS` is the one table of them.
 
 A new source is a module with a function that plans it, and an entry here: options, error texts,
-`livewarp devices`, `livewarp doctor` and the control method `sources` derive from the table. Nothing heavy is
-imported until a source is planned.
+`livewarp devices`, `livewarp doctor` and the control method `sources` derive from the table. What an entry
+needs is imported when it is called, so that commands which only name sources start at once.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from livewarp.errors import SettingsError, SourceError
-from livewarp.sources.attached import AttachedCamera, attached_webcams
-from livewarp.sources.nodes import webcam_choices
 from livewarp.sources.plan import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, Choice, Fit, Plan, Request, Source
-from livewarp.system.machine import Machine
+
+if TYPE_CHECKING:
+    from livewarp.sources.attached import AttachedCamera
+    from livewarp.system.machine import Machine
 
 __all__ = [
     "ALLOWED",
@@ -85,6 +87,18 @@ def _plan_webcam(wanted: str, request: Request) -> Plan:
     return plan_webcam(wanted, request)
 
 
+def _webcam_choices() -> list[Choice]:
+    from livewarp.sources.nodes import webcam_choices
+
+    return webcam_choices()
+
+
+def _webcams(machine: Machine) -> tuple[AttachedCamera, ...]:
+    from livewarp.sources.attached import attached_webcams
+
+    return attached_webcams(machine)
+
+
 def _plan_portrait(wanted: str, request: Request) -> Plan:
     from livewarp.sources.portrait import plan_portrait
 
@@ -98,14 +112,14 @@ def _plan_file(wanted: str, request: Request) -> Plan:
 
 
 SOURCE_KINDS: tuple[SourceKind, ...] = (
-    SourceKind("auto", ("auto (a webcam, else the portrait)",), "auto", _plan_auto, devices=attached_webcams),
+    SourceKind("auto", ("auto (a webcam, else the portrait)",), "auto", _plan_auto, devices=_webcams),
     SourceKind(
         "webcam",
         ("webcam", "webcam:INDEX", "webcam:/dev/..."),
         "webcam(:([0-9]{1,3}|/.+))?",
         _plan_webcam,
-        choices=webcam_choices,
-        devices=attached_webcams,
+        choices=_webcam_choices,
+        devices=_webcams,
     ),
     SourceKind(
         "portrait",
