@@ -29,7 +29,7 @@ class Running:
     panel
         Where it serves the panel; port 0: any.
     program
-        For Python's command line; whoever adds to livewarp gives another than the usual one.
+        For Python's command line; a test that adds to livewarp gives its own.
     """
 
     def __init__(self, folder: Path, panel: str = "127.0.0.1:0", program: Sequence[str] = ("-m", "livewarp")) -> None:

@@ -282,7 +282,7 @@ def test_a_snapshot_is_the_newest_frame(browse, preview):
 
 
 def test_a_snapshot_without_frames_says_so(browse, preview, monkeypatch):
-    """When no frame comes, a snapshot ends with 503 and where to look."""
+    """When no frame comes, a snapshot ends with 503 and names the command that says why."""
     monkeypatch.setattr("livewarp.control.web.streams._SNAPSHOT_S", 0.05)
     reply = browse("GET", "/snapshot.jpg")
     assert (reply.status, "livewarp state" in reply.json["error"]["message"]) == (503, True)
@@ -376,7 +376,7 @@ def test_an_upgrade_is_not_granted(panel, daemon, upgrade):
     assert daemon.parameters["thin"] == 0.5
 
 
-def test_one_connection_too_many_is_told_so(panel, browse):
+def test_one_connection_too_many_is_refused(panel, browse):
     """Over the limit of connections, however many, each is answered with 503 at once; when one ends, there is room."""
     held = [socket.create_connection(panel.address, TIMEOUT_S) for _ in range(MAX_CONNECTIONS)]
     try:

@@ -154,7 +154,7 @@ def test_a_command_moves_the_slider(page: Page, daemon: Running) -> None:
 
 
 def test_two_tabs_show_the_same(open_page: Callable[..., Page]) -> None:
-    """What one tab changes, another shows; a tab that is not seen lets go of its streams, and comes back."""
+    """What one tab changes, another shows; a hidden tab closes its streams, and opens them again when it is shown."""
     one, two = open_page(), open_page()
     one.click("#parameter-jaw")
     one.press("Home")
@@ -292,7 +292,7 @@ def test_the_split_compares(page: Page, daemon: Running) -> None:
 
 
 def test_blank_shows_the_privacy_picture(page: Page, daemon: Running) -> None:
-    """Blank shows what the outputs get, also to who compares, and says so; nothing of the camera is left to be seen."""
+    """Blank shows the privacy picture, to compare viewers too, and says so; nothing of the camera stays on the page."""
     level = """(() => {
         const canvas = document.querySelector('#after');
         const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
@@ -314,7 +314,7 @@ def test_blank_shows_the_privacy_picture(page: Page, daemon: Running) -> None:
 
 
 def test_nothing_is_encoded_for_a_hidden_page(page: Page, daemon: Running) -> None:
-    """A page that is not seen watches nothing and hears nothing; seen again, it does."""
+    """A hidden page takes neither frames nor events; shown again, it does."""
 
     def watching() -> int:
         state = daemon.call("state")

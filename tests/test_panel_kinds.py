@@ -183,7 +183,9 @@ def test_the_bounds_are_each_knob_s_own(page: Page, daemon: Running) -> None:
 
 def test_words_for_both_ends(page: Page, daemon: Running) -> None:
     """A number's two ends have their words beside the slider, and a screen reader hears the one that holds."""
-    assert page.run("[...document.querySelectorAll('[data-name=lamp_power] .caption')].map((e) => e.textContent)") == [
+    assert page.run(
+        "[...document.querySelectorAll('[data-name=lamp_power] .captions span')].map((e) => e.textContent)"
+    ) == [
         "dimmer",
         "brighter",
     ]

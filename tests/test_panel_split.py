@@ -1,4 +1,4 @@
-"""The frame before the filter beside the one after it, and what may be seen while the picture is blanked."""
+"""The frame before the filter beside the one after it, and what streams carry while the output is blanked."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def panel(daemon, preview, tmp_path):
 
 
 def test_both_halves_are_of_one_frame(panel, preview):
-    """A viewer who compares gets the frame as it came above the same frame as it is sent; others get the latter."""
+    """Compare viewers get the frame as it came above the same frame as it is sent; others get the latter."""
     with Engine(preview), Viewer(panel.address, SPLIT) as split, Viewer(panel.address) as plain:
         jpeg, halves = split.part()
         assert (levels(jpeg), halves) == ((40, 200, (96, 64, 3)), 2)
@@ -108,14 +108,14 @@ def test_halves_never_mix_frames():
 
 
 def test_without_a_frame_as_it_came_there_is_one_half(panel, preview):
-    """Where there is nothing to compare (frozen, blanked, a placeholder), those who compare get what is sent."""
+    """Where there is nothing to compare (frozen, blanked, a placeholder), compare viewers get what is sent."""
     with Engine(preview, before=None), Viewer(panel.address, SPLIT) as split:
         jpeg, halves = split.part()
         assert (levels(jpeg), halves) == ((200, 200, SHAPE), 1)
 
 
 def test_a_repeat_does_not_end_the_comparison():
-    """A frame that is sent again to fill a gap leaves those who compare with the last pair."""
+    """Compare viewers keep the last pair while a frame is sent again to fill a gap."""
     pictures = queue.SimpleQueue()
     preview = Preview(on_split=pictures.put)
     preview.start()
@@ -161,11 +161,11 @@ def test_a_frame_that_is_forgotten_is_never_shown():
 
 
 def test_nothing_is_copied_before_the_filter_while_nobody_compares():
-    """The frame as it came is not looked at while all watch only what is sent."""
+    """The frame as it came is not touched while all viewers watch only what is sent."""
 
     class Untouchable:
         def __getattr__(self, name):
-            raise AssertionError(f"looked at {name}")
+            raise AssertionError(f"read {name}")
 
     preview = Preview()
     preview.watch()
@@ -180,7 +180,7 @@ def test_wide_pairs_are_reduced_as_one(panel, preview):
 
 
 def test_those_who_compare_are_viewers(panel, preview):
-    """A viewer who compares counts as one who watches, and is missed when it leaves."""
+    """A compare viewer counts as a viewer, and no more when it leaves."""
     with Engine(preview):
         with Viewer(panel.address, SPLIT) as split:
             split.frame()

@@ -43,8 +43,8 @@ function drawNumber({ name, min, max, unit, ends }, hand) {
     field.show(rounded);
     if (ends) slider.setAttribute("aria-valuetext", value === zero ? rounded : `${rounded}, ${ends[Number(value > zero)]}`);
   };
-  const captions = (ends ?? []).map((word) => make("span", { class: "caption", "aria-hidden": "true" }, word));
-  return { input: slider, parts: [slider, field.input, ...captions], show };
+  const captions = make("span", { class: "captions", "aria-hidden": "true" }, ...(ends ?? []).map((word) => make("span", {}, word)));
+  return { input: slider, parts: [slider, field.input, captions], show };
 }
 
 function drawSwitch(_, hand) {
