@@ -1,10 +1,14 @@
-"""ARCHITECTURE.md says what is there."""
+"""ARCHITECTURE.md says what is there, and no imports run in a circle."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import grimp
+import pytest
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()
@@ -24,3 +28,17 @@ def test_the_floors_are_those_that_are_checked() -> None:
     [layers] = [contract["layers"] for contract in contracts if contract["id"] == "floors"]
     [told] = re.findall(r"^__main__ > .*?(?=^```)", TEXT, re.MULTILINE | re.DOTALL)
     assert " ".join(told.split()) == " > ".join(layers)
+
+
+def order(imports: dict[str, set[str]]) -> list[str]:
+    """The modules, each after those that it imports; `CycleError` where there is a circle."""
+    return list(TopologicalSorter(imports).static_order())
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    """No module imports itself by way of others, not even for a type."""
+    graph = grimp.build_graph("livewarp", exclude_type_checking_imports=False)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert len(order(imports)) > 100
+    with pytest.raises(CycleError):
+        order({**imports, "livewarp.errors": {"livewarp.cli.main"}})

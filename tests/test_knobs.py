@@ -296,6 +296,15 @@ def test_values_complete(
     assert [item.value for item in found] == words
 
 
+def test_preset_commands_show_what_a_preset_changes(address: str) -> None:
+    """Of a preset a person sees what it changes, not every colour and choice at its default."""
+    assert "lips" not in run("preset", "natural", address=address)
+    run("set", *(f"{name}={text}" for name, text in TYPED.items()), address=address)
+    run("preset", "save", "mine", address=address)
+    [mine] = [line for line in run("preset", "list", address=address).splitlines() if line.startswith("mine")]
+    assert mine.endswith("lips_depth 1.25, lips_gloss on, lips_colour #0a64ff, lips_shape cupid")
+
+
 def test_parameters_lists_every_kind() -> None:
     """`livewarp parameters` shows range and value of each kind, without a daemon."""
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in run("parameters").splitlines()}

@@ -14,10 +14,10 @@ import click
 from livewarp.cli.client.completion import complete_assignments, complete_names, completion
 from livewarp.cli.client.daemon_commands import model, reload, source, state, stats, stop
 from livewarp.cli.client.preset_commands import SWITCHES, preset
-from livewarp.cli.client.terminal import Failure, changes, dim, named, over_control, shown, table, values_table
+from livewarp.cli.client.terminal import changes, dim, named, over_control, shown, table, values_table
 from livewarp.cli.client.watch import watch
 from livewarp.control.client import Client
-from livewarp.errors import EXIT_USAGE, ControlError, ParameterError
+from livewarp.errors import ControlError, ParameterError, SettingsError
 from livewarp.knobs import TYPES, Knob, Value, from_description
 from livewarp.parameters import unknown
 
@@ -95,7 +95,7 @@ def _parse_assignment(text: str) -> tuple[str, str, str]:
     """Name, "=" or "+=" or "-=", and the text of the value."""
     match = _ASSIGNMENT.fullmatch(text)
     if match is None:
-        raise Failure(f"set: got {text!r}, allowed: NAME=VALUE, NAME+=D or NAME-=D", EXIT_USAGE)
+        raise SettingsError("set", got=repr(text), allowed="NAME=VALUE, NAME+=D or NAME-=D")
     return match["name"], match["how"], match["value"]
 
 
@@ -119,7 +119,7 @@ def adjust(client: Client, steps: tuple[str, ...], strict: bool) -> tuple[Any, s
         except ValueError:
             by[name] = math.nan
         if not (name and equals and math.isfinite(by[name])):
-            raise Failure(f"adjust: got {text!r}, allowed: NAME=D with a finite number D", EXIT_USAGE)
+            raise SettingsError("adjust", got=repr(text), allowed="NAME=D with a finite number D")
     outcomes = client.batch([("get", {"names": list(by)}), ("adjust", {"by": by, "strict": strict})])
     for outcome in outcomes:
         if isinstance(outcome, ControlError):

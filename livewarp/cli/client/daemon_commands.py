@@ -47,7 +47,7 @@ def _fixed(value: object, digits: int = 1) -> str:
 def state(client: Client) -> tuple[Any, str]:
     """Print what the daemon is doing and why, and what is wrong.
 
-    A line with a `!` says what is wrong and how to mend it.
+    A line with a `!` says what is wrong and how to fix it.
 
     \b
     livewarp state
@@ -89,7 +89,7 @@ def source(client: Client, wanted: str | None) -> tuple[Any, str]:
     livewarp source talk.mp4
     """
     if wanted is not None:
-        return _switch(client, wanted), f"{named('source')}: {wanted}; `livewarp state` tells whether frames come"
+        return _switch(client, wanted), f"{named('source')}: {wanted}; `livewarp state` says whether frames come"
     result = client.call("sources")
     rows = [["*" if s["current"] else " ", named(s["source"]), dim(s["name"])] for s in result]
     return result, table(rows) if rows else "no source"
@@ -100,7 +100,8 @@ def _switch(client: Client, wanted: str) -> Any:
     path = Path(wanted).expanduser()
     if not path.is_file():
         if not wanted.startswith("webcam:") and (path.suffix or path.name != wanted):
-            raise SourceError(f"source: no file {wanted}; allowed: a video or image, or what `livewarp source` lists")
+            allowed = "a video or image, or what `livewarp source` lists"
+            raise SourceError(f"source: no file {wanted}", allowed=allowed)
         return client.call("source.switch", {"source": wanted})
     params = {"source": str(path.resolve())}
     private = client.call("version").get("socket")
@@ -125,7 +126,7 @@ def model(client: Client, name: str | None) -> tuple[Any, str]:
     if name is None:
         used = {"model": client.call("state").get("model")}
         return used, f"{named('model')}: {shown(used['model'])}"
-    return client.call("model", {"name": name}), f"{named('model')}: {name}; `livewarp state` tells when it is used"
+    return client.call("model", {"name": name}), f"{named('model')}: {name}; `livewarp state` says when it is used"
 
 
 @click.command("reload")

@@ -1,18 +1,20 @@
-"""The client commands about the look: presets, and the switches."""
+"""The client commands about presets, and the switches."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from livewarp.cli.client.completion import complete_presets
-from livewarp.cli.client.terminal import Failure, dim, named, over_control, shown, table, values_table
+from livewarp.cli.client.terminal import dim, named, over_control, shown, table, values_table
 from livewarp.control.client import Client
-from livewarp.errors import EXIT_USAGE
+from livewarp.errors import SettingsError
+from livewarp.knobs import TYPES, Value, from_description
 
 _VERBS = {"list": 0, "save": 1, "delete": 1, "rename": 2}  # and how many names each takes
-_USAGE = "allowed: preset NAME, preset list, preset save NAME, preset delete NAME, preset rename NAME TO"
+_USAGE = "preset NAME, preset list, preset save NAME, preset delete NAME, preset rename NAME TO"
 
 
 @click.command("preset")
@@ -35,12 +37,12 @@ def preset(client: Client, words: tuple[str, ...], force: bool) -> tuple[Any, st
     """
     verb, names = (words[0], words[1:]) if words and words[0] in _VERBS else ("load", words)
     if len(names) != _VERBS.get(verb, 1):
-        raise Failure(f"preset: got {' '.join(words)!r}, {_USAGE}", EXIT_USAGE)
+        raise SettingsError("preset", got=repr(" ".join(words)), allowed=_USAGE)
     if force and verb != "save":
-        raise Failure("preset: --force is for save", EXIT_USAGE)
+        raise SettingsError("preset: --force is for save")
     if verb == "load":
         values = client.load_preset(names[0])
-        worn = {name: value for name, value in values.items() if value}
+        worn = _worn(values, _neutral(client))
         return values, values_table(worn) if worn else f"{named(names[0])} leaves the face as it is"
     if verb == "list":
         return _list(client)
@@ -52,11 +54,25 @@ def preset(client: Client, words: tuple[str, ...], force: bool) -> tuple[Any, st
     return result, f"{named(result['name'])}: {done}"
 
 
+def _neutral(client: Client) -> dict[str, Value]:
+    """The value of each parameter that changes nothing."""
+    described = client.call("describe")
+    return {
+        name: from_description(name, d).neutral if d["type"] in TYPES else d["default"] for name, d in described.items()
+    }
+
+
+def _worn(values: Mapping[str, Value], neutral: Mapping[str, Value]) -> dict[str, Value]:
+    """Those values that change something."""
+    return {name: value for name, value in values.items() if value != neutral.get(name)}
+
+
 def _list(client: Client) -> tuple[Any, str]:
     result = client.call("presets.list")
+    neutral = _neutral(client)
     rows = []
     for each in result["presets"]:
-        values = ", ".join(f"{name} {shown(value)}" for name, value in each["values"].items() if value)
+        values = ", ".join(f"{name} {shown(value)}" for name, value in _worn(each["values"], neutral).items())
         rows.append([named(each["name"]), dim("shipped" if each["shipped"] else "yours"), values or "nothing"])
     problems = [f"{problem['what']}; {problem['remedy']}" for problem in result["problems"]]
     return result, "\n".join([table(rows), *problems])
