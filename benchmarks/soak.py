@@ -103,7 +103,7 @@ def in_real_time(minutes: float, size: tuple[int, int]) -> list[Sample]:
     parameters = Parameters()
     plan = plan_source("portrait", width, height, 30.0)
     tracker = FaceTracker(live=True)
-    face_filter = FaceFilter(parameters, tracker, live=True)
+    face_filter = FaceFilter(parameters, tracker)
     engine = Engine(plan, lambda: face_filter, Wanted(parameters), [NullSink()], preview, on_end=ended.set)
     engine.start()
     while engine.state.state is not StateName.RUNNING:

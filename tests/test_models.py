@@ -221,7 +221,7 @@ def test_a_live_switch_ends_the_search_of_the_model_before(frame: BgrFrame) -> N
     """The worker has one task, the new detector's, and is the tracker's only thread, until the tracker is closed."""
     tracker = FaceTracker(model="dlib", live=True)
     tracker.update(frame, 0.0)
-    worker = tracker._worker
+    worker = tracker.worker
     (old,) = worker._tasks
     tracker.use_model("mesh")
     tracker.update(frame, 1 / 30)

@@ -66,9 +66,9 @@ def tint(monkeypatch: pytest.MonkeyPatch) -> Tint:
 
 
 def test_live_frames_go_without_it_until_it_is_ready(tint: Tint) -> None:
-    """Wanted, it is getting ready, in a thread of its own, while frames go out unchanged; then it is in every frame."""
+    """Wanted, it is getting ready, in the worker, while frames go out unchanged; then it is in every frame."""
     source, sink = ScriptedSource(live=True), RecordingSink()
-    face_filter = FaceFilter(OFF, FaceTracker(), glide_s=0.0, live=True)
+    face_filter = FaceFilter(OFF, FaceTracker(live=True), glide_s=0.0)
     engine, ended = engine_of(source, sink, face_filter=face_filter)  # type: ignore[arg-type]
     engine.start()
     wait_for(lambda: len(sink.numbers) > 5)
@@ -84,7 +84,7 @@ def test_live_frames_go_without_it_until_it_is_ready(tint: Tint) -> None:
     wait_for(lambda: sink.marks[-3:] == [TINT] * 3)
     assert engine.getting_ready == []
     assert engine.problems() == []
-    assert tint.threads == ["preparing tint"]
+    assert tint.threads == ["worker"]
     engine.stop()
     assert ended.wait(30)
     assert engine.error is None
@@ -105,10 +105,11 @@ def test_offline_it_is_in_the_first_frame(tint: Tint) -> None:
 def test_what_is_not_wanted_is_not_compiled(tint: Tint, live: bool) -> None:
     """A start, and frames, with the effect off cost it nothing, and it changes no byte."""
     frame = np.zeros(SHAPE, np.uint8)
-    face_filter = FaceFilter(OFF, FaceTracker(), live=live)
+    face_filter = FaceFilter(OFF, FaceTracker(live=live))
     face_filter.warm_up(*SHAPE[:2])
     assert not face_filter.apply(frame).any()
     assert (tint.threads, tint.kernel.signatures, face_filter.getting_ready) == ([], [], [])
+    face_filter.close()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_what_cannot_be_prepared_is_a_problem(tint: Tint, failure: Exception, re
     """The loop goes on without it and says why; turned off and on, it is tried again."""
     tint.failure = failure
     frame = np.zeros(SHAPE, np.uint8)
-    face_filter = FaceFilter(ON, FaceTracker(), glide_s=0.0, live=True)
+    face_filter = FaceFilter(ON, FaceTracker(live=True), glide_s=0.0)
 
     def shown() -> int:
         return int(face_filter.apply(frame)[0, 0, 0])

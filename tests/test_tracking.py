@@ -291,7 +291,7 @@ def test_live_a_newcomer_is_followed_after_several_frames_none_of_which_takes_lo
         assert model.calls - before <= 1
         frames_since_found += model.calls > 0
         while tracker._kit.finder._task.busy:
-            tracker._worker._thread.join(0.01)  # no sleep: waits for the thread, which does not end
+            tracker.worker._thread.join(0.01)  # no sleep: waits for the thread, which does not end
         index += 1
     tracker.close()
     assert [f.id for f in faces] == [1]

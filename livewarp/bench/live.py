@@ -55,7 +55,7 @@ class SwitchableFilter(FaceFilter):
     """
 
     def __init__(self, parameters: Parameters, tracker: FaceTracker, glide_s: float = DEFAULT_GLIDE_S) -> None:
-        super().__init__(parameters, tracker, glide_s, live=True)
+        super().__init__(parameters, tracker, glide_s)
         self.through = False
         self.verification: Verification | None = None
         self.passed = 0

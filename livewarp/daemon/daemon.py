@@ -148,7 +148,7 @@ class Daemon:
     def _make_filter(self) -> FaceFilter:
         """The filter with its model; takes a second. Called in a thread of the engine."""
         tracker = FaceTracker.from_settings(self.settings.tracking, live=True)
-        return FaceFilter(self._start, tracker, self.settings.warping.glide, live=True)
+        return FaceFilter(self._start, tracker, self.settings.warping.glide)
 
     @property
     def control_address(self) -> str:

@@ -37,12 +37,10 @@ class FaceFilter:
     parameters
         What to do; None: the defaults.
     tracker
-        None: a new `FaceTracker()` that works synchronously.
+        None: a new `FaceTracker()` that works synchronously. With one that is `live`, what a stage needs for the
+        first time is prepared beside the frames, which do without it until then.
     glide_s
         How long a change of the parameters takes, s; 0: at once.
-    live
-        No frame may wait: what a stage needs for the first time is prepared beside the frames, which do without it
-        until then.
 
     Raises
     ------
@@ -68,7 +66,6 @@ class FaceFilter:
         parameters: Parameters | None = None,
         tracker: FaceTracker | None = None,
         glide_s: float = DEFAULT_GLIDE_S,
-        live: bool = False,
     ) -> None:
         self.parameters = Parameters() if parameters is None else parameters
         self._tracker = FaceTracker() if tracker is None else tracker
@@ -76,7 +73,9 @@ class FaceFilter:
         self._gliding: Mapping[str, Value] | None = None  # what `_values` were made from
         self._values: Mapping[str, Value] = self.parameters
         self._steps = [
-            Step(i, stage, stage.make(), live) for i, stage in enumerate(stages.STAGES) if stage.make is not None
+            Step(i, stage, stage.make(), self._tracker.worker)
+            for i, stage in enumerate(stages.STAGES)
+            if stage.make is not None
         ]
         self.times_s = np.zeros(len(stages.STAGES))
         self._now_s = 0.0
@@ -158,7 +157,7 @@ class FaceFilter:
     @property
     def getting_ready(self) -> list[str]:
         """The names of stages that are wanted, and are being prepared; any thread may ask."""
-        return [step.stage.name for step in self._steps if step.readiness is Readiness.GETTING_READY]
+        return [step.stage.name for step in self._steps if step.is_wanted and step.readiness is Readiness.GETTING_READY]
 
     def problems(self) -> list[Problem]:
         """Why stages that are wanted cannot run; any thread may ask."""
@@ -174,7 +173,5 @@ class FaceFilter:
         self._tracker.economy = level
 
     def close(self) -> None:
-        """End the threads, if any; may be called more than once."""
+        """End the tracker's thread, if any; may be called more than once."""
         self._tracker.close()
-        for step in self._steps:
-            step.close()

@@ -28,7 +28,7 @@ class Work(Protocol):
     def prepare(self) -> Callable[[int, int], None] | None:
         """Compiles or loads what `run` needs for frames of (height, width), once; None: it needs nothing.
 
-        Live it runs in a thread of its own while frames go on: it must not call a `parallel=True` kernel, only
+        Live it runs in the worker while frames go on: it must not call a `parallel=True` kernel, only
         compile it (two threads in such kernels abort the process).
         """
 

@@ -65,6 +65,8 @@ class FaceTracker:
         0: all there is; 1: searches at a third of the rate; 2: finds landmarks in every second frame only,
         too, and moves them on with the head in between, at four frames a second and more. May be set at any
         time, from the thread that calls `update`.
+    worker
+        What computes beside the frames where it is live; stages may add tasks to it.
 
     Raises
     ------
@@ -91,9 +93,9 @@ class FaceTracker:
         self.economy = 0
         self._max_faces = max_faces
         self._live = live
-        self._worker = Worker(synchronous=not live)
+        self.worker = Worker(synchronous=not live)
         self._choice = detector, weights, detect_scale
-        self._kit = make_kit(model, *self._choice, self._worker)
+        self._kit = make_kit(model, *self._choice, self.worker)
         self._next_kit: Kit | None = None  # filled by `use_model`, from any thread
         self._tracks: list[Track] = []
         self._identities = Identities()
@@ -169,7 +171,7 @@ class FaceTracker:
 
     def close(self) -> None:
         """End the search thread, if any; may be called more than once."""
-        self._worker.close()
+        self.worker.close()
 
     def use_model(self, model: str | LandmarkModel) -> None:
         """Follow the faces with another landmark model from one of the next frames on, without a jump.
@@ -181,7 +183,7 @@ class FaceTracker:
         ModelError
             Its weights are missing or damaged; the model stays what it was.
         """
-        kit = make_kit(model, *self._choice, self._worker)
+        kit = make_kit(model, *self._choice, self.worker)
         kit.warm_up()
         previous, self._next_kit = self._next_kit, kit
         if previous is not None and previous is not self._kit:
