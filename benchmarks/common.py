@@ -122,5 +122,5 @@ def save(path: Path | None, suite: str, quick: bool, results: dict[str, Any], ta
         for target in targets:
             print(f"  {target}")
     if path is not None:
-        told = {"suite": suite, "quick": quick, "host": host.host_facts(), **results}
-        path.write_text(to_json(told | {"targets": [t.as_dict() for t in targets]}) + "\n")
+        content = {"suite": suite, "quick": quick, "host": host.host_facts(), **results}
+        path.write_text(to_json(content | {"targets": [t.as_dict() for t in targets]}) + "\n")

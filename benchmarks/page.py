@@ -39,18 +39,18 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
 
 
 def targets(found: dict[str, Result]) -> Iterator[tuple[str, str, str, str]]:
-    """What was to be reached, of all suites: suite, what, value against wanted, verdict."""
+    """The targets of all suites: suite, what, value against wanted, verdict."""
     for suite, result in found.items():
-        told = result.get("targets", [])
+        stated = result.get("targets", [])
         if suite == "tracking":  # by section
-            told = [t for section in result.values() if isinstance(section, dict) for t in section.get("targets", [])]
-        if isinstance(told, dict):  # of warp.py
-            for what, t in told.items():
+            stated = [t for section in result.values() if isinstance(section, dict) for t in section.get("targets", [])]
+        if isinstance(stated, dict):  # of warp.py
+            for what, t in stated.items():
                 relation, wanted = t["wanted"].split()
                 met = t["got"] >= float(wanted) if relation == ">=" else t["got"] <= float(wanted)
                 yield suite, what, f"{t['got']:.2f} ({relation} {wanted})", "met" if met else "MISSED"
             continue
-        for t in told:
+        for t in stated:
             if "found" in t:  # of control.py
                 yield suite, t["target"], t["found"], "met" if t["met"] else "MISSED"
                 continue
@@ -71,7 +71,7 @@ def head(found: dict[str, Result]) -> list[str]:
         "<!-- Made by `python benchmarks/page.py` from benchmarks/results/*.json: change those, not this. -->",
         "",
         "`make bench` measures it all anew in under ten minutes; `python benchmarks/page.py` makes this page of it.",
-        "What is compared ran in turns in one run; ratios carry over to other machines, milliseconds hardly do.",
+        "What is compared ran alternately in one run; ratios carry over to other machines, milliseconds hardly do.",
         "How each suite works and verifies what it times: [benchmarks/README.md](../benchmarks/README.md).",
         "For your own machine: `livewarp bench`, `livewarp bench --live`, `livewarp bench --matrix`.",
         "",
@@ -86,10 +86,10 @@ def head(found: dict[str, Result]) -> list[str]:
     return [*lines, ""]
 
 
-def lost(found: dict[str, Result]) -> list[str]:
-    """What does not reach what was wanted, first; then where others are faster."""
+def shortfalls(found: dict[str, Result]) -> list[str]:
+    """The targets that are not met, then what is faster than livewarp."""
     rows = [t for t in targets(found) if t[3] != "met"]
-    lines = ["## Where we lose", ""]
+    lines = ["## Where livewarp is slower or misses its target", ""]
     if rows:
         lines += table(("suite", "what", "got (wanted)", ""), rows)
     faster = [
@@ -105,7 +105,7 @@ def lost(found: dict[str, Result]) -> list[str]:
     if faster:
         lines += ["Faster than livewarp at the same work:", "", *table(("suite", "what", "its time"), faster)]
     if not rows and not faster:
-        lines += ["Nothing was missed, and nobody measured here was faster.", ""]
+        lines += ["Every target is met, and nothing measured here is faster.", ""]
     return lines
 
 
@@ -207,14 +207,14 @@ def latency(result: Result) -> list[str]:
 
 def hold(result: Result) -> list[str]:
     """The long run."""
-    told = result["hold"]
+    held = result["hold"]
     rows = [
         (name, f["n"], f["p50_ms"], f["p99_ms"], f["worst_ms"], f["late"], f["lost"])
-        for name, f in told.items()
+        for name, f in held.items()
         if name != "minutes"
     ]
     return [
-        f"## {told['minutes']:g} minutes of 720p30",
+        f"## {held['minutes']:g} minutes of 720p30",
         "",
         "The filter and, in the same period, a pass-through, each through a daemon and a camera of its own; ms.",
         "",
@@ -277,7 +277,7 @@ SECTIONS = {
 
 
 def draw(found: dict[str, Result]) -> str:
-    """The pictures; what to tell a person."""
+    """The pictures; a line that says which were drawn, or why none."""
     try:
         import matplotlib as mpl
     except ImportError:
@@ -320,7 +320,7 @@ def draw(found: dict[str, Result]) -> str:
 
 def text_of(found: dict[str, Result]) -> str:
     """The page."""
-    lines = head(found) + lost(found)
+    lines = head(found) + shortfalls(found)
     for name, section in SECTIONS.items():
         if name in found:
             lines += section(found[name])

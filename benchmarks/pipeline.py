@@ -2,7 +2,7 @@
 
 Everybody finds the face in a 720p clip, thins it, enlarges its eyes, and converts to I420, which virtual
 cameras take. Each is verified first: it finds the face, and narrows it and enlarges the eyes at least a third as
-much as livewarp does. What counts is CPU time of all threads; in turns, shuffled in every round, OpenCV on one thread.
+much as livewarp does. What counts is CPU time of all threads; interleaved, shuffled each round, OpenCV on one thread.
 
     livewarp                     FaceFilter, synchronous: its searches for newcomers are counted, too
     plain Python                 dlib on the full frame; pixel loops, as tutorials have them
@@ -12,7 +12,7 @@ much as livewarp does. What counts is CPU time of all threads; in turns, shuffle
     pass-through                 the conversion alone: the floor
     memory copy                  of the pixels that move: the limit
 
-Then live: what the filter adds in CPU to a pass-through of the same source and sink, in turns in one run.
+Then live: what the filter adds in CPU to a pass-through of the same source and sink, alternating in one run.
 
 Run: python benchmarks/pipeline.py [--quick] [--json FILE] [--only peers|live]
 """

@@ -30,9 +30,9 @@ def imports() -> list[dict[str, Any]]:
     runs: list[dict[str, float]] = []
     for _ in range(3):
         command = [sys.executable, "-X", "importtime", "-c", "import livewarp.daemon.daemon"]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stderr
         spent: dict[str, float] = {}
-        for own_us, _, _, name in _LINE.findall(told):
+        for own_us, _, _, name in _LINE.findall(printed):
             package = name.partition(".")[0]
             spent[package] = spent.get(package, 0.0) + int(own_us) / 1e3
         runs.append(spent)
@@ -48,18 +48,18 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one warm start: its figures say nothing")
     parser.add_argument("--json", type=Path, help="where results go")
     args = parser.parse_args()
-    told = summary(starts(1, 0) if args.quick else starts(WARM, COLD))
-    for line in start_lines(told):
+    medians = summary(starts(1, 0) if args.quick else starts(WARM, COLD))
+    for line in start_lines(medians):
         print(line)
     spent = imports()
     print("  imports, ms: " + ", ".join(f"{row['package']} {row['ms']:.0f}" for row in spent))
     targets = [
-        Target("first frame, warm", told["warm"]["first_frame_s"], 2.5, None, "s"),
-        Target("memory, warm", told["warm"]["memory_mb"], 400.0, None, "MB"),
+        Target("first frame, warm", medians["warm"]["first_frame_s"], 2.5, None, "s"),
+        Target("memory, warm", medians["warm"]["memory_mb"], 400.0, None, "MB"),
     ]
-    if "cold" in told:
-        targets.append(Target("first frame, cold", told["cold"]["first_frame_s"], 12.0, None, "s"))
-    save(args.json, "startup", args.quick, {"startup": told, "imports": spent}, targets)
+    if "cold" in medians:
+        targets.append(Target("first frame, cold", medians["cold"]["first_frame_s"], 12.0, None, "s"))
+    save(args.json, "startup", args.quick, {"startup": medians, "imports": spent}, targets)
 
 
 if __name__ == "__main__":

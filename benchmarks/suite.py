@@ -52,7 +52,7 @@ SUITES = (
 def run(suite: Suite, arguments: tuple[str, ...], results: Path) -> str | None:
     """Run one and keep its result; what went wrong, or None."""
     began_s = time.monotonic()
-    told_host = host.host_facts()
+    machine = host.host_facts()
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, "result.json")
         command = [sys.executable, str(HERE / suite.script), *arguments]
@@ -72,7 +72,7 @@ def run(suite: Suite, arguments: tuple[str, ...], results: Path) -> str | None:
         "suite": suite.name,
         "command": " ".join(["python", f"benchmarks/{suite.script}", *arguments]),
         "seconds": round(seconds, 1),
-        "host": told_host,
+        "host": machine,
         **{key: value for key, value in found.items() if key not in ("suite", "host")},
         "table": lines,
     }
@@ -81,7 +81,7 @@ def run(suite: Suite, arguments: tuple[str, ...], results: Path) -> str | None:
 
 
 def main() -> None:
-    """Run them; exit status 1 if one failed. Missed targets are told, not failed of."""
+    """Run them; exit status 1 if one failed. A missed target is printed and is no failure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that all run; results go nowhere")
     parser.add_argument("--only", action="append", choices=[s.name for s in SUITES], metavar="SUITE", help="repeatable")

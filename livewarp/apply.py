@@ -42,7 +42,7 @@ class Applied:
 
 
 Progress = Callable[[int, int | None], None]
-"""Called with the frames done and the number of all, None where it is not known."""
+"""Called with the frames done and how many there are, None where the file does not say."""
 
 
 def apply_file(
@@ -128,7 +128,7 @@ def _filter_frames(source: VideoSource, sink: VideoFileSink, face_filter: FaceFi
 
 
 def _keep_sound(path_in: Path, silent: Path) -> tuple[str, ...]:
-    """Put the sound of the input, if any, into a finished file; what to tell a person."""
+    """Put the sound of the input, if any, into a finished file; notes for people."""
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None:
         return ("ffmpeg is not installed: the sound, if there is any, was left out (sudo apt install ffmpeg)",)

@@ -108,7 +108,7 @@ POSE_FIT = np.linalg.solve(_DESIGN.T @ (_POSE_WEIGHTS[:, None] * _DESIGN), _DESI
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where a head is and how it is turned, seen by a camera far away (scaled orthographic).
+    """Where a head is and how it is turned, as a camera far away shows it (scaled orthographic).
 
     Attributes
     ----------
@@ -179,8 +179,8 @@ class Face:
     landmarks
         (68, 2) float32, px of the full frame, read-only.
     pose
-        The origin, unit and axes of every stroke: fitted to the landmarks, turned as the model knows the head to be
-        if it knows more of it.
+        The origin, unit and axes of every stroke: fitted to the landmarks, turned as the model finds the head to be,
+        where it finds that itself.
     id
         Stays the same for as long as the face is followed; starts at 1.
     confidence

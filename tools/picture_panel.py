@@ -41,7 +41,7 @@ def shoot(executable: str, url: str, folder: Path) -> list[np.ndarray]:
         page.until("!document.querySelector('#divider').hidden")
         time.sleep(PLOT_S)
         page.until("document.querySelector('#screen').hasAttribute('data-split')")
-        # Both pictures are to show the same frame: the streams of a page that is not seen stand still.
+        # Both pictures are to show the same frame: the streams of a hidden page stand still.
         page.run("Object.defineProperty(document, 'hidden', { value: true })")
         page.run("document.dispatchEvent(new Event('visibilitychange'))")
         for theme in ("light", "dark"):
@@ -63,7 +63,7 @@ def halved(light: np.ndarray, dark: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    """Start a daemon, look at its panel, write the picture."""
+    """Start a daemon, open its panel, write the picture."""
     executable = find_chromium()
     if executable is None:
         print(f"no Chromium here (Debian: apt install chromium): {PICTURE.relative_to(ROOT)} stays as it is")

@@ -8,7 +8,7 @@ system lacks is named, with the command that installs it, before anything is dow
 
 Guarantees:
 
-- What was installed is written down last, so an interrupted set-up is seen and done again.
+- What was installed is written down last, so an interrupted set-up is noticed and done again.
 - Nothing is downloaded whose hash is not in a requirements file; a second call needs no network.
 - The record depends on contents, not on times: it survives `git checkout`, and a moved or copied tree, a new
   Python or a changed pin is noticed.
@@ -31,7 +31,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
-INSTALLING = VENV / "installing"  # exists while pip works: found at the start, it tells of an interruption
+INSTALLING = VENV / "installing"  # exists while pip works: there at the start, it shows an interruption
 
 REQUIREMENTS = {"run": "requirements.txt", "test": "requirements-dev.txt"}  # the same pins, and more
 BUILD_REQUIREMENTS = "requirements-build.txt"
@@ -82,12 +82,12 @@ def say(message: str) -> None:
 
 
 def install_command(packages: dict[str, list[str]]) -> str:
-    """The commands that install `packages` (by manager): this system's, or each if it is not known."""
+    """The commands that install `packages` (by manager): this system's, or each if it cannot be identified."""
     try:
-        known = Path("/etc/os-release").read_text(encoding="utf-8").lower()
+        release = Path("/etc/os-release").read_text(encoding="utf-8").lower()
     except OSError:
-        known = ""
-    lines = [line.partition("=")[2] for line in known.splitlines() if line.startswith(("id=", "id_like="))]
+        release = ""
+    lines = [line.partition("=")[2] for line in release.splitlines() if line.startswith(("id=", "id_like="))]
     words = " ".join(lines).replace('"', "").split()
     families = {"debian": "apt", "ubuntu": "apt", "fedora": "dnf", "rhel": "dnf", "arch": "pacman"}
     here = [families[word] for word in words if word in families][:1] or list(INSTALL)

@@ -21,7 +21,7 @@ from livewarp.parameters import Parameters
 from livewarp.sources import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, Plan, Source, open_source, plan_source
 from livewarp.tracking import FaceTracker
 
-Tell = Callable[[str], None]
+Print = Callable[[str], None]
 Bar = Callable[[str], AbstractContextManager[Progress]]
 """A progress bar of that name; as a context, gives what to call with (done, total)."""
 
@@ -52,9 +52,9 @@ def run_benchmark(
     parameters: Parameters,
     make_tracker: Callable[[bool], FaceTracker],
     bar: Bar,
-    tell: Tell,
+    echo: Print,
 ) -> list[Run]:
-    """Measure and tell.
+    """Measure, and print the result.
 
     Parameters
     ----------
@@ -69,32 +69,32 @@ def run_benchmark(
     _check(options)
     old = read_runs(options.compare) if options.compare is not None else []
     machine = host.host_facts()
-    tell(host.host_line(machine))
+    echo(host.host_line(machine))
     runs = _matrix(options, parameters, make_tracker, bar) if options.matrix else []
     if not options.matrix:
         runs.append(_one(options, parameters, make_tracker, bar))
     for line in lines.matrix_lines(runs) if options.matrix else lines.run_lines(runs[0]):
-        tell(line)
+        echo(line)
     more: dict[str, Any] = {}
     if options.startup and not options.matrix:
         with bar("starting daemons") as progress:
             more["startup"] = summary(starts(warm=3, cold=1, progress=progress))
         for line in lines.start_lines(more["startup"]):
-            tell(line)
+            echo(line)
     if not options.matrix:
-        tell(conclude(runs[0]))
+        echo(conclude(runs[0]))
     more["verdicts"] = [conclude(each) for each in runs]
     if options.compare is not None:
         changes, alone = compare(old, runs)
         drift = machine_drift(old[0], runs[0]) if old else 1.0
         for line in lines.change_lines(changes, alone, drift):
-            tell(line)
+            echo(line)
     if options.json is not None:
         write_runs(options.json, runs, machine, whole=options.matrix, **more)
     if options.plot is not None:
-        tell(f"plots: {', '.join(str(path) for path in plots.plot(options.plot, runs))}")
+        echo(f"plots: {', '.join(str(path) for path in plots.plot(options.plot, runs))}")
     if options.profile is not None:
-        tell(f"profile: {options.profile}")
+        echo(f"profile: {options.profile}")
     return runs
 
 

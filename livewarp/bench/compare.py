@@ -1,4 +1,4 @@
-"""Tells whether a run is faster or slower than an old one, or whether that is noise.
+"""Compares a run with an old one: faster, slower, or only noise.
 
 Where both runs filtered the same frames, frame is compared with frame; else the distributions, by a rank
 test. Either way frames are taken in blocks of a second or so, since a machine's speed drifts, and block medians
@@ -27,7 +27,7 @@ BLOCK = 25  # frames
 RESAMPLES = 4000
 CONFIDENCE = 95.0  # %
 SIGNIFICANT = 0.05
-# Two runs of one commit on an otherwise idle machine differ by this much more than the blocks within a run tell:
+# Two runs of one commit on an otherwise idle machine differ by this much more than the blocks within a run do:
 # where memory happened to lie, which core it was.
 SAME = 0.05
 

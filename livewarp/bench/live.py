@@ -139,7 +139,7 @@ def bench_live(
     seconds
         How long the filter runs; the pass-through runs for half as long, in between.
     faces
-        How many the source shows, where that is known.
+        How many the source shows; None: nobody counted.
     sink
         Where frames go; None: nowhere. It is closed.
 

@@ -1,8 +1,8 @@
 """Where the time goes, function by function, with every kernel under its own name.
 
-Under pyinstrument numba tells of each call of a kernel, as a function beside those of Python, without its
-caller. py-spy sees Python's frames only, of which a kernel has none: it would count as its caller's own
-time. So while py-spy looks, each kernel that Python code calls is called through a Python function of
+Under pyinstrument numba reports each call of a kernel, as a function beside those of Python, without its
+caller. py-spy samples Python's frames only, of which a kernel has none: it would count as its caller's own
+time. So while py-spy samples, each kernel that Python code calls is called through a Python function of
 the kernel's name.
 """
 

@@ -32,7 +32,7 @@ class Run:
     mode
         "throughput": as fast as it goes; "live": paced, through the engine.
     faces
-        How many the source shows, where that is known.
+        How many the source shows; None: nobody counted.
     figures
         The keys of the control method `stats`.
     changed
@@ -48,7 +48,7 @@ class Run:
     deterministic
         Whether frame `i` is the same frame in every run.
     extra
-        What only one mode knows; plain types.
+        What only one mode measures; plain types.
     """
 
     source: str
@@ -146,7 +146,7 @@ def percentiles(rows: Rows) -> dict[str, Any]:
 
 
 def micros(seconds: NDArray[np.float64]) -> list[float]:
-    """To tenths of a microsecond: what a clock can tell."""
+    """To tenths of a microsecond: what a clock resolves."""
     return [round(float(v), 1) for v in seconds * 1e6]
 
 

@@ -44,7 +44,7 @@ def bench_throughput(
     frames
         How many are measured; as many as a tenth of them, at least 10, warm it up first.
     faces
-        How many the source shows, where that is known.
+        How many the source shows; None: nobody counted.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A piece of work that is the same in every version: it tells how fast the machine was."""
+"""A piece of work that is the same in every version: its time says how fast the machine was."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def bench_command(
 @click.option("--adjustment", "names", multiple=True, metavar="NAME", help="Which; may be repeated [all].")
 @click.option("--strength", type=click.FloatRange(0, 1, min_open=True), default=1.0, help="Part of the range [1].")
 @set_option
-@click.option("--at", type=click.FloatRange(0), metavar="SECONDS", help="Where in a video to look for a face.")
+@click.option("--at", type=click.FloatRange(0), metavar="SECONDS", help="Where in a video to search for a face.")
 @click.option("--columns", type=click.IntRange(1, 8), default=2, show_default=True, help="Adjustments side by side.")
 @click.option("--cell", type=click.IntRange(64, 800), default=200, show_default=True, help="Side of a picture, px.")
 @with_model

@@ -77,7 +77,7 @@ def sample(
     """
     x0, y0, x1, y1 = roi
     width = -(-(x1 - x0) // BLOCK) * BLOCK
-    # 60 bytes a px of width: cheaper here than as arguments, each of which the dispatcher looks at (0.2 µs).
+    # 60 bytes a px of width: cheaper here than as arguments, each of which the dispatcher examines (0.2 µs).
     weights = np.empty((4, step), np.float32)
     nodes = np.empty((4, 2, width), np.float32)
     shift = np.zeros((2, width), np.float32)  # stays 0 beyond the ROI, where the last block reads on
@@ -184,7 +184,7 @@ def interpolate_row(
     wa, wb = scale * weights[0, i], scale * weights[1, i]
     wc, wd = scale * weights[2, i], scale * weights[3, i]
     for k in range(2):
-        for x in range(end):  # from 0: numba would look for negative indices otherwise, four times slower
+        for x in range(end):  # from 0: numba would test for negative indices otherwise, four times slower
             before = wa * nodes[a, k, x] + wb * nodes[b, k, x]
             shift[k, x] = before + (wc * nodes[c, k, x] + wd * nodes[d, k, x])
 

@@ -26,7 +26,7 @@ from livewarp.warping.strokes import StrokeTable
 GRID_STEPS = ((0.0, 1), (100.0, 4), (300.0, 8))
 
 # Nearer to the frame's border than this the field fades, to nothing at the border itself: what lies beyond
-# is not known, and repeating the last pixels would show as streaks.
+# is not in the picture, and repeating the last pixels would show as streaks.
 BORDER_IOD = 0.4
 
 # Around a ROI in scratch: the map stays inside the ROI, its interpolation reaches a pixel further.
