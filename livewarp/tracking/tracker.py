@@ -99,7 +99,7 @@ class FaceTracker:
         self._next_kit: Kit | None = None  # filled by `use_model`, from any thread
         self._tracks: list[Track] = []
         self._identities = Identities()
-        self._newcomers = Newcomers(max_faces, live)
+        self._newcomers = Newcomers(max_faces, live, self._identities)
         self._last_s: float | None = None
         self._searched_again_s = -math.inf
         self._thumbnail: Thumbnail | None = None
@@ -156,7 +156,7 @@ class FaceTracker:
         following.note_places(self._tracks, moment)
         self._search(frame, moment)
         confidence = 1.0 if is_first else 0.0
-        self._newcomers.admit(self._tracks, self._kit, self._identities, frame, timestamp_s, confidence)
+        self._newcomers.admit(self._tracks, self._kit, frame, timestamp_s, confidence)
         self._fade(moment.dt_s)
         return [Face(t.landmarks, t.pose, t.id, t.confidence) for t in self._tracks if t.confidence > 0.0]
 
