@@ -18,7 +18,7 @@ from livewarp.doctor.virtual_cameras import visible_sinks
 from livewarp.errors import Problem, SettingsError
 from livewarp.settings import Settings
 from livewarp.sinks.places import CameraPlace
-from livewarp.sources import Choice, Plan, Request
+from livewarp.sources import Plan, Request, SourceChoice
 from livewarp.sources.attached import AttachedCamera
 from livewarp.sources.portrait import plan_portrait
 from machine_fixture import FakeMachine
@@ -108,7 +108,7 @@ def more_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
             ("card",),
             "card",
             plan,
-            choices=lambda: [Choice("card", "test card", "card")],
+            choices=lambda: [SourceChoice("card", "test card", "card")],
             devices=lambda machine: (AttachedCamera("card0", "card", "Test card", "paper", problem=Problem("torn")),),
         ),
         *sources.SOURCE_KINDS,

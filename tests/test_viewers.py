@@ -120,7 +120,7 @@ def test_a_device_that_tells_only_of_errors_is_left_alone(
         sender.close()
         device.shutdown(socket.SHUT_RDWR)
         until(lambda: watch.watched is None)
-    assert caplog.text.count("cannot be known any more") == 1
+    assert caplog.text.count("cannot be found out any more") == 1
     watch.close()
 
 
@@ -129,13 +129,13 @@ def test_a_stream_that_flaps_is_watched_all_along() -> None:
     now = [10.0]
     watch = viewers.SteadyWatch(lambda: now[0])
     assert not watch.watched
-    watch.tell(True)
+    watch.update(True)
     assert watch.watched
-    watch.tell(False)
+    watch.update(False)
     now[0] += 0.9 * viewers.LINGER_S
     assert watch.watched
-    watch.tell(True)
-    watch.tell(False)
-    watch.tell(False)  # said twice counts once
+    watch.update(True)
+    watch.update(False)
+    watch.update(False)  # said twice counts once
     now[0] += 1.1 * viewers.LINGER_S
     assert not watch.watched

@@ -1,4 +1,4 @@
-"""What the checks look at: the machine, the settings that `run` would use, and a daemon that runs already."""
+"""What the checks examine: the machine, the settings that `run` would use, and a daemon that runs already."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from livewarp.system.machine import Machine
 
 @dataclass(frozen=True)
 class Running:
-    """A livewarp that answers at the control port; pid is None where the system does not tell it."""
+    """A livewarp that answers at the control port; pid is None where the system does not say."""
 
     pid: int | None
     state: dict[str, Any]
@@ -89,6 +89,6 @@ def owner_of(address: Address) -> tuple[int, str] | None:
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (address.port,) and connection.pid:
                 return connection.pid, psutil.Process(connection.pid).name()
-    except psutil.Error:  # macOS tells root only; or it has just ended
+    except psutil.Error:  # macOS answers root only; or it has just ended
         pass
     return None

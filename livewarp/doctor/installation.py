@@ -83,7 +83,7 @@ def weights(case: Case) -> Finding:
         except ModelError as error:
             return problem(error.problem.what, *remedies)
         try:
-            check_sha256(path, which)  # the daemon trusts size and date once it has seen the sum; a doctor looks
+            check_sha256(path, which)  # the daemon trusts size and date once the sum was right; a doctor checks
         except (ModelError, OSError):
             return problem(f"{path} is damaged: its checksum is wrong", *remedies)
         paths[which.name] = str(path)

@@ -1,4 +1,4 @@
-"""Checks of where the picture goes: v4l2loopback, PipeWire, OBS, and what browsers must be told."""
+"""Checks of where frames go: v4l2loopback, PipeWire, OBS, and what must be switched on in browsers."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def visible_sinks(case: Case) -> Finding:
 
 
 def secure_boot(machine: Machine) -> bool | None:
-    """Whether the firmware has the kernel refuse unsigned modules; None: cannot be told."""
+    """Whether the firmware has the kernel refuse unsigned modules; None: the machine does not say."""
     for variable in machine.path("/sys/firmware/efi/efivars").glob("SecureBoot-*"):
         try:
             return variable.read_bytes()[4:5] == b"\1"  # four bytes of attributes come first

@@ -45,7 +45,7 @@ class Sink(Protocol):
 
     @property
     def watched(self) -> bool | None:
-        """Whether someone looks at it now; always True of a sink that keeps what it gets; None: cannot be known."""
+        """Whether someone watches it now; always True of one that keeps what it gets; None: the camera cannot say."""
 
     def send(self, pixels: BgrFrame) -> None:
         """Send one frame and return at once; the array is the caller's and changes after the call.
@@ -53,7 +53,7 @@ class Sink(Protocol):
         Raises
         ------
         SinkError
-            The frame has another size, or a recording cannot go on. What ails a camera is a `problem`.
+            The frame has another size, or a recording cannot go on. What is wrong with a camera is a `problem`.
         """
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ class OpenCamera(Protocol):
 
     @property
     def watched(self) -> bool | None:
-        """Whether someone watches; None: it cannot be known."""
+        """Whether someone watches; None: the camera cannot say."""
 
     def pack(self, pixels: BgrFrame, buffer: BgrFrame) -> None:
         """Convert a frame into a buffer of `packed_shape`; in the caller's thread."""
@@ -146,7 +146,7 @@ class CameraSink:
             _log.warning("%s: is left behind: it takes no frames and does not return", self.name)
 
     def _run(self) -> None:
-        """Thread: write what comes, look after the camera in between."""
+        """Thread: write what comes, check the camera in between."""
         try:
             while not self._mailbox.closed:
                 if self._lost:
@@ -160,7 +160,7 @@ class CameraSink:
             self._camera.close()
 
     def _serve(self) -> None:
-        """Write the next frame, if one comes, and look after the camera now and then."""
+        """Write the next frame, if one comes, and check the camera now and then."""
         parcel = self._mailbox.receive(CHECK_S)
         try:
             if parcel is not None:

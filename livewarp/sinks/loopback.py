@@ -149,7 +149,7 @@ class LoopbackCamera:
                     f"keeps {made.width}x{made.height} {made.fourcc}, asked for {width}x{height} {FOURCC}",
                     remedy=f"close the programs that use it{_named(node)}",
                 )
-            with contextlib.suppress(OSError):  # only what readers are told
+            with contextlib.suppress(OSError):  # readers only ask for it
                 v4l2.set_output_rate(fd, fps)
             return fd
         except OSError as error:

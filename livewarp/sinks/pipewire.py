@@ -195,7 +195,7 @@ class PipeWireCamera:
         """Of the loop's thread."""
         self._state = new
         self._error = error.decode("utf-8", "replace") if error else ""
-        self._viewers.tell(new == pw.STATE_STREAMING)
+        self._viewers.update(new == pw.STATE_STREAMING)
         if new != pw.STATE_CONNECTING:
             self._answered.set()
 

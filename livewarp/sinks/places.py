@@ -43,7 +43,7 @@ class CameraPlace:
         Whether a program feeds it, and who has it open.
     exclusive
         Whether it shows itself as a camera alone while it is fed (exclusive_caps=1), which Chromium and Zoom
-        insist on. None: cannot be told now, or does not apply.
+        insist on. None: the device does not say now, or it does not apply.
     problem
         Why it cannot be used, else None.
     """

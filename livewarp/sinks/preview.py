@@ -3,12 +3,11 @@
 Guarantees: the engine never waits for the preview; a frame is copied only when someone watches and
 the encoder is free, and encoded once for all viewers, at most `MAX_FPS` times a second.
 
-While the camera is blanked, a picture of it that is still on its way must not be shown: each JPEG says
+While the camera is blanked, a frame of it that is already under way must not be shown: each JPEG says
 whether it is of the camera.
 
-For those who compare, the frame as it came and the frame as it is sent go into one picture, above
-each other: two streams would never show the same frame at the same time. What is not offered with
-`offer_before`, such as the privacy picture, has no such half.
+Compare viewers get one image with the frame as it came above the frame as it is sent: two streams would never
+show the same frame at the same time. A placeholder has no such upper half.
 
 The buffers have one owner at a time: the engine, while `_wanted` is True; the preview thread,
 otherwise. Only the thread gives them to the engine, and only the engine gives them back, so that no
@@ -34,7 +33,7 @@ from livewarp.arrays import BgrFrame
 MAX_FPS = 30
 MAX_WIDTH_PX = 1280
 JPEG_QUALITY = 80
-GAP_S = 0.5  # so long those who compare are shown the last pair rather than a picture without its other half
+GAP_S = 0.5  # compare viewers keep the last pair this long, s
 
 _INTERVAL_S = 1 / MAX_FPS
 _JOIN_S = 2.0  # an encoding of the largest frame takes less
@@ -43,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class _Note(Enum):
-    """What the other threads tell the preview thread."""
+    """Messages to the preview thread."""
 
     WATCHED = auto()  # someone began to watch
     FRAME = auto()  # the buffer holds a frame

@@ -113,7 +113,7 @@ def buffers(agreed: Negotiated) -> bytes:
 
 
 def header(size_bytes: int) -> bytes:
-    """An offer to tell the time and number of each frame."""
+    """An offer to send the time and number of each frame."""
     return _object(_OBJECT_META, PARAM_META, (_META_TYPE, _id(META_HEADER)), (_META_BYTES, _int(size_bytes)))
 
 

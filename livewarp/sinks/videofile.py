@@ -42,7 +42,7 @@ class VideoFileSink:
     Raises
     ------
     SinkError
-        The suffix is not known, or the folder cannot be written.
+        The suffix is none of `CODECS`, or the folder cannot be written.
     """
 
     def __init__(self, path: Path, width: int, height: int, fps: float) -> None:

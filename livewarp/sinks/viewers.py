@@ -1,4 +1,4 @@
-"""Who watches a camera of ours: by v4l2loopback's event, by who holds the node, or by what a stream says.
+"""Whether somebody watches a camera of ours: by v4l2loopback's event, by who holds the node, or by a stream's state.
 
 Guarantees: `watched` is cheap to read from any thread; a thread of its own keeps it fresh where the kernel
 has to be asked.
@@ -18,8 +18,8 @@ from typing import Protocol
 
 from livewarp.system import v4l2
 
-SETTLE_S = 0.02  # between a program's open and the descriptor's being there to be seen; skips those that only look
-SCAN_S = 2.0  # without inotify: how often the holders are looked for
+SETTLE_S = 0.02  # after an open, until /proc shows the descriptor; skips programs that only query the device
+SCAN_S = 2.0  # without inotify: how often the holders are counted
 LINGER_S = 0.5  # PipeWire 1.4 flaps for some milliseconds when a viewer begins
 
 _IN_CLOSE_OR_OPEN = 0x08 | 0x10 | 0x20  # of sys/inotify.h
@@ -29,14 +29,14 @@ _log = logging.getLogger(__name__)
 
 
 class Viewers(Protocol):
-    """Tells whether someone watches."""
+    """Says whether someone watches."""
 
     @property
     def watched(self) -> bool | None:
-        """Whether someone does now; None: it cannot be known."""
+        """Whether someone does now; None: the system does not say."""
 
     def close(self) -> None:
-        """Stop looking."""
+        """End the watch."""
 
 
 def viewers_of(fd: int, node: str) -> Viewers:
@@ -49,7 +49,7 @@ def viewers_of(fd: int, node: str) -> Viewers:
 
 
 class _Watching:
-    """A thread that asks anew whenever a descriptor tells of something."""
+    """A thread that asks again whenever a descriptor is ready."""
 
     def __init__(self, fd: int | None, events: int, ask: Callable[[], bool | None]) -> None:
         self.watched: bool | None = None
@@ -67,7 +67,7 @@ class _Watching:
         self._thread.start()
 
     def close(self) -> None:
-        os.close(self._wake_w)  # its other end tells of a hang-up
+        os.close(self._wake_w)  # its other end reports a hang-up
         self._thread.join(_JOIN_S)
         os.close(self._wake_r)
 
@@ -78,10 +78,10 @@ class _Watching:
                 if self._wake_r in ready:
                     return
                 if ready and not any(events & self._events for events in ready.values()):
-                    raise OSError("the device tells of nothing but errors")  # its writer sees the same
+                    raise OSError("the device reports nothing but errors")  # its writer gets the same ones
                 self.watched = self._ask()
         except Exception as error:
-            _log.warning("who watches the camera cannot be known any more: %s", error)
+            _log.warning("whether somebody watches the camera cannot be found out any more: %s", error)
             self.watched = None
 
 
@@ -117,7 +117,7 @@ class EventViewers:
 
 
 class HolderViewers:
-    """By the processes that have the node open, looked for when inotify tells that it was opened or closed.
+    """By the processes that have the node open, counted when inotify reports that it was opened or closed.
 
     Notes
     -----
@@ -128,11 +128,11 @@ class HolderViewers:
         self._node = node
         self._inotify = _inotify(node)
         self._watching = _Watching(self._inotify, select.POLLIN, self._ask)
-        self._watching.watched = self._look()
+        self._watching.watched = self._held()
 
     @property
     def watched(self) -> bool | None:
-        """By the newest look."""
+        """By the newest count."""
         return self._watching.watched
 
     def close(self) -> None:
@@ -146,9 +146,9 @@ class HolderViewers:
         if self._inotify is not None:
             time.sleep(SETTLE_S)
             os.read(self._inotify, 65536)
-        return self._look()
+        return self._held()
 
-    def _look(self) -> bool | None:
+    def _held(self) -> bool | None:
         try:
             return bool(v4l2.holders(self._node))
         except OSError:  # the node is gone
@@ -156,15 +156,15 @@ class HolderViewers:
 
 
 class SteadyWatch:
-    """By what a stream tells of itself: True at once, False when it has lasted for `LINGER_S`."""
+    """By a stream's state: True at once, False when it has lasted for `LINGER_S`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._now = False
         self._left_s = -float("inf")
 
-    def tell(self, watched: bool) -> None:
-        """What the stream says."""
+    def update(self, watched: bool) -> None:
+        """Take the stream's newest state."""
         if self._now and not watched:
             self._left_s = self._clock()
         self._now = watched
@@ -176,7 +176,7 @@ class SteadyWatch:
 
 
 def _inotify(node: str) -> int | None:
-    """A descriptor that tells when the node is opened or closed; None where there is no such thing to be had."""
+    """A descriptor that is ready when the node is opened or closed; None where the system has none."""
     libc = ctypes.CDLL(None, use_errno=True)
     fd = int(libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
     if fd < 0:

@@ -137,7 +137,7 @@ class VirtualCamera:
 
     @property
     def watched(self) -> bool | None:
-        """Whether someone watches; None: it cannot be known."""
+        """Whether someone watches; None: the camera cannot say."""
         return self._state.watched
 
     def pack(self, pixels: BgrFrame, buffer: BgrFrame) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livewarp.errors import SettingsError, SourceError
-from livewarp.sources.plan import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, Choice, Fit, Plan, Request, Source
+from livewarp.sources.plan import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, Fit, Plan, Request, Source, SourceChoice
 
 if TYPE_CHECKING:
     from livewarp.sources.attached import AttachedCamera
@@ -26,11 +26,11 @@ __all__ = [
     "DEFAULT_HEIGHT",
     "DEFAULT_WIDTH",
     "SOURCE_KINDS",
-    "Choice",
     "Fit",
     "Plan",
     "Request",
     "Source",
+    "SourceChoice",
     "SourceKind",
     "check_source",
     "names_path",
@@ -69,7 +69,7 @@ class SourceKind:
     forms: tuple[str, ...]
     pattern: str
     plan: Callable[[str, Request], Plan]
-    choices: Callable[[], list[Choice]] = list
+    choices: Callable[[], list[SourceChoice]] = list
     devices: Callable[[Machine], tuple[AttachedCamera, ...]] | None = None
     remark: str = ""
     file: bool = False
@@ -87,7 +87,7 @@ def _plan_webcam(wanted: str, request: Request) -> Plan:
     return plan_webcam(wanted, request)
 
 
-def _webcam_choices() -> list[Choice]:
+def _webcam_choices() -> list[SourceChoice]:
     from livewarp.sources.nodes import webcam_choices
 
     return webcam_choices()
@@ -126,7 +126,7 @@ SOURCE_KINDS: tuple[SourceKind, ...] = (
         ("portrait",),
         "portrait",
         _plan_portrait,
-        choices=lambda: [Choice("portrait", "built-in portrait", "portrait")],
+        choices=lambda: [SourceChoice("portrait", "built-in portrait", "portrait")],
         remark="the built-in portrait: a call would see that, not you",
     ),
     SourceKind("", ("the path of a video or image",), "(?s:.+)", _plan_file, file=True),

@@ -18,7 +18,7 @@ from livewarp.easing import smoothstep
 PIVOT = (0.0, 1.15, 0.65)
 """The point about which the head turns, top of the spine: x, y, z in IOD."""
 
-# The turn fades out over the neck, from just below the chin to the collar, sooner to the sides, so that
+# The rotation fades out over the neck, from just below the chin to the collar, sooner to the sides, so that
 # shoulders stay. IOD, IOD, 1 / IOD.
 _NECK_TOP = 1.30
 _NECK_LENGTH = 0.80

@@ -26,7 +26,7 @@ class HeadPose:
     scale
         Her size: above 1 she is nearer. Tested from 0.6 to 1.6.
     roll, yaw, pitch
-        Turn of the head on its neck, radians, signs as in `livewarp.face68.Pose`. Tested up to 0.35.
+        Rotation of the head on its neck, radians, signs as in `livewarp.face68.Pose`. Tested up to 0.35.
     openness
         Of both eyes: 0 closed, 1 as in the portrait.
     exit

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from livewarp.sources.plan import Choice
+from livewarp.sources.plan import SourceChoice
 from livewarp.system.v4l2 import DEV, SYS, is_virtual, nodes
 
 
@@ -59,14 +59,14 @@ def identify(device: int | str) -> WebcamIdentity | None:
     return WebcamIdentity(node, by_id, _read(node, "name"), _read(node, "index"), _port(node))
 
 
-def webcam_choices() -> list[Choice]:
+def webcam_choices() -> list[SourceChoice]:
     """The webcams that there may be, by the names under which they are found again."""
     choices = []
     for device in candidates():
         webcam = identify(device)
         source = f"webcam:{webcam.stable if webcam is not None else device}"
         card = webcam.card if webcam is not None else ""
-        choices.append(Choice(source, card or f"webcam {device}", f"webcam {device} "))
+        choices.append(SourceChoice(source, card or f"webcam {device}", f"webcam {device} "))
     return choices
 
 

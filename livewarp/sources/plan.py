@@ -77,7 +77,7 @@ class Request:
         return self.width or DEFAULT_WIDTH, self.height or DEFAULT_HEIGHT, self.fps or DEFAULT_FPS
 
 
-class Choice(NamedTuple):
+class SourceChoice(NamedTuple):
     """A source that a person can choose.
 
     Attributes

@@ -47,7 +47,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is known about a frame of the portrait.
+    """Where the face of a frame of the portrait is.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ class PortraitSource:
         composite(out, self._layer, self._grid, self._cell, x0, x1)
 
     def truth(self, index: int) -> Truth:
-        """What is known about frame `index`."""
+        """Where the face of frame `index` is."""
         pose = self._motion(index / self.fps)
         points = self._base.copy()
         for eye, lids in self._lids:
@@ -249,7 +249,7 @@ class _Lids:
         return upper, np.maximum(upper, lower)
 
     def source(self, x: NDArray[np.float64], y: NDArray[np.float64], openness: float) -> NDArray[np.float64]:
-        """Backward: y in the portrait of what is seen at (x, y)."""
+        """Backward: y in the portrait of what is shown at (x, y)."""
         upper, lower = self._edges(x)
         top = upper - self._reach_px
         lid = lower - openness * (lower - upper)
@@ -258,7 +258,7 @@ class _Lids:
         return np.where((y <= top) | (y >= lower), y, np.where(y <= lid, skin, eye))
 
     def moved(self, points: NDArray[np.float64], openness: float) -> NDArray[np.float64]:
-        """Forward: where (n, 2) points of the portrait are seen."""
+        """Forward: where (n, 2) points of the portrait are shown."""
         x, y = points.T
         upper, lower = self._edges(x)
         top = upper - self._reach_px

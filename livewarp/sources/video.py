@@ -62,7 +62,7 @@ class VideoSource:
         return round(n * self.fps / self._own_fps) if n > 0 and not self._loop else None
 
     def read(self, out: BgrFrame) -> float | None:
-        """Fill `out` (height, width, 3) with the next frame; its time in the film, s. None at the end."""
+        """Fill `out` (height, width, 3) with the next frame; its time in the video, s. None at the end."""
         if self.ended:
             return None
         # 1e-6: the product of two rates may fall just short of the whole number that it means.

@@ -41,7 +41,7 @@ class WebcamOpener:
     Attributes
     ----------
     identity
-        Of the one that has been open; None: none yet, or it cannot be told from others.
+        Of the one that has been open; None: none yet, or it has no node by which it could be found again.
     """
 
     def __init__(self, which: str, request: Request) -> None:
@@ -80,7 +80,7 @@ class WebcamSource:
     """A webcam; whoever reads it closes it when it goes silent and opens another one.
 
     Guarantees: no frame from before the machine slept, and none older than a second where the
-    driver's time stamps tell. A camera that changes its size gives None once, and new `width` and `height`.
+    driver stamps frames. A camera that changes its size gives None once, and new `width` and `height`.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def _first_frame(capture: cv2.VideoCapture) -> BgrFrame | None:
 
 
 def _slept_s() -> float:
-    """How long this machine has slept since it was started, s; 0 where that cannot be known."""
+    """How long this machine has slept since it was started, s; 0 where the system does not say."""
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
     return time.clock_gettime(boottime) - time.monotonic() if boottime is not None else 0.0
 

@@ -1,4 +1,4 @@
-"""The machine that livewarp runs on, as `devices`, `doctor` and `service` look at it.
+"""The machine that livewarp runs on, as `devices`, `doctor` and `service` ask it.
 
 Everything they ask the system goes through one `Machine`, so that a test can show them another one: a folder
 with its own /dev, /proc, /sys and /etc, and programs that are functions.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from livewarp.system import v4l2
 
-COMMAND_S = 20.0  # for a program that only tells or switches something; systemctl waits for a slow start itself
+COMMAND_S = 20.0  # for a program that only reports or switches something; systemctl waits for a slow start itself
 
 # Word of ID or ID_LIKE in os-release → package manager.
 _FAMILIES = {
@@ -91,7 +91,7 @@ def _may_use(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine, seen through its files and programs.
+    """One machine, through its files and programs.
 
     Attributes
     ----------
@@ -151,7 +151,7 @@ class Machine:
         return self.text(v4l2.SYS / node.name / "name") or node.name
 
     def is_virtual_video(self, node: Path) -> bool:
-        """Whether a video device node is v4l2loopback's, as far as can be told without opening it."""
+        """Whether a video device node is v4l2loopback's, as far as sysfs says."""
         return v4l2.is_virtual(node, self.path(v4l2.SYS))
 
     def process(self, pid: int) -> str:

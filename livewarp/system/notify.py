@@ -1,4 +1,4 @@
-"""Tells systemd how the daemon is: ready, what it does, still alive, stopping (sd_notify).
+"""Messages to systemd: ready, what the daemon does, still alive, stopping (sd_notify).
 
 A datagram to the socket that the variable NOTIFY_SOCKET names, which systemd sets for units of `Type=notify`;
 without it nothing happens. Source: sd_notify(3).

@@ -54,7 +54,7 @@ _HARDENED: tuple[Entry, ...] = (
     ("LimitCORE", "0"),
 )
 # By name spaces: a user manager needs a user name space for them. From inside one, other processes' open files
-# cannot be seen, and without v4l2loopback's events (before 0.13) that is how livewarp knows that someone watches.
+# cannot be seen, and without v4l2loopback's events (before 0.13) that is how livewarp finds out that someone watches.
 _SANDBOX: tuple[Entry, ...] = (
     ("PrivateUsers", "yes"),
     ("ProtectSystem", "strict"),

@@ -45,7 +45,7 @@ _VIDIOC_ENUM_FRAMESIZES = 0xC02C564A
 _VIDIOC_ENUM_FRAMEINTERVALS = 0xC034564B
 _BUF_TYPE_CAPTURE = 1
 _DISCRETE = 1  # of sizes and of intervals; the other kinds are ranges
-_MOST_ENTRIES = 200  # a driver that never refuses is not believed further
+_MOST_ENTRIES = 200  # for a driver that never refuses
 _FORMAT_ENTRY = struct.Struct("=3I32s2I12x")  # index, type, flags, description, fourcc, bus code
 _SIZE_ENTRY = struct.Struct("=3I6I8x")  # index, fourcc, kind; width, height, or min, max, step of both
 _INTERVAL_ENTRY = struct.Struct("=5I6I8x")  # index, fourcc, width, height, kind; min, max, step as fractions, s
@@ -116,7 +116,7 @@ def nodes(folder: Path = DEV) -> list[str]:
 
 
 def is_virtual(node: Path, folder: Path = SYS) -> bool:
-    """Whether a node has no parent device, as v4l2loopback's; told without opening it."""
+    """Whether a node has no parent device, as v4l2loopback's; does not open it."""
     entry = folder / node.name
     return entry.exists() and "/devices/virtual/" in str(entry.resolve())
 
@@ -151,14 +151,14 @@ def set_output_format(fd: int, width: int, height: int, fourcc: str, frame_bytes
 
 
 def set_output_rate(fd: int, fps: float) -> None:
-    """Tell the frames a second, which readers are told in turn."""
+    """Set the frames a second that readers are given when they ask."""
     request = bytearray(_OUTPUT_PARAMETERS.size)
     _OUTPUT_PARAMETERS.pack_into(request, 0, _BUF_TYPE_OUTPUT, 0x1000, 0, 1000, round(1000 * fps))  # 0x1000: has a rate
     _ioctl(fd, _VIDIOC_S_PARM, request)
 
 
 def loopback_format(node: str | Path) -> str | None:
-    """What readers of a v4l2loopback node get, as in "YU12:640x480@30"; None where it is not set or told."""
+    """What readers of a v4l2loopback node get, as in "YU12:640x480@30"; None where it is not set."""
     try:
         text = Path("/sys/class/video4linux", Path(node).resolve().name, "format").read_text().strip()
     except OSError:
@@ -192,7 +192,7 @@ def free_stuck(node: str | Path) -> bool:
 def holders(node: str | Path) -> list[Holder]:
     """The processes that have the node open, as (pid, command), without this one.
 
-    Those of other users are seen by root only.
+    Root alone can list those of other users.
     """
     wanted = os.stat(node).st_rdev
     own = str(os.getpid())
@@ -228,7 +228,7 @@ def maps(pid: int, node: str | Path) -> bool:
 
 
 def subscribe_viewers(fd: int) -> None:
-    """Have v4l2loopback (since 0.13) tell when readers begin and end to stream; before, it raises OSError.
+    """Have v4l2loopback (since 0.13) report when readers begin and end to stream; before, it raises OSError.
 
     The first event, with the state of now, comes at once; `poll` for POLLPRI, then `viewers`.
     """
