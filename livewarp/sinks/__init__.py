@@ -84,6 +84,8 @@ class SinkKind:
         Gets what follows the colon. None: there is none here (`auto`). Raises `SinkError`.
     camera
         Whether other programs see it as a camera.
+    automatic
+        Whether `auto` tries it.
     places
         Where at a machine programs would see it, as `livewarp devices` and `livewarp doctor` list them.
     file
@@ -95,6 +97,7 @@ class SinkKind:
     pattern: str
     open: Callable[[str, Geometry], Sink | None]
     camera: bool = False
+    automatic: bool = False
     places: Callable[[Machine], tuple[CameraPlace, ...]] | None = None
     file: bool = False
 
@@ -102,7 +105,7 @@ class SinkKind:
 def _open_auto(rest: str, geometry: Geometry) -> Sink | None:
     """The first camera that can be had here; what those before it lack is logged."""
     for kind in SINK_KINDS:
-        if kind.places is not None:
+        if kind.automatic:
             try:
                 return kind.open("", geometry)
             except SinkError as error:
@@ -157,13 +160,22 @@ SINK_KINDS: tuple[SinkKind, ...] = (
         "virtualcam(:.+)?",
         _open_virtual_camera,
         camera=True,
+        automatic=True,
         places=_virtual_camera_places,
     ),
-    SinkKind("pipewire", ("pipewire",), "pipewire", _open_pipewire, camera=True, places=_pipewire_places),
+    SinkKind(
+        "pipewire",
+        ("pipewire",),
+        "pipewire",
+        _open_pipewire,
+        camera=True,
+        automatic=True,
+        places=_pipewire_places,
+    ),
     SinkKind("file", ("file:PATH",), "(?s:file:.+)", _open_file, file=True),
     SinkKind("null", ("null",), "null", _open_null),
 )
-"""In the order in which they are listed, and in which `auto` tries cameras: first what more programs can see."""
+"""In the order in which they are listed, and in which `auto` tries them: first what more programs can see."""
 
 _FORMS = [form for kind in SINK_KINDS for form in kind.forms]
 ALLOWED = f"{', '.join(_FORMS[:-1])} or {_FORMS[-1]}"

@@ -11,6 +11,7 @@ from livewarp.cli.client.completion import complete_sources
 from livewarp.cli.client.terminal import dim, named, over_control, shown, table, values_table
 from livewarp.control.client import Address, Client
 from livewarp.errors import SourceError
+from livewarp.sources import source_kind
 
 _QUANTILES = ("p50_ms", "p95_ms", "p99_ms")
 _UNITS = {"cpu_percent": "%", "memory_mb": "MB"}
@@ -99,7 +100,7 @@ def _switch(client: Client, wanted: str) -> Any:
     """Switch; where it is a file here, by its whole path, and over the socket that is this user's alone."""
     path = Path(wanted).expanduser()
     if not path.is_file():
-        if not wanted.startswith("webcam:") and (path.suffix or path.name != wanted):
+        if source_kind(wanted).file and (path.suffix or path.name != wanted):
             allowed = "a video or image, or what `livewarp source` lists"
             raise SourceError(f"source: no file {wanted}", allowed=allowed)
         return client.call("source.switch", {"source": wanted})
