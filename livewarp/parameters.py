@@ -92,7 +92,7 @@ def unknown(name: str, knobs: Iterable[str], got: object = None) -> ParameterErr
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What the sinks get instead of the filtered frame; not parameters: no reset, preset or config turns them.
+    """What the sinks get instead of the filtered frame; not parameters: no reset, preset or config sets them.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ import gevent
 import gevent.event
 
 from livewarp.control.client import Address, parse_address
-from livewarp.control.line.connection import Limits
+from livewarp.control.line.connection import ClientLimits
 from livewarp.control.line.server import ControlServer
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.presets import Presets
@@ -203,11 +203,11 @@ def control(
     max_connections: int = 300,
     **limits: float,
 ) -> contextlib.AbstractContextManager[ControlServer]:
-    """A line port for that daemon, perhaps with a Unix socket, with other `Limits` than usual."""
+    """A line port for that daemon, perhaps with a Unix socket, with other `ClientLimits` than usual."""
 
     def make() -> ControlServer:
         methods = Dispatcher(daemon, presets)
-        return ControlServer(methods, ANY_PORT, path, limits=Limits(**limits), max_connections=max_connections)
+        return ControlServer(methods, ANY_PORT, path, limits=ClientLimits(**limits), max_connections=max_connections)
 
     return served(make, daemon)
 

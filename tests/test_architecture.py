@@ -1,9 +1,11 @@
-"""ARCHITECTURE.md says what is there, and no imports run in a circle."""
+"""ARCHITECTURE.md says what is there, no imports run in a circle, and no two things share a name."""
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -42,3 +44,23 @@ def test_no_imports_run_in_a_circle() -> None:
     assert len(order(imports)) > 100
     with pytest.raises(CycleError):
         order({**imports, "livewarp.errors": {"livewarp.cli.main"}})
+
+
+def shared(names: list[str]) -> list[str]:
+    """Those that are there more than once."""
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def test_no_two_things_have_one_name() -> None:
+    """One name for one thing: no two modules, and no two public classes or functions, are called alike."""
+    assert shared(["a", "b", "a"]) == ["a"]
+    modules = [path for path in (ROOT / "livewarp").rglob("*.py") if not path.stem.startswith("__")]
+    assert shared([path.name for path in modules]) == []
+    things = [
+        node.name
+        for path in modules + list((ROOT / "livewarp").rglob("__init__.py"))
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_")
+    ]
+    assert len(things) > 300
+    assert shared(things) == []

@@ -151,7 +151,7 @@ def run(
     }
     settings, parameters = load(config, assignments, **tables)
     logging.getLogger("livewarp").setLevel(logs.LEVELS[asked or settings.log.level])
-    from livewarp.daemon.daemon import run as run_daemon
+    from livewarp.daemon.daemon import run_daemon
     from livewarp.daemon.kept import Kept
 
     kept, start, blank = None, parameters, False

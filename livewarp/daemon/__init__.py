@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from livewarp.daemon.daemon import Daemon, run
+from livewarp.daemon.daemon import Daemon, run_daemon
 
-__all__ = ["Daemon", "run"]
+__all__ = ["Daemon", "run_daemon"]

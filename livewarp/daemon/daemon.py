@@ -356,7 +356,7 @@ def _known(values: Mapping[str, Value]) -> dict[str, Value]:
     return {name: value for name, value in values.items() if name in KNOBS}
 
 
-def run(
+def run_daemon(
     settings: Settings,
     parameters: Parameters,
     max_frames: int | None = None,

@@ -4,7 +4,7 @@ What is kept is what differs from the settings, each value beside the one of the
 over: when that has changed since, a person has edited config.toml, and the kept value is dropped.
 
 Guarantees: pure file work, no clock; `write` may be called in any thread, the rest in one; a damaged file
-is told and ignored; what cannot be written is told once an episode and costs nothing else.
+is ignored, with a warning; what cannot be written is one warning an episode and costs nothing else.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The client commands: `livewarp get`, `set` and their like, over the control port.
 
-They import nothing slow, so that each answers at once: what parameters there are, the daemon tells.
+They import nothing slow, so that each answers at once; the daemon says which parameters there are.
 """
 
 from __future__ import annotations

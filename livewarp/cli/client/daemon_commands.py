@@ -61,7 +61,7 @@ def state(client: Client) -> tuple[Any, str]:
         cells["since_s"] = f"{result['since_s']:.1f}"
     first, *others = result.get("conditions") or [{}]
     if others:
-        cells["reason"] = "; ".join([first["reason"], *(_told(condition) for condition in others)])
+        cells["reason"] = "; ".join([first["reason"], *(_also(condition) for condition in others)])
     cells["state"] = click.style(cells.get("state", "-"), bold=True)
     for name, on in (result.get("switches") or {}).items():
         cells[name] = shown(on)
@@ -70,7 +70,7 @@ def state(client: Client) -> tuple[Any, str]:
     return result, "\n".join(lines)
 
 
-def _told(condition: dict[str, Any]) -> str:
+def _also(condition: dict[str, Any]) -> str:
     return f"also {condition['state']} for {condition['since_s']:.0f} s ({condition['reason']})"
 
 

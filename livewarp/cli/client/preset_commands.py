@@ -24,12 +24,12 @@ _USAGE = "preset NAME, preset list, preset save NAME, preset delete NAME, preset
 @click.option("--force", is_flag=True, help="Save over a preset of that name.")
 @over_control
 def preset(client: Client, words: tuple[str, ...], force: bool) -> tuple[Any, str]:
-    """Put a look on by its name, or keep the present one under a name.
+    """Load a preset by its name, or save the present values as one.
 
     A preset has a value for every adjustment; strength, mirror and the like stay as they are.
 
     \b
-    livewarp preset slim            put it on
+    livewarp preset slim            load it
     livewarp preset list            those that are shipped, and your own
     livewarp preset save monday     keep the adjustments as they are now
     livewarp preset rename monday tuesday
@@ -79,7 +79,7 @@ def _list(client: Client) -> tuple[Any, str]:
 
 
 def _switch_command(name: str, help_: str) -> click.Command:
-    """A command that turns one switch."""
+    """A command for one switch."""
 
     def run(client: Client, how: str) -> tuple[Any, str]:
         on = client.switch(name, {"on": True, "off": False}.get(how))

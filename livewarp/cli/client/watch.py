@@ -25,20 +25,20 @@ class Screen:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._seen: dict[str, Any] = {}
+        self._newest: dict[str, Any] = {}
         self._fps: deque[float] = deque(maxlen=_HISTORY)
         self._latency_ms: deque[float] = deque(maxlen=_HISTORY)
 
     def take(self, topic: str, data: Any) -> None:
         """Remember an event."""
-        self._seen[topic] = data
+        self._newest[topic] = data
         if topic == "stats":
             self._fps.append(data["fps"])
             self._latency_ms.append(data["latency"]["p50_ms"])
 
     def lines(self, width: int, height: int) -> list[str]:
         """What to show, without what does not fit."""
-        state, stats = self._seen.get("state") or {}, self._seen.get("stats") or {}
+        state, stats = self._newest.get("state") or {}, self._newest.get("stats") or {}
         lines = [*self._head(state), *self._speed(stats), "", *self._knobs(width)]
         return [_cut(line, width) for line in lines[: height - 1]]
 
@@ -48,7 +48,7 @@ class Screen:
         lines = [f"{click.style('livewarp', bold=True)} {dim(self._address)}  {title}  {state.get('reason', '')}"]
         if state:
             lines.append(f"{state['source']} {dim('→')} {', '.join(state['sinks']) or 'nothing'}")
-        on = [name for name, value in (self._seen.get("switches") or {}).items() if value]
+        on = [name for name, value in (self._newest.get("switches") or {}).items() if value]
         if on:
             lines.append(click.style(f"on: {', '.join(on)}", fg="yellow"))
         lines += [click.style(f"! {p['what']}; {p['remedy']}", fg="yellow") for p in state.get("problems") or []]
@@ -70,7 +70,7 @@ class Screen:
 
     def _knobs(self, width: int) -> list[str]:
         """The parameters in columns, those at zero or off dimmed."""
-        values = self._seen.get("parameters") or {}
+        values = self._newest.get("parameters") or {}
         if not values:
             return []
         cells = []

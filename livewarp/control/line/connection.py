@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ClientLimits:
     """What a client may take.
 
     Attributes
@@ -58,7 +58,7 @@ class Connection:
         Whether it came by the Unix socket, which its owner alone can reach.
     """
 
-    def __init__(self, sock: gevent.socket.socket, dispatcher: Dispatcher, limits: Limits) -> None:
+    def __init__(self, sock: gevent.socket.socket, dispatcher: Dispatcher, limits: ClientLimits) -> None:
         self.private = sock.family == getattr(gevent.socket, "AF_UNIX", None)
         self._socket = sock
         self._dispatcher = dispatcher

@@ -15,7 +15,7 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 
 from livewarp.control.client import Address, Client
-from livewarp.control.line.connection import Connection, Limits, shut_down
+from livewarp.control.line.connection import ClientLimits, Connection, shut_down
 from livewarp.control.line.unix import listen_unix, unlink
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.refusals import INVALID_REQUEST
@@ -90,14 +90,14 @@ class ControlServer:
         path: Path | None = None,
         *,
         must_have_path: bool = True,
-        limits: Limits | None = None,
+        limits: ClientLimits | None = None,
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         self.address = address
         self.path = path
         self._must_have_path = must_have_path
         self._dispatcher = dispatcher
-        self._limits = limits or Limits()
+        self._limits = limits or ClientLimits()
         self._max_connections = max_connections
         self._sockets: set[gevent.socket.socket] = set()
         self._servers: list[StreamServer] = []

@@ -56,7 +56,7 @@ class Dispatcher:
     events
         Sends subscribers what changes.
     presets
-        The looks by name.
+        By name, the shipped ones and a person's own.
     socket_path
         Where the Unix socket is; the line port sets it.
     """

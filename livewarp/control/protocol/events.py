@@ -1,11 +1,11 @@
-"""Events: what changes, told to whoever subscribed.
+"""Events: what changes, sent to whoever subscribed.
 
 A topic is a value that can be read (the parameters, the state, ...); an event is that value after it
-has changed. What the control methods change is looked at when they have changed it; what changes by
+has changed. What the control methods change is published once they have changed it; what changes by
 itself (state, stats, faces) is read by a greenlet, only while somebody is subscribed to it.
 
 Guarantees: everything runs in greenlets of one hub; of each topic at most one event waits for a
-subscriber, the newest; a subscriber that leaves it lying is dropped and nobody waits for it.
+subscriber, the newest; a subscriber that does not read is dropped, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SAMPLED = ("state", "stats", "faces")
 """Topics that change by themselves."""
 
 MIN_RATE_HZ, DEFAULT_RATE_HZ, MAX_RATE_HZ = 0.1, 10.0, 60.0
-SLOW_S = 5.0  # an event that has been ready for so long tells that its subscriber does not read
+SLOW_S = 5.0  # an event is ready for this long: its subscriber does not read
 # Members of the state that change while it does not: a clock, which runs at the reader's, too, and a counter.
 _VOLATILE = frozenset({"since_s", "dropped"})
 
@@ -133,7 +133,7 @@ class Events:
         self._read = dict(read)
         self._clock = clock
         self._subscriptions: set[Inbox] = set()
-        self._last: dict[str, str] = {}  # what was told last, of topics that somebody is subscribed to
+        self._last: dict[str, str] = {}  # what was sent last, of topics that somebody is subscribed to
         self._failing: set[str] = set()
         self._sampler: gevent.Greenlet | None = None
         self._wanted = gevent.event.Event()
@@ -230,7 +230,7 @@ class Events:
 
 
 def _essence(event: Update) -> str:
-    """What of an event tells whether something has changed."""
+    """The part of an event that differs only where something has changed."""
     return json.dumps(_without_volatile(event.data)) if event.topic == "state" else event.text
 
 

@@ -151,7 +151,7 @@ class Changes:
         result = self.daemon.reload()
         self._take_over()
         if result["parameters"]:
-            self._change(self.parameters)  # the same again: the answer tells the first frame that uses them
+            self._change(self.parameters)  # the same again: the answer names the first frame that uses them
         return result
 
     def _count_frame(self, frame: int) -> None:

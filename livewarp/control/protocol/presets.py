@@ -1,14 +1,14 @@
-"""Presets: looks by name, those shipped with livewarp and a person's own.
+"""Presets: sets of values by name, those shipped with livewarp and a person's own.
 
 A preset is a value for every knob that presets hold (`Knob.in_presets`); what it does not name changes
 nothing: a number is 0, a switch off, a colour or a choice at its default. It says nothing of the rest
-(strength, enabled, mirror, ...): a look is put on without turning the filter on or off.
+(strength, enabled, mirror, ...): loading one does not switch the filter on or off.
 
 A person's own are TOML files in the config folder, one each, that may be written by hand:
 `presets/NAME.toml` with lines such as `thin = 0.5`.
 
-Guarantees: a name is never a path; a file is written whole or not at all; a damaged one is told and
-skipped.
+Guarantees: a name is never a path; a file is written whole or not at all; a damaged one is skipped,
+and named among the problems.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from livewarp.parameters import KNOBS, check
 from livewarp.system.atomic import write_whole
 
 SHIPPED: Mapping[str, Mapping[str, Value]] = {
-    # A little of what everybody asks for; seen beside the original only.
+    # A little of what everybody asks for; it shows only beside the original.
     "natural": {"thin": 0.25, "cheeks": -0.1, "eyes": 0.15, "nose_width": -0.1},
     # Narrower everywhere below the eyes, towards a V.
     "slim": {"thin": 0.7, "cheeks": -0.2, "jaw": -0.25, "chin_width": -0.25, "eyes": 0.15, "nose_width": -0.15},
@@ -62,7 +62,7 @@ SHIPPED: Mapping[str, Mapping[str, Value]] = {
         "nose_bridge": -0.3,
     },
 }
-"""The looks that come with livewarp."""
+"""The presets that come with livewarp."""
 
 MAX_OWN = 100
 _MAX_BYTES = 65_536
@@ -98,10 +98,10 @@ class Presets:
     def listing(self) -> dict[str, Any]:
         """All of them with their values, and what is wrong with files that are skipped; ready for JSON."""
         own, problems = self._own()
-        looks = [(name, True, values) for name, values in SHIPPED.items()]
-        looks += [(name, False, values) for name, values in own.items()]
+        presets = [(name, True, values) for name, values in SHIPPED.items()]
+        presets += [(name, False, values) for name, values in own.items()]
         return {
-            "presets": [{"name": n, "shipped": shipped, "values": _complete(v)} for n, shipped, v in looks],
+            "presets": [{"name": n, "shipped": shipped, "values": _complete(v)} for n, shipped, v in presets],
             "problems": problems,
         }
 
@@ -143,7 +143,7 @@ class Presets:
         return _complete(values)
 
     def delete(self, name: str) -> None:
-        """Forget one of a person's own, a damaged one too."""
+        """Delete one of a person's own, a damaged one too."""
         try:
             self._path(self._check_own(name)).unlink()
         except OSError as error:
@@ -201,7 +201,7 @@ class Presets:
             if read.problem is None:
                 presets[path.stem] = read.values
                 continue
-            problem = {"what": f"preset {path}: {read.problem}", "remedy": "mend the file, or delete it"}
+            problem = {"what": f"preset {path}: {read.problem}", "remedy": "fix the file, or delete it"}
             problems.append(problem)
             if path.name not in before or before[path.name].problem != read.problem:
                 log.warning("%s; %s", problem["what"], problem["remedy"])
@@ -217,13 +217,13 @@ def _complete(values: Mapping[str, Value]) -> dict[str, Value]:
     return {name: values.get(name, knob.neutral) for name, knob in held().items()}
 
 
-def _read(path: Path, known: _Read | None) -> _Read:
-    """What a file says; what is known of it, where it has not changed."""
+def _read(path: Path, before: _Read | None) -> _Read:
+    """What a file says; not read again where it has not changed."""
     try:
         status = path.stat()
         stamp = (status.st_mtime_ns, status.st_size)
-        if known is not None and known.stamp == stamp:
-            return known
+        if before is not None and before.stamp == stamp:
+            return before
         if not _NAME.fullmatch(path.stem) or _RESERVED.fullmatch(path.stem):
             return _Read(stamp, {}, f"its name is none that a preset may have; allowed: {_NAME_ALLOWED}")
         if path.stem.lower() in SHIPPED:
