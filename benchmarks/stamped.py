@@ -22,7 +22,6 @@ from common import Clip
 from numpy.typing import NDArray
 
 from livewarp.arrays import BgrFrame
-from livewarp.face68 import Face
 from livewarp.filtering.filter import FaceFilter
 from livewarp.sources import Plan
 
@@ -123,18 +122,18 @@ class ReadBack:
 class Through(FaceFilter):
     """No filter."""
 
-    def track(self, frame: BgrFrame, timestamp_s: float, since_s: float | None = None) -> list[Face]:
+    def track(self, frame: BgrFrame, timestamp_s: float, since_s: float | None = None) -> Scene:
         """Nobody."""
-        return []
+        return Scene()
 
-    def warp(self, frame: BgrFrame, faces: Sequence[Face], out: BgrFrame | None = None) -> BgrFrame:
+    def render(self, frame: BgrFrame, scene: Scene, out: BgrFrame | None = None) -> BgrFrame:
         """The frame."""
         return frame
 
 
 def serve(sink: str, fps: float, width: int, height: int, out: Path, through: bool) -> None:
     """Run the daemon, with this webcam and this output."""
-    import livewarp.daemon.daemon
+    import livewarp.daemon.building
     from livewarp.sinks import open_sink, virtualcam
     from livewarp.sinks.null import NullSink
 
@@ -160,10 +159,10 @@ def serve(sink: str, fps: float, width: int, height: int, out: Path, through: bo
             return virtualcam.VirtualCameraSink(w, h, rate, None, backend="clock")
         return open_sink(wanted, w, h, rate, watch_at)
 
-    livewarp.daemon.daemon.plan_source = plan
-    livewarp.daemon.daemon.open_sink = open_it
+    livewarp.daemon.building.plan_source = plan
+    livewarp.daemon.building.open_sink = open_it
     if through:
-        livewarp.daemon.daemon.FaceFilter = Through  # type: ignore[misc]
+        livewarp.daemon.building.FaceFilter = Through  # type: ignore[misc]
     from livewarp.cli.main import main
 
     wanted = {"camera": "virtualcam:clock"}.get(sink, sink)

@@ -23,21 +23,18 @@ from livewarp.control.line.server import ControlServer
 from livewarp.control.line.unix import AUTO, socket_path
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.web.panel import Panel
+from livewarp.daemon.building import build_engine
 from livewarp.daemon.kept import Kept
 from livewarp.daemon.report import differences, face_of, sources_of, state_of
 from livewarp.errors import SettingsError, SourceError
-from livewarp.filtering.filter import FaceFilter
 from livewarp.knobs import Value
-from livewarp.live.engine import Engine
-from livewarp.live.limits import Demand, Limits
+from livewarp.live.limits import Limits
 from livewarp.live.stats import ProcessMeter
 from livewarp.parameters import KNOBS, Parameters, Switches, Wanted
 from livewarp.settings import Settings
-from livewarp.sinks import Sink, open_sink
 from livewarp.sinks.preview import Preview
 from livewarp.sources import plan_source
 from livewarp.system import notify
-from livewarp.tracking import FaceTracker
 from livewarp.tracking.models import MODELS
 
 # How long a thread that computes may keep the GIL from one that wants it: Python's 5 ms would show
@@ -89,7 +86,6 @@ class Daemon:
         kept: Kept | None = None,
     ) -> None:
         self.initial = parameters
-        self._start = parameters if start is None else start
         self._kept = kept
         self._changed = gevent.event.Event()  # since kept values were written last
         self.settings = settings
@@ -112,43 +108,17 @@ class Daemon:
         try:
             self._control.start()
             self._panel.start()
-            self._engine = self._build_engine(max_frames, max_duration_s, Switches(blank=blank))
+            self._engine, self._plan = build_engine(
+                settings,
+                Wanted(parameters if start is None else start, Switches(blank=blank)),
+                Limits(max_frames, max_duration_s),
+                self._preview,
+                self.panel_url,
+                self._doorbell.send,
+            )
         except BaseException:
             self._stop_servers()
             raise
-
-    def _build_engine(self, max_frames: int | None, max_duration_s: float | None, switches: Switches) -> Engine:
-        video = self.settings.video
-        plan = plan_source(video.source, video.width, video.height, video.fps, video.loop, video.fit)
-        _log.info("source: %s", plan.name)
-        sinks: list[Sink] = []
-        try:
-            for wanted in video.sinks:
-                sink = open_sink(wanted, plan.width, plan.height, plan.fps, self.panel_url)
-                if sink is not None:
-                    sinks.append(sink)
-                    _log.info("sink: %s", sink.name)
-        except BaseException:
-            for sink in sinks:
-                sink.close()
-            raise
-        self._plan = plan
-        return Engine(
-            plan,
-            self._make_filter,
-            Wanted(self._start, switches),
-            sinks,
-            self._preview,
-            model=self.settings.tracking.model,
-            limits=Limits(max_frames, max_duration_s),
-            demand=Demand(video.on_demand, video.grace),
-            on_end=self._doorbell.send,
-        )
-
-    def _make_filter(self) -> FaceFilter:
-        """The filter with its model; takes a second. Called in a thread of the engine."""
-        tracker = FaceTracker.from_settings(self.settings.tracking, live=True)
-        return FaceFilter(self._start, tracker, self.settings.warping.glide)
 
     @property
     def control_address(self) -> str:

@@ -57,7 +57,7 @@ class Capture:
     finished
         Whether the source to begin with has come to its end.
     failure
-        What a source that cannot be opened again, such as a film, failed of.
+        Why a source that cannot be opened again, such as a video, has failed.
     """
 
     def __init__(
@@ -149,8 +149,8 @@ class Capture:
             if not self._over and now >= self._retry_s and self._may_begin(now):
                 self._begin(now)
         else:
-            self._look(self._reader, now)
-        self._judge(now)
+            self._check_reader(self._reader, now)
+        self._update_trouble(now)
 
     def close(self) -> None:
         """Leave the source and wait a moment for it to close."""
@@ -191,8 +191,8 @@ class Capture:
         self._reader = Reader(self._opener, self._mailbox, self._clock, self._previous if self._reopened_same else None)
         self._start(self._reader)
 
-    def _look(self, reader: Reader, now: float) -> None:
-        """One look at a reader at work."""
+    def _check_reader(self, reader: Reader, now: float) -> None:
+        """See how a reader at work is doing."""
         if reader.crash is not None:
             self.failure = reader.crash
         if reader.frame_s is not None and reader.frame_s != self._frame_s:
@@ -218,14 +218,14 @@ class Capture:
         elif live and now - (reader.frame_s or reader.opened_s) > REOPEN_S:
             self._give_up(self._silence(reader), now)
         elif live:
-            self._look_for_change(reader, now)
+            self._check_for_change(reader, now)
 
     def _silence(self, reader: Reader) -> tuple[str, str]:
         if reader.stale_s:
             return f"frames from {self.name} are old, from before a sleep or a jam", "its pictures are old"
         return f"no frame from {self.name}", "it sends no picture"
 
-    def _look_for_change(self, reader: Reader, now: float) -> None:
+    def _check_for_change(self, reader: Reader, now: float) -> None:
         same = reader.same_s is not None and now - reader.same_s > SAME_S
         if same and not self._reopened_same:
             self._reopened_same = True  # once: some drivers repeat the last frame of a camera that is gone
@@ -245,11 +245,11 @@ class Capture:
         self._retry_s = now + RETRY_S[min(self._attempts, len(RETRY_S) - 1)]
         self._attempts += 1
 
-    def _judge(self, now: float) -> None:
-        """Whether a person should be told that no frames come."""
+    def _update_trouble(self, now: float) -> None:
+        """Say that no frames come, once it has lasted."""
         assert self._wanted_s is not None
         if self._frame_s is None:
-            # The first one of this time: an attempt that failed is told at once.
+            # The first one of this time: an attempt that failed is reported at once.
             limit_s = 0.0 if self._why is not None else PATIENCE_S
             silent_s = now - self._wanted_s
         else:

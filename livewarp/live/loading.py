@@ -20,7 +20,7 @@ class Loading:
     size_hw
         Of the frames that it will get, px.
     on_failure
-        Told what the thread died of, in the thread.
+        Called in the thread, with the error that it died of.
 
     Attributes
     ----------

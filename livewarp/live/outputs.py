@@ -28,13 +28,13 @@ class Outputs:
 
     @property
     def watched(self) -> bool:
-        """Whether somebody looks, or may do so."""
-        seen = self._preview is not None and self._preview.viewers > 0
-        return seen or any(sink.watched is not False for sink in self.sinks)
+        """Whether somebody watches, or may do so."""
+        previewed = self._preview is not None and self._preview.viewers > 0
+        return previewed or any(sink.watched is not False for sink in self.sinks)
 
     @property
     def viewers(self) -> int:
-        """How many are known to watch: viewers of the preview, and sinks of which somebody looks at each."""
+        """How many watch for certain: viewers of the preview, and each sink that somebody watches."""
         return (self._preview.viewers if self._preview else 0) + sum(sink.watched is True for sink in self.sinks)
 
     @property
@@ -44,11 +44,11 @@ class Outputs:
 
     @property
     def failure(self) -> Exception | None:
-        """What the preview has died of."""
+        """Why the preview has died, or None."""
         return self._preview.failure if self._preview is not None else None
 
     def problems(self) -> list[Problem]:
-        """What ails the sinks."""
+        """What is wrong with the sinks."""
         found = [sink.problem for sink in self.sinks if sink.problem is not None]
         return [each if each.remedy else Problem(each.what, "`livewarp doctor` looks closer") for each in found]
 

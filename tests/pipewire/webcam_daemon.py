@@ -68,8 +68,8 @@ def plan_webcam(*args: object) -> Plan:
 
 
 if __name__ == "__main__":
-    import livewarp.daemon.daemon
+    import livewarp.daemon.building
     from livewarp.cli.main import main
 
-    livewarp.daemon.daemon.plan_source = plan_webcam
+    livewarp.daemon.building.plan_source = plan_webcam
     main()

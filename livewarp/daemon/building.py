@@ -1,0 +1,75 @@
+"""Builds the parts of the loop from Settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from livewarp.filtering.filter import FaceFilter
+from livewarp.live.engine import Engine
+from livewarp.live.limits import Demand, Limits
+from livewarp.parameters import Parameters, Wanted
+from livewarp.settings import Settings
+from livewarp.sinks import Sink, open_sink
+from livewarp.sinks.preview import Preview
+from livewarp.sources import Plan, plan_source
+from livewarp.tracking import FaceTracker
+
+_log = logging.getLogger(__name__)
+
+
+def build_engine(
+    settings: Settings,
+    wanted: Wanted,
+    limits: Limits,
+    preview: Preview,
+    panel_url: str,
+    on_end: Callable[[], None],
+) -> tuple[Engine, Plan]:
+    """The engine, which owns the sinks, and the source that it begins with.
+
+    Raises
+    ------
+    LivewarpError
+        The source or a sink cannot be had; the sinks that were opened before are closed.
+    """
+    video = settings.video
+    plan = plan_source(video.source, video.width, video.height, video.fps, video.loop, video.fit)
+    _log.info("source: %s", plan.name)
+
+    def make() -> FaceFilter:
+        return make_filter(settings, wanted.parameters)
+
+    engine = Engine(
+        plan,
+        make,
+        wanted,
+        open_sinks(settings, plan, panel_url),
+        preview,
+        model=settings.tracking.model,
+        limits=limits,
+        demand=Demand(video.on_demand, video.grace),
+        on_end=on_end,
+    )
+    return engine, plan
+
+
+def make_filter(settings: Settings, parameters: Parameters) -> FaceFilter:
+    """The filter with its model; takes a second."""
+    return FaceFilter(parameters, FaceTracker.from_settings(settings.tracking, live=True), settings.warping.glide)
+
+
+def open_sinks(settings: Settings, plan: Plan, panel_url: str) -> list[Sink]:
+    """Open every sink of the settings, or none."""
+    sinks: list[Sink] = []
+    try:
+        for name in settings.video.sinks:
+            sink = open_sink(name, plan.width, plan.height, plan.fps, panel_url)
+            if sink is not None:
+                sinks.append(sink)
+                _log.info("sink: %s", sink.name)
+    except BaseException:
+        for sink in sinks:
+            sink.close()
+        raise
+    return sinks
