@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from livewarp.arrays import BgrFrame
 from livewarp.filtering.filter import FaceFilter
+from livewarp.scene import Scene
 from livewarp.sources import Plan
 
 BITS = 56  # of a clock in microseconds: two thousand years
