@@ -81,10 +81,12 @@ def test_describe_tells_every_parameter(line):
             "group": knob.group,
             "keywords": list(knob.keywords),
             "ends": list(knob.ends),
-            "scaled": name in ADJUSTMENTS,
-            "in_presets": name in ADJUSTMENTS,
+            "scaled": knob.scaled,
+            "in_presets": knob.in_presets,
             "initial": Parameters(thin=0.2)[name],
         }
+    assert all(described[name]["scaled"] and described[name]["in_presets"] for name in ADJUSTMENTS)
+    assert not described["strength"]["scaled"]
     assert (described["thin"]["type"], described["thin"]["min"], described["thin"]["max"]) == ("float", 0.0, 1.0)
     assert (described["mirror"]["type"], described["mirror"]["min"], described["mirror"]["choices"]) == (
         ("bool", None, None)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livewarp.adjustments import ADJUSTMENTS
 from livewarp.control.protocol.presets import MAX_OWN, SHIPPED, Presets, held
 from livewarp.errors import ControlError, ParameterError
 from livewarp.parameters import KNOBS, Parameters, check
@@ -34,9 +35,10 @@ def test_the_shipped_looks_are_valid_and_mild():
         assert max(map(abs, values.values())) <= 0.9
 
 
-def test_presets_turn_adjustments_only():
-    """A preset says nothing of enabled, strength, mirror and overlay."""
-    assert KNOBS.keys() - held().keys() == {"enabled", "strength", "mirror", "overlay"}
+def test_presets_hold_adjustments():
+    """A preset holds every adjustment, and says nothing of enabled, strength, mirror and overlay."""
+    assert held().keys() >= ADJUSTMENTS.keys()
+    assert KNOBS.keys() - held().keys() >= {"enabled", "strength", "mirror", "overlay"}
 
 
 def test_what_is_saved_is_loaded(presets):
@@ -49,7 +51,7 @@ def test_what_is_saved_is_loaded(presets):
     assert tomllib.loads(text).keys() == {"thin", "eyes", "smile"}  # eyes has a default that is not 0
 
 
-@given(st.dictionaries(st.sampled_from(sorted(held())), st.floats(0, 1)))
+@given(st.dictionaries(st.sampled_from(sorted(ADJUSTMENTS)), st.floats(0, 1)))
 def test_any_values_survive(tmp_path_factory, values):
     """Whatever the adjustments are, the file gives back the same floats."""
     presets = Presets(tmp_path_factory.mktemp("presets"))
