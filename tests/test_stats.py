@@ -20,10 +20,15 @@ class Clock:
         return self.now
 
 
+def times(**seconds: float) -> np.ndarray:
+    """What each stage took; those not named did not run."""
+    return np.array([seconds.get(name, 0.0) for name in NAMES])
+
+
 def run(frames: int, fps: float = 30.0, latency_s: float = 0.01) -> Meter:
     """A meter that has seen so many frames."""
     clock = Clock()
-    times_s = np.array([0.001, 0.002, 0.003, 0.0, 0.0, 0.004])
+    times_s = times(read=0.001, track=0.002, warp=0.003, send=0.004)
     meter = Meter(1 / 30, clock)
     for _ in range(frames):
         clock.now += 1 / fps
@@ -77,7 +82,7 @@ def test_a_stage_that_ran_now_and_then_is_measured_where_it_ran() -> None:
     meter = Meter(1 / 30, clock)
     for mirror_s in (0.0, 0.0, 0.0, 0.007):
         clock.now += 1 / 30
-        meter.record(np.array([0.001, 0.002, 0.003, mirror_s, 0.0, 0.004]), 0.01, faces=1, dropped=0)
+        meter.record(times(read=0.001, track=0.002, warp=0.003, mirror=mirror_s, send=0.004), 0.01, faces=1, dropped=0)
     meter.publish(1, 0)
     assert meter.published.as_dict()["stages"]["mirror"]["p50_ms"] == 7
 
