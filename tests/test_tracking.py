@@ -247,6 +247,20 @@ def test_a_slow_machine_holds_a_face(portrait: PortraitSource, model: str, econo
     assert held >= taken - 1
 
 
+@pytest.mark.parametrize("model", ["dlib", "mesh"])
+def test_a_clip_replayed_as_a_slow_machine_takes_it_holds_its_face(portrait: PortraitSource, model: str) -> None:
+    """With timestamps alone, too, 1.8 s after each frame in which somebody is new are a delay: one id throughout."""
+    tracker = FaceTracker(model=model)
+    ids: set[int] = set()
+    now_s, held, frames = 0.0, 0, 0
+    while now_s < 14.0:
+        faces = tracker.update(frame_of(portrait, round(30 * now_s)), now_s)
+        new = {f.id for f in faces} - ids
+        now_s, held, frames, ids = now_s + (1.8 if new else 0.2), held + bool(faces), frames + 1, ids | new
+    assert ids == {1}
+    assert held == frames
+
+
 def test_a_silence_of_the_source_is_a_gap_to_a_slow_machine_too(portrait: PortraitSource) -> None:
     """What counts is when the source was silent, not which of its frames there was time for."""
     tracker, frame = FaceTracker(), frame_of(portrait, 0)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from livewarp.settings import TrackingSettings
 
 GAP_S = 1.0  # a longer silence of the source: whoever is there now need not be who was there
+DELAY_S = 3.0  # a shorter time between two frames may be their reader's own delay, where it does not say
 SEARCH_AGAIN_S = 0.2  # from search to search around lost faces
 LOST_SCORE = -0.2  # where a face has just been lost, less is enough to find it
 
@@ -126,7 +127,8 @@ class FaceTracker:
         frame
             (H, W, 3) uint8 BGR. It is not kept.
         timestamp_s
-            When it was captured, s; rising. A step back or a gap of over a second starts anew.
+            When it was captured, s; rising. A step back or a gap starts anew: of over a second where `since_s` tells
+            that the source was silent, else of over three, since it may as well be the caller's own delay.
         since_s
             Timestamp of the source's first frame after its last gap, where the source's frames are more than
             those that come here: a caller who is too slow to take them all has made no gap, however
@@ -220,7 +222,9 @@ class FaceTracker:
         assert self._last_s is not None
         if now_s <= self._last_s:
             return True
-        return now_s - self._last_s > GAP_S and (since_s is None or since_s > self._last_s)
+        if since_s is None:
+            return now_s - self._last_s > DELAY_S
+        return now_s - self._last_s > GAP_S and since_s > self._last_s
 
     def _begin_scene(self) -> None:
         """Drop all that earlier frames said about where faces are."""
