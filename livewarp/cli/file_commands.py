@@ -10,7 +10,6 @@ import click
 from livewarp.cli.client.terminal import table
 from livewarp.cli.options import config_option, load, overlay_option, set_option, source_option, with_model, with_size
 from livewarp.errors import SettingsError
-from livewarp.parameters import knob
 
 if TYPE_CHECKING:
     from livewarp.settings import Settings
@@ -189,6 +188,8 @@ def parameters_command(config: Path | None) -> None:
     livewarp describe       what a running daemon has, with its current values
     """
     _, start = load(config, ())
+    from livewarp.parameters import knob
+
     knobs = [(knob(name), value) for name, value in start.items()]
     click.echo(table([(k.name, k.kind.span, k.kind.show(value), k.help) for k, value in knobs], right=(1, 2)))
 

@@ -12,7 +12,6 @@ import click
 
 from livewarp.cli.options import config_option, sink_option, source_option, with_size
 from livewarp.errors import EXIT_RUNTIME
-from livewarp.system.machine import Machine
 
 
 @click.group()
@@ -43,6 +42,7 @@ def service_install(options: tuple[str, ...], dry_run: bool, sandbox: bool) -> N
     livewarp service install --dry-run
     """
     from livewarp.sinks import written_file
+    from livewarp.system.machine import Machine
     from livewarp.system.service import install, unit
 
     # What `run` would refuse is refused now, not by the service.
@@ -66,6 +66,7 @@ def service_uninstall() -> None:
     \b
     livewarp service uninstall
     """
+    from livewarp.system.machine import Machine
     from livewarp.system.service import uninstall
 
     for line in uninstall(Machine()):
@@ -82,6 +83,7 @@ def service_status(as_json: bool) -> int:
     \b
     livewarp service status
     """
+    from livewarp.system.machine import Machine
     from livewarp.system.service import unit_status, unit_status_as_text
 
     found = unit_status(Machine())
@@ -101,6 +103,7 @@ def devices(as_json: bool) -> None:
     livewarp devices --json
     """
     from livewarp.doctor.devices import devices_as_json, devices_as_text
+    from livewarp.system.machine import Machine
 
     click.echo(json.dumps(devices_as_json(Machine()), indent=2) if as_json else devices_as_text(Machine()))
 
@@ -135,6 +138,7 @@ def doctor(
     livewarp doctor --source webcam:1 --sink pipewire
     """
     from livewarp.doctor import conclusion, examine, machine_line, report_lines
+    from livewarp.system.machine import Machine
 
     video = {"source": source, "sinks": sinks or None, "width": width, "height": height, "fps": fps, "loop": loop}
     options: dict[str, dict[str, Any]] = {"video": video, "control": {"address": control, "panel": panel}}

@@ -11,9 +11,9 @@ import click
 
 from livewarp import sinks, sources
 from livewarp.errors import SettingsError
-from livewarp.parameters import KNOBS, Parameters, define, knob
 
 if TYPE_CHECKING:
+    from livewarp.parameters import Parameters
     from livewarp.settings import Settings
 
 _log = logging.getLogger("livewarp")
@@ -59,6 +59,7 @@ config_option = click.option(
 
 def load(config: Path | None, assignments: tuple[str, ...], **tables: dict[str, Any]) -> tuple[Settings, Parameters]:
     """Settings of the file and the options, and the parameters to start with; own adjustments are defined."""
+    from livewarp.parameters import define, knob
     from livewarp.settings import find_config, load_settings
 
     path = find_config(config)
@@ -80,6 +81,7 @@ def reread(
     config: Path | None, assignments: tuple[str, ...], tables: dict[str, dict[str, Any]]
 ) -> tuple[Settings, Parameters]:
     """The same from the file as it is now; own adjustments that are new in it need a restart."""
+    from livewarp.parameters import KNOBS, Parameters, knob
     from livewarp.settings import find_config, load_settings
 
     settings = load_settings(find_config(config), tables)

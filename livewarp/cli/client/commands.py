@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,8 +18,9 @@ from livewarp.cli.client.terminal import changes, dim, named, over_control, show
 from livewarp.cli.client.watch import watch
 from livewarp.control.client import Client
 from livewarp.errors import ControlError, ParameterError, SettingsError
-from livewarp.knobs import TYPES, Knob, Value, from_description
-from livewarp.parameters import unknown
+
+if TYPE_CHECKING:
+    from livewarp.knobs import Knob, Value
 
 _ASSIGNMENT = re.compile(r"(?P<name>\w+)(?P<how>\+=|-=|=)(?P<value>.*)", re.DOTALL)
 
@@ -73,12 +74,16 @@ def set_(client: Client, assignments: tuple[str, ...]) -> tuple[Any, str]:
     livewarp set thin+=0.1
     livewarp set mirror=on
     """
+    from livewarp.knobs import from_description
+
     parsed = [_parse_assignment(text) for text in assignments]
     described = client.call("describe")
     before: dict[str, Value] = client.call("get")
     after, stopped = dict(before), set()
     for name, how, text in parsed:
         if name not in described:
+            from livewarp.parameters import unknown
+
             raise unknown(name, described, text)
         knob = from_description(name, described[name])
         stopped.discard(name)
@@ -151,6 +156,8 @@ def describe(client: Client) -> tuple[Any, str]:
     livewarp describe
     livewarp describe --json
     """
+    from livewarp.knobs import TYPES
+
     knobs, values = client.call("describe"), client.call("get")
     rows = [[dim(title) for title in ("NAME", "VALUE", "DEFAULT", "RANGE", "WHAT IT DOES")]]
     for name, d in knobs.items():

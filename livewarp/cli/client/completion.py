@@ -14,8 +14,6 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from livewarp.control.client import DEFAULT_CONTROL, Client
 from livewarp.errors import LivewarpError
-from livewarp.knobs import TYPES
-from livewarp.parameters import KNOBS
 
 T = TypeVar("T")
 
@@ -39,9 +37,12 @@ def _asked(ask: Callable[[Client], Iterable[T]], context: click.Context) -> list
 
 def _parameters(context: click.Context) -> Mapping[str, Mapping[str, Any]]:
     """What `describe` says: the daemon's, which may have adjustments of a person's own, else of those built in."""
-    return dict(_asked(lambda client: client.call("describe").items(), context)) or {
-        name: knob.describe() for name, knob in KNOBS.items()
-    }
+    asked = dict(_asked(lambda client: client.call("describe").items(), context))
+    if asked:
+        return asked
+    from livewarp.parameters import KNOBS
+
+    return {name: knob.describe() for name, knob in KNOBS.items()}
 
 
 def _matching(words: Iterable[tuple[str, str]], begun: str) -> list[CompletionItem]:
@@ -69,6 +70,8 @@ def complete_assignments(context: click.Context, param: click.Parameter, begun: 
 
 def _words(described: Mapping[str, Any] | None) -> tuple[str, ...]:
     """What may be typed for a parameter; nothing where that is too much, or of a kind that is new."""
+    from livewarp.knobs import TYPES
+
     make = TYPES.get(described["type"]) if described else None
     return make(described).words if make and described else ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,9 @@ from livewarp.cli.client.completion import complete_presets
 from livewarp.cli.client.terminal import dim, named, over_control, shown, table, values_table
 from livewarp.control.client import Client
 from livewarp.errors import SettingsError
-from livewarp.knobs import TYPES, Value, from_description
+
+if TYPE_CHECKING:
+    from livewarp.knobs import Value
 
 _VERBS = {"list": 0, "save": 1, "delete": 1, "rename": 2}  # and how many names each takes
 _USAGE = "preset NAME, preset list, preset save NAME, preset delete NAME, preset rename NAME TO"
@@ -56,6 +58,8 @@ def preset(client: Client, words: tuple[str, ...], force: bool) -> tuple[Any, st
 
 def _neutral(client: Client) -> dict[str, Value]:
     """The value of each parameter that changes nothing."""
+    from livewarp.knobs import TYPES, from_description
+
     described = client.call("describe")
     return {
         name: from_description(name, d).neutral if d["type"] in TYPES else d["default"] for name, d in described.items()
