@@ -210,7 +210,7 @@ class Capture:
         elif reader.done:
             self._over = True
             self.finished = self._essential
-            self._why = (f"{self.name} has ended", "the film has ended")
+            self._why = (f"{self.name} has ended", "the video has ended")
             self._reader = None
         elif reader.opened_s is None:
             if now - reader.began_s > OPEN_LIMIT_S:
