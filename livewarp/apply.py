@@ -21,6 +21,7 @@ from livewarp.sinks.imagefile import check_output, write_image
 from livewarp.sinks.videofile import VideoFileSink
 from livewarp.sources.image import is_image, read_image
 from livewarp.sources.video import VideoSource
+from livewarp.system.atomic import begin, complete, discard
 from livewarp.tracking import FaceTracker
 
 
@@ -103,7 +104,7 @@ def _apply_video(path_in: Path, path_out: Path, face_filter: FaceFilter, progres
         sink = VideoFileSink(path_out, source.width, source.height, source.fps)
         try:
             applied = _filter_frames(source, sink, face_filter, progress)
-            note = _keep_sound(path_in, sink.finish())
+            note = _keep_sound(path_in, sink.finish(), path_out)
             sink.close()
         finally:
             sink.discard()
@@ -127,12 +128,12 @@ def _filter_frames(source: VideoSource, sink: VideoFileSink, face_filter: FaceFi
     return Applied(frames, with_face, notes)
 
 
-def _keep_sound(path_in: Path, silent: Path) -> tuple[str, ...]:
-    """Put the sound of the input, if any, into a finished file; notes for people."""
+def _keep_sound(path_in: Path, silent: Path, path_out: Path) -> tuple[str, ...]:
+    """Put the sound of the input, if any, into a finished file, which will be `path_out`; notes for people."""
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None:
         return ("ffmpeg is not installed: the sound, if there is any, was left out (sudo apt install ffmpeg)",)
-    whole = silent.with_name(f"{silent.stem}.sound{silent.suffix}")
+    whole = begin(path_out)
     command = [ffmpeg, "-nostdin", "-v", "error", "-y", "-i", f"file:{silent}", "-i", f"file:{path_in}"]
     command += ["-map", "0:v", "-map", "1:a?", "-c:v", "copy"]
     try:
@@ -140,8 +141,8 @@ def _keep_sound(path_in: Path, silent: Path) -> tuple[str, ...]:
         for codec in ("copy", "aac"):
             done = subprocess.run([*command, "-c:a", codec, f"file:{whole}"], capture_output=True, text=True)
             if done.returncode == 0:
-                whole.replace(silent)
+                complete(whole, silent)
                 return ()
         return (f"the sound was left out: ffmpeg says {' '.join(done.stderr.split())[:200]}",)
     finally:
-        whole.unlink(missing_ok=True)
+        discard(whole)
