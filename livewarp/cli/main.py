@@ -151,7 +151,7 @@ def run(
     }
     settings, parameters = load(config, assignments, **tables)
     logging.getLogger("livewarp").setLevel(logs.LEVELS[asked or settings.log.level])
-    from livewarp.daemon.daemon import run_daemon
+    from livewarp.daemon import Daemon, run_daemon
     from livewarp.daemon.kept import Kept
 
     kept, start, blank = None, parameters, False
@@ -159,7 +159,7 @@ def run(
         kept = Kept()
         options = {name: parameters[name] for name in (text.partition("=")[0] for text in assignments)}
         start, blank = kept.load(settings.start_parameters(), options)
-    run_daemon(
+    daemon = Daemon(
         settings,
         parameters,
         frames,
@@ -169,6 +169,7 @@ def run(
         start=start,
         kept=kept,
     )
+    run_daemon(daemon)
 
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {

@@ -326,21 +326,8 @@ def _known(values: Mapping[str, Value]) -> dict[str, Value]:
     return {name: value for name, value in values.items() if name in KNOBS}
 
 
-def run_daemon(
-    settings: Settings,
-    parameters: Parameters,
-    max_frames: int | None = None,
-    max_duration_s: float | None = None,
-    *,
-    blank: bool = False,
-    reread: Callable[[], tuple[Settings, Parameters]] | None = None,
-    start: Parameters | None = None,
-    kept: Kept | None = None,
-) -> None:
-    """Run a daemon to its end and log what it did; see `Daemon`."""
-    daemon = Daemon(
-        settings, parameters, max_frames, max_duration_s, blank=blank, reread=reread, start=start, kept=kept
-    )
+def run_daemon(daemon: Daemon) -> None:
+    """Run a daemon to its end and log what it did; raises what `Daemon.run` does."""
     try:
         daemon.run()
     finally:
