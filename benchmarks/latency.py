@@ -35,6 +35,7 @@ from common import Target, quantiles, save
 from stamped import WARM_UP_S
 
 from livewarp.control import Client
+from livewarp.errors import ControlError
 
 HERE = Path(__file__).parent
 SETS_PER_S, ASKS_EVERY = 20, 4
@@ -85,8 +86,13 @@ class Daemon:
 
     def result(self) -> dict[str, Any]:
         """Ask it to end; what its output saw."""
-        with Client(self.address, timeout_s=10) as client:
-            client.call("stop")
+        try:
+            with Client(self.address, timeout_s=10) as client:
+                client.call("stop")
+        except ControlError as error:
+            self.end()
+            self._drain.join(5.0)
+            raise SystemExit(f"{self.case.name}: {error}; its log ends: {' | '.join(self._lines[-9:])}") from None
         self.process.wait(START_S)
         self._drain.join(5.0)
         if self.process.returncode != 0 or not self.out.exists():
