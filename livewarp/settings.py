@@ -51,7 +51,9 @@ MODEL_NAMES: tuple[str, ...] = get_args(Model)
 class TrackingSettings(_Table):
     """How faces are found."""
 
-    model: Model = Field("dlib", description="what finds the landmarks of a face")
+    model: Literal["auto", "dlib", "mesh"] = Field(
+        "auto", description="what finds the landmarks of a face; auto: dlib where its weights are, else the mesh"
+    )
     detector: Literal["auto", "hog", "blaze"] = Field("auto", description="what finds newcomers; auto: whichever suits")
     max_faces: int = Field(4, ge=1, le=16, description="how many faces are followed at the same time")
     detect_scale: float | None = Field(

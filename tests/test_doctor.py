@@ -22,6 +22,7 @@ from livewarp.doctor.case import Case, Running
 from livewarp.errors import ModelError, Problem, SourceError
 from livewarp.settings import Settings
 from livewarp.system import v4l2
+from livewarp.system.environment import install_command
 from livewarp.system.machine import CommandResult, run_command
 from machine_fixture import CAPTURE, KERNEL, OUTPUT, FakeMachine, Node
 
@@ -76,8 +77,8 @@ def test_python_that_is_too_old(fake, monkeypatch):
     ("error", "remedy"),
     [
         ("ImportError: libGL.so.1: cannot open shared object file: No such file", "sudo apt install libgl1"),
-        ("ImportError: libodd.so.9: cannot open shared object file: x", "pip install --force-reinstall opencv-python"),
-        ("ModuleNotFoundError: No module named 'cv2'", "pip install --force-reinstall opencv-python"),
+        ("ImportError: libodd.so.9: cannot open shared object file: x", install_command("opencv-python", again=True)),
+        ("ModuleNotFoundError: No module named 'cv2'", install_command("opencv-python", again=True)),
     ],
 )
 def test_wheel_that_does_not_load(fake, error, remedy):
@@ -104,7 +105,7 @@ def test_untested_version(fake, monkeypatch):
     version = installation.metadata.version
     monkeypatch.setattr(installation.metadata, "version", lambda name: "99.0" if name == "numpy" else version(name))
     finding = installation.python(fake.machine)
-    assert (finding.verdict, finding.remedy) == ("note", ("pip install 'numpy<3,>=2.4'",))
+    assert (finding.verdict, finding.remedy) == ("note", (install_command("numpy<3,>=2.4"),))
 
 
 def test_weights(fake, monkeypatch, tmp_path):

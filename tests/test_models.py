@@ -23,7 +23,8 @@ from livewarp.settings import TrackingSettings
 from livewarp.sources.headmotion import still
 from livewarp.sources.portrait import PortraitSource
 from livewarp.tracking import FaceTracker, weights
-from livewarp.tracking.models import AUTO, DETECTOR_OF, DETECTORS, MODELS, detector_for, load_model
+from livewarp.tracking.mesh import MeshLandmarks
+from livewarp.tracking.models import AUTO, DETECTOR_OF, DETECTORS, MODELS, chosen_model, detector_for, load_model
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -112,8 +113,25 @@ def test_the_mesh_needs_neither_dlib_nor_its_weights(tmp_path: Path) -> None:
 
 def test_missing_networks_are_named_with_the_remedy(tmp_path: Path) -> None:
     """The error says which file it is and what brings it."""
-    with pytest.raises(ModelError, match=r"face mesh .*gone\.tflite.*git checkout"):
+    with pytest.raises(ModelError, match=r"face mesh .*gone\.tflite.*git -C \S+ checkout -- models"):
         weights.find_weights(tmp_path / "gone.tflite", weights.FACE_MESH)
+
+
+def test_auto_is_dlib_where_its_weights_are_else_the_mesh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without the weights the mesh is used, and one line says so with the command; weights named by path are used."""
+    caplog.set_level("INFO", "livewarp")
+    named = weights.find_weights()
+    assert chosen_model(AUTO) == "dlib"
+    assert caplog.records == []
+    monkeypatch.setattr(weights, "find_spec", lambda name: None)
+    assert chosen_model(AUTO) == "mesh"
+    assert isinstance(FaceTracker()._kit.model, MeshLandmarks)
+    assert weights.LANDMARKS_68.remedy in caplog.records[0].getMessage()
+    assert chosen_model(AUTO, named) == "dlib"
+    with pytest.raises(ModelError):
+        FaceTracker(weights=tmp_path / "gone.dat")
 
 
 def test_what_a_choice_needs_is_known() -> None:
@@ -126,7 +144,7 @@ def test_what_a_choice_needs_is_known() -> None:
 def test_settings_and_names_agree() -> None:
     """What the settings allow is what there is; `auto` means a detector for every model."""
     fields = TrackingSettings.model_fields
-    assert fields["model"].annotation.__args__ == tuple(MODELS)
+    assert fields["model"].annotation.__args__ == (AUTO, *MODELS)
     assert set(fields["detector"].annotation.__args__) == {AUTO, *DETECTORS}
     assert set(DETECTOR_OF) == set(MODELS)
     assert detector_for("mesh", "hog") == "hog"

@@ -13,11 +13,12 @@ from livewarp.bench.record import Run
 from livewarp.errors import SettingsError
 from livewarp.filtering.stages import NAMES
 from livewarp.live.stats import LATENCY, SENT
+from livewarp.system.environment import install_command
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HOW = "pip install matplotlib"
+HOW = install_command("matplotlib")
 COLOURS = ("#b8b8b8", "#3b6fb6", "#2a9d6f", "#7a55a6", "#b6453b", "#d98c2b", "#5e5e5e")  # of stages, in their order
 _LINES = ("#3b6fb6", "#2a9d6f", "#d98c2b", "#b6453b", "#7a55a6", "#5e5e5e")
 

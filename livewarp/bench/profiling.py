@@ -23,8 +23,9 @@ from typing import Any
 from numba.core.dispatcher import Dispatcher
 
 from livewarp.errors import LivewarpError, SettingsError
+from livewarp.system.environment import install_command
 
-HOW = "pip install pyinstrument (or py-spy)"
+HOW = f"{install_command('pyinstrument')} (or py-spy)"
 INTERVAL_S = 0.0005  # a frame takes a few milliseconds
 _FORMATS = {".html": "html", ".txt": "text", ".json": "speedscope"}
 
@@ -47,7 +48,7 @@ def check_profile(path: Path) -> None:
                 "--profile",
                 got=path,
                 allowed=".json, which py-spy writes",
-                remedy="for others: pip install pyinstrument",
+                remedy=f"for others: {install_command('pyinstrument')}",
             )
 
 

@@ -47,7 +47,9 @@ size_options = (
     click.option("--loop/--no-loop", default=None, help="Start a video file again when it ends."),
 )
 model_options = (
-    click.option("--model", type=click.Choice(["dlib", "mesh"]), help="What finds the landmarks of a face [dlib]."),
+    click.option(
+        "--model", type=click.Choice(["auto", "dlib", "mesh"]), help="What finds the landmarks of a face [auto]."
+    ),
     click.option("--detector", type=click.Choice(["auto", "hog", "blaze"]), help="What finds newcomers [auto]."),
 )
 config_option = click.option(

@@ -14,6 +14,8 @@ from livewarp.sinks import Sink, open_sink
 from livewarp.sinks.preview import Preview
 from livewarp.sources import Plan, plan_source
 from livewarp.tracking import FaceTracker
+from livewarp.tracking.models import chosen_model
+from livewarp.tracking.weights import weights_path
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +39,10 @@ def build_engine(
     plan = plan_source(video.source, video.width, video.height, video.fps, video.loop, video.fit)
     _log.info("source: %s", plan.name)
 
+    model = chosen_model(settings.tracking.model, weights_path(settings.tracking.weights))
+    tracking = settings.tracking.model_copy(update={"model": model})
+    settings = settings.model_copy(update={"tracking": tracking})
+
     def make() -> FaceFilter:
         return make_filter(settings, wanted.parameters)
 
@@ -46,7 +52,7 @@ def build_engine(
         wanted,
         open_sinks(settings, plan, panel_url),
         preview,
-        model=settings.tracking.model,
+        model=model,
         limits=limits,
         demand=Demand(video.on_demand, video.grace),
         on_end=on_end,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livewarp.doctor.finding import Finding, note, ok, problem
+from livewarp.system.environment import install_command
 from livewarp.system.machine import Machine
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ MODULES = {
     "numba": "numba",
     "pyvirtualcam": "pyvirtualcam",
 }
-_REINSTALL = "pip install --force-reinstall {}"
 # One JSON line a module, in a process of its own: a wheel built for another CPU kills the process that loads it.
 _PROBE = """
 import importlib, json, sys
@@ -57,23 +57,25 @@ def python(machine: Machine) -> Finding:
         wheel, why = next(iter(failed.items()))
         library = _LIBRARY.search(why)
         known = library and library[1] in ("libGL.so.1", "libgthread-2.0.so.0", "libxcb.so.1")
-        remedy = machine.distribution.install(library[1]) if library and known else _REINSTALL.format(wheel)
+        remedy = machine.distribution.install(library[1]) if library and known else install_command(wheel, again=True)
         return problem(f"{wheel} does not load: {why}", remedy, failed=failed, versions=versions)
     if odd:
         wheel, (_, tested) = next(iter(odd.items()))
         texts = {name: f"{why}; tested: {bounds}" for name, (why, bounds) in odd.items()}
-        return note(f"{wheel} {texts[wheel]}", f"pip install '{wheel}{tested}'", versions=versions, odd=texts)
+        return note(f"{wheel} {texts[wheel]}", install_command(f"{wheel}{tested}"), versions=versions, odd=texts)
     return ok(f"{here}; {len(MODULES)} wheels load", python=here, versions=versions)
 
 
 def weights(case: Case) -> Finding:
     """Whether the weights that the settings ask for are there and are the right ones, byte for byte."""
     from livewarp.errors import ModelError
-    from livewarp.tracking.weights import LANDMARKS_68, OTHER_MODEL, check_sha256, find_weights, needed
+    from livewarp.tracking.models import chosen_model
+    from livewarp.tracking.weights import LANDMARKS_68, OTHER_MODEL, check_sha256, find_weights, needed, weights_path
 
     tracking = case.settings.tracking
+    model = chosen_model(tracking.model, weights_path(tracking.weights))
     paths: dict[str, str] = {}
-    for which in needed(tracking.model, tracking.detector):
+    for which in needed(model, tracking.detector):
         wanted = tracking.weights if which is LANDMARKS_68 else None
         remedy = f"edit {case.config}: [tracking] weights" if wanted and case.config else which.remedy
         # Who has no 68-point weights needs none with the other model.
@@ -87,7 +89,7 @@ def weights(case: Case) -> Finding:
         except (ModelError, OSError):
             return problem(f"{path} is damaged: its checksum is wrong", *remedies)
         paths[which.name] = str(path)
-    return ok(f"model {tracking.model}: {', '.join(paths)}: there, checksum right", paths=paths)
+    return ok(f"model {model}: {', '.join(paths)}: there, checksum right", paths=paths)
 
 
 def kernels(case: Case) -> Finding:

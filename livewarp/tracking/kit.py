@@ -17,7 +17,7 @@ from livewarp.tracking.doubt import Doubt, FaceCheck, Presence, score_of
 from livewarp.tracking.finder import Finder
 from livewarp.tracking.landmarks import LandmarkModel, Prediction, crop_face, pose_from_box
 from livewarp.tracking.mesh import MeshLandmarks
-from livewarp.tracking.models import DETECTORS, detector_for, load_model
+from livewarp.tracking.models import DETECTORS, chosen_model, detector_for, load_model
 from livewarp.tracking.motion import to_face_axes, to_frame_axes
 from livewarp.tracking.search import SearchPlan
 from livewarp.tracking.smoothing import fit
@@ -84,7 +84,8 @@ def make_kit(
         There is no model or detector of this name.
     """
     if isinstance(model, str):
-        name, loaded = model, load_model(model, weights)
+        name = chosen_model(model, weights)
+        loaded = load_model(name, weights)
     else:
         name, loaded = "", model
     chosen = detector_for(name, detector)

@@ -5,16 +5,19 @@ Nothing of a library that a choice does not need is imported: without dlib's mod
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from livewarp.errors import SettingsError
+from livewarp.errors import ModelError, SettingsError
 from livewarp.tracking.blaze import BlazeDetector
 from livewarp.tracking.detector import Detector
 from livewarp.tracking.forest import ForestLandmarks
 from livewarp.tracking.landmarks import LandmarkModel
 from livewarp.tracking.mesh import MeshLandmarks
-from livewarp.tracking.weights import find_weights
+from livewarp.tracking.weights import LANDMARKS_68, find_weights
+
+_log = logging.getLogger(__name__)
 
 AUTO = "auto"
 
@@ -36,6 +39,23 @@ DETECTORS: Mapping[str, Callable[[], Detector]] = {"hog": _hog, "blaze": BlazeDe
 
 DETECTOR_OF: Mapping[str, str] = {"dlib": "blaze", "mesh": "blaze"}
 """What `auto` means with each landmark model: docs/models.md has the figures."""
+
+
+def chosen_model(wanted: str, weights: Path | None = None) -> str:
+    """The name of the landmark model to use; `auto` is dlib's where its weights are, else the mesh.
+
+    Why it is the mesh is logged, with the command that brings the weights. Weights that a person named by path are
+    used or refused, never passed over.
+    """
+    if wanted != AUTO:
+        return wanted
+    if weights is None:
+        try:
+            find_weights()
+        except ModelError as error:
+            _log.info("model: mesh (%s; for dlib's: %s)", error.problem.what, LANDMARKS_68.remedy)
+            return "mesh"
+    return "dlib"
 
 
 def load_model(name: str, weights: Path | None = None) -> LandmarkModel:

@@ -28,6 +28,7 @@ from livewarp.tracking.models import AUTO
 from livewarp.tracking.newcomers import Newcomers
 from livewarp.tracking.search import Thumbnail, is_cut, thumbnail, window_around
 from livewarp.tracking.smoothing import LandmarkSmoother, fit
+from livewarp.tracking.weights import weights_path
 from livewarp.worker import Worker
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class FaceTracker:
     weights
         The 68-point weights; None: those of the installed package.
     model
-        Finds the landmarks: "dlib", "mesh", or one of your own.
+        Finds the landmarks: "dlib", "mesh", "auto" (dlib's where its weights are, else the mesh), or one of your own.
     detector
         Finds newcomers: "hog", "blaze", or "auto", the one that goes with the model.
 
@@ -88,7 +89,7 @@ class FaceTracker:
         detect_scale: float | None = None,
         live: bool = False,
         weights: Path | None = None,
-        model: str | LandmarkModel = "dlib",
+        model: str | LandmarkModel = AUTO,
         detector: str = AUTO,
     ) -> None:
         self.economy = 0
@@ -109,12 +110,11 @@ class FaceTracker:
     @classmethod
     def from_settings(cls, tracking: TrackingSettings, live: bool = False) -> FaceTracker:
         """A tracker as `[tracking]` wants it."""
-        weights = Path(tracking.weights).expanduser() if tracking.weights else None
         return cls(
             tracking.max_faces,
             tracking.detect_scale,
             live=live,
-            weights=weights,
+            weights=weights_path(tracking.weights),
             model=tracking.model,
             detector=tracking.detector,
         )

@@ -8,9 +8,11 @@ it would need `pkg_resources`, which Python no longer has. The networks come wit
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.resources
 import json
 import logging
+import shlex
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +21,10 @@ from platformdirs import user_cache_path
 
 from livewarp.errors import ModelError
 from livewarp.system.atomic import write_whole
+from livewarp.system.environment import install_command
 
 OTHER_MODEL = "livewarp run --model mesh"  # needs no weights but its own
+_CLONE = Path(__file__).parents[2]  # of this file; a wheel's has no models/ beside it
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,10 @@ class Weights:
         Its path in the package.
     size, sha256
         Of the file, bytes.
-    remedy
-        The command that brings it.
     package
         Whose installed files it is among.
+    version
+        Of that package, where it is not livewarp.
     other
         A command that does without it.
     """
@@ -47,9 +51,18 @@ class Weights:
     file: str
     size: int
     sha256: str
-    remedy: str
     package: str = "livewarp"
+    version: str = ""
     other: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """The command that brings the file to this environment."""
+        if self.version:
+            return install_command(f"{self.package}=={self.version}", again=True)
+        if (_CLONE / "models").is_dir() and (_CLONE / ".git").exists():
+            return f"git -C {shlex.quote(str(_CLONE))} checkout -- models"
+        return install_command(_origin(), again=True)
 
     def error(self, problem: str, path: Path | None = None, got: object = None, allowed: str = "") -> ModelError:
         """What to raise where the file is missing or damaged; `problem` says why, if `got` and `allowed` do not."""
@@ -58,15 +71,13 @@ class Weights:
         return ModelError(f"{subject}: {problem}" if problem else subject, got=got, allowed=allowed, remedy=remedy)
 
 
-_REINSTALL = "git checkout -- models && pip install --force-reinstall --no-deps ."  # in a clone of livewarp
-
 LANDMARKS_68 = Weights(
     "landmark weights",
     "models/shape_predictor_68_face_landmarks.dat",
     99_693_937,
     "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
-    "pip install --force-reinstall --no-deps face_recognition_models==0.3.0",
     "face_recognition_models",
+    "0.3.0",
     OTHER_MODEL,
 )
 FACE_MESH = Weights(
@@ -74,15 +85,22 @@ FACE_MESH = Weights(
     "models/face_landmark.tflite",
     1_242_398,
     "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
-    _REINSTALL,
 )
 BLAZE_FACE = Weights(
     "face detector",
     "models/face_detection_short_range.tflite",
     229_714,
     "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
-    _REINSTALL,
 )
+
+
+def _origin() -> str:
+    """Where this installation of livewarp came from, as pip takes it; its name where nobody wrote that down."""
+    try:
+        written = importlib.metadata.distribution("livewarp").read_text("direct_url.json")
+        return str(json.loads(written or "{}").get("url", "livewarp"))
+    except (importlib.metadata.PackageNotFoundError, ValueError, AttributeError):
+        return "livewarp"
 
 
 def needed(model: str, detector: str) -> tuple[Weights, ...]:
@@ -95,6 +113,11 @@ def needed(model: str, detector: str) -> tuple[Weights, ...]:
 
 
 _log = logging.getLogger(__name__)
+
+
+def weights_path(setting: str | None) -> Path | None:
+    """The path that `[tracking] weights` names, if it does."""
+    return Path(setting).expanduser() if setting else None
 
 
 def find_weights(path: Path | None = None, weights: Weights = LANDMARKS_68) -> Path:
