@@ -20,13 +20,13 @@ endif
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
 
-run:  ## start the daemon; options in ARGS, as in: make run ARGS="--source portrait"
+run:  ## start the daemon; options in ARGS, as in: make run ARGS="--source portrait:2"
 	@goal=run; $(SETUP)
 	@exec $(BIN)/livewarp run $(ARGS)
 
 demo:  ## start it on the built-in portrait; watch at the address that it prints
 	@goal=run; $(SETUP)
-	@exec $(BIN)/livewarp run --source portrait --fresh $(ARGS)
+	@exec $(BIN)/livewarp run --source portrait:2 --fresh $(ARGS)
 
 bench:  ## run all benchmarks, peers included, into benchmarks/results; ten minutes (`livewarp bench`: this machine alone)
 	@goal=run; $(SETUP)

@@ -38,6 +38,7 @@ def test_options_name_every_form(form: str) -> None:
         ("webcam:12", "webcam"),
         ("webcam:/dev/video2", "webcam"),
         ("portrait", "portrait"),
+        ("portrait:2", "portrait"),
         ("talk.mp4", ""),
         ("webcamera", ""),
         ("C:\\films\\talk.mp4", ""),
@@ -48,7 +49,7 @@ def test_a_text_asks_for_one_kind_of_source(wanted: str, name: str) -> None:
     assert sources.source_kind(wanted).name == name
 
 
-@pytest.mark.parametrize("wanted", ["", "webcam:", "webcam:x", "webcam:1000", "portrait:2"])
+@pytest.mark.parametrize("wanted", ["", "webcam:", "webcam:x", "webcam:1000", "portrait:3"])
 def test_a_kind_of_source_takes_its_own_forms_only(wanted: str) -> None:
     """What begins like a kind and is none of its forms is refused, with all forms."""
     with pytest.raises(SettingsError) as caught:

@@ -16,6 +16,8 @@ from livewarp.face68 import fit_pose
 from livewarp.sources.headmap import composite
 from livewarp.sources.headmotion import HeadPose, blinking, natural, sine, still
 from livewarp.sources.portrait import PortraitSource
+from livewarp.sources.sitters import DEMO, SITTERS, Sitter
+from livewarp.tracking import FaceTracker
 
 FPS = 30.0
 
@@ -318,3 +320,24 @@ def test_dlib_finds_the_face() -> None:
     # box sits low it takes the rims for the lids; hence the median, and one frame in eight at most.
     assert np.median(errors) < 0.045
     assert np.mean(np.array(errors) < 0.08) > 0.87
+
+
+@pytest.mark.parametrize("sitter", SITTERS, ids=lambda sitter: sitter.name)
+def test_every_sitter_has_a_face_to_filter(sitter: Sitter) -> None:
+    """Each is followed at 720p, with eyes 110 px apart or more, and her truth is where the tracker sees her."""
+    source = PortraitSource(1280, 720, FPS, sitter=sitter)
+    (face,) = FaceTracker().update(frame(source, 0), 0.0)
+    truth = source.truth(0)
+    assert truth.pose.iod_px > 110.0
+    apart = np.linalg.norm(face.landmarks[17:] - truth.landmarks[17:], axis=1)
+    assert np.median(apart) < 0.05 * truth.pose.iod_px  # what the model errs on a face, and the corrections by hand
+
+
+def test_the_demo_has_no_line_for_a_warp_to_bend() -> None:
+    """The backdrop of `portrait:2` holds no straight edge: no line of a tenth of its width."""
+    source = PortraitSource(1280, 720, FPS, motion=lambda t: HeadPose(exit=1.0), sitter=DEMO)
+    edges = cv2.Canny(frame(source, 0), 30, 60)
+    assert cv2.HoughLinesP(edges, 1, np.pi / 360, 40, minLineLength=128, maxLineGap=6) is None
+    lined = PortraitSource(1280, 720, FPS, motion=lambda t: HeadPose(exit=1.0))
+    edges = cv2.Canny(frame(lined, 0), 30, 60)
+    assert cv2.HoughLinesP(edges, 1, np.pi / 360, 40, minLineLength=128, maxLineGap=6) is not None

@@ -277,7 +277,7 @@ def test_open_source_knows_what_a_path_is(tmp_path: Path, clip: Path) -> None:
 @pytest.mark.parametrize("wanted", ["nowhere.mp4", "portrit", "webcamera", "/"])
 def test_what_is_no_source_is_told_what_there_is(wanted: str) -> None:
     """A mistyped source is an error that lists the kinds."""
-    with pytest.raises(SourceError, match="portrait or the path"):
+    with pytest.raises(SourceError, match="portrait:2 or the path"):
         open_source(wanted)
     with pytest.raises(SettingsError):
         open_source("")

@@ -129,7 +129,7 @@ def run(
 
     \b
     livewarp run                                          webcam to virtual camera
-    livewarp run --source portrait --sink null            no camera needed: watch the preview
+    livewarp run --source portrait:2 --sink null          no camera needed: watch the preview
     livewarp run --source talk.mp4 --loop --fps 25        a file as if it were a webcam
     """
     assignments += ("overlay=on",) * overlay

@@ -72,7 +72,7 @@ def sources_of(engine: Engine, wanted: str) -> list[dict[str, Any]]:
         {
             "source": choice.source,
             "name": choice.name,
-            "current": wanted == choice.source or name.startswith(choice.opened_as),
+            "current": wanted == choice.source or f"{name} ".startswith(choice.opened_as),
         }
         for kind in SOURCE_KINDS
         for choice in kind.choices()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from livewarp.errors import SettingsError, SourceError
 from livewarp.sources.plan import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, Fit, Plan, Request, Source, SourceChoice
+from livewarp.sources.sitters import SITTERS
 
 if TYPE_CHECKING:
     from livewarp.sources.attached import AttachedCamera
@@ -123,10 +124,12 @@ SOURCE_KINDS: tuple[SourceKind, ...] = (
     ),
     SourceKind(
         "portrait",
-        ("portrait",),
-        "portrait",
+        ("portrait", "portrait:2"),
+        "portrait(:[12])?",
         _plan_portrait,
-        choices=lambda: [SourceChoice("portrait", "built-in portrait", "portrait")],
+        choices=lambda: [
+            SourceChoice(sitter.name, f"built-in portrait ({sitter.credit})", f"{sitter.name} ") for sitter in SITTERS
+        ],
         remark="the built-in portrait: a call would see that, not you",
     ),
     SourceKind("", ("the path of a video or image",), "(?s:.+)", _plan_file, file=True),

@@ -22,8 +22,9 @@ def plan_auto(wanted: str, request: Request) -> Plan:
             if webcam.identity is not None:
                 raise
             _log.info("source: no webcam delivers (%s); using the built-in portrait", error)
-            from livewarp.sources.portrait import PortraitSource
+            from livewarp.sources.portrait import plan_portrait
+            from livewarp.sources.sitters import DEMO
 
-            return PortraitSource(*request.geometry())
+            return plan_portrait(DEMO.name, request).open()
 
     return Plan(wanted, True, *request.geometry(), open_any)

@@ -87,7 +87,7 @@ class SourceChoice(NamedTuple):
     name
         For people.
     opened_as
-        How the name of the open source begins.
+        How the name of the open source, with a space after it, begins.
     """
 
     source: str

@@ -1,13 +1,13 @@
 """The built-in source: a portrait that moves like a person before a webcam and knows where its face is.
 
-The sitter is Grace Hopper; US Navy portrait, public domain (credit: assets/portrait/README.md).
-She is a cut-out layer that smooth maps warp over a still painted room: the whole layer moves and
-scales, the head turns on its neck by the parallax of a head-shaped depth, the upper lids come down.
+The sitters are those of `livewarp.sources.sitters`; their pictures are in the public domain (credits: the
+README.md beside each). The sitter is a cut-out layer that smooth maps warp over a still painted room: the whole
+layer moves and scales, the head turns on its neck by the parallax of a head-shaped depth, the upper lids come down.
 
 Guarantees: a frame depends on its number, the size, the frame rate and the motion alone; the room is
 byte for byte the same where she is not; the truth moves by the maps that make the pixels.
 
-Convention: portrait px are those of the 512x600 picture; head axes are those of `livewarp.face68`
+Convention: portrait px are those of the sitter's person.jpg; head axes are those of `livewarp.face68`
 with the portrait as it was taken, its IOD as the unit; layer px are portrait px scaled, plus a border.
 """
 
@@ -29,16 +29,13 @@ from livewarp.face68 import LEFT_EYE, RIGHT_EYE, Pose, fit_pose
 from livewarp.sources.headmap import PIVOT, composite, displaced, fill_map, invert
 from livewarp.sources.headmotion import HeadPose, Motion, natural
 from livewarp.sources.plan import Plan, Request
+from livewarp.sources.sitters import SITTERS, Sitter, sitter_named
 
-_SIZE_PX = (720, 600)  # height and width of frame in which ...
-_SCALE = 1.15  # ... a portrait px is this many frame px: a face box of about 250 px
+_SIZE_PX = (720, 600)  # height and width of the frame that a sitter's scale is for
 _EYES_FROM_TOP = 0.345  # of the frame's height, at least: headroom above the hat
-_EYES_TO_BOTTOM_PX = 480  # portrait px, at most, so that her jacket fills a tall frame
-_CELL_PX = 8  # spacing of the map's nodes at `_SCALE`, frame px
+_CELL_PX = 8  # spacing of the map's nodes in such a frame, frame px
 _BORDER_PX = 2  # of transparent layer px, so that her outline blends by interpolation
 
-# How far above each upper lid, right and left, skin follows it down, portrait px: up to her glasses.
-_LID_REACH_PX = (6.5, 8.5)
 _LID_ROWS = 4  # drawn per layer row and averaged: the edge of a closed lid is a jump in the map
 
 Pixels = NDArray[np.uint8]
@@ -70,7 +67,9 @@ class Truth:
 def plan_portrait(wanted: str, request: Request) -> Plan:
     """The portrait at the size and rate that are asked for."""
     width, height, fps = request.geometry()
-    return Plan(wanted, False, width, height, fps, lambda: PortraitSource(width, height, fps))
+    return Plan(
+        wanted, False, width, height, fps, lambda: PortraitSource(width, height, fps, sitter=sitter_named(wanted))
+    )
 
 
 class PortraitSource:
@@ -84,6 +83,8 @@ class PortraitSource:
         Frame `index` shows the time index / fps.
     motion
         The pose at a time, s; None: `headmotion.natural`.
+    sitter
+        Whom to show.
 
     Raises
     ------
@@ -93,32 +94,40 @@ class PortraitSource:
         A picture of the package is missing or damaged.
     """
 
-    name = "portrait"
     live = False
     ended = False
 
-    def __init__(self, width: int = 1280, height: int = 720, fps: float = 30.0, motion: Motion | None = None) -> None:
+    def __init__(
+        self,
+        width: int = 1280,
+        height: int = 720,
+        fps: float = 30.0,
+        motion: Motion | None = None,
+        sitter: Sitter = SITTERS[0],
+    ) -> None:
         if width < 1 or height < 1 or not 0.0 < fps < float("inf"):
             raise FrameError("portrait", got=f"{width}x{height} at {fps} fps", allowed="positive numbers")
         self.width, self.height, self.fps = width, height, fps
         self._motion = motion or natural
         self._next = 0
-        self._room = _cover(width, height)
+        self.name = sitter.name
+        self._room = _cover(sitter.folder, width, height)
 
-        self._base = np.array(json.loads(_asset("portrait.json"))["landmarks"])
+        self._base = np.array(json.loads(_asset(sitter.folder, "portrait.json"))["landmarks"])
         self._rest = fit_pose(self._base.astype(np.float32))
         self._lids = tuple(
             (eye, _Lids(self._base[eye], reach))
-            for eye, reach in zip((RIGHT_EYE, LEFT_EYE), _LID_REACH_PX, strict=True)
+            for eye, reach in zip((RIGHT_EYE, LEFT_EYE), sitter.lid_reach_px, strict=True)
         )
-        scale = _SCALE * min(height / _SIZE_PX[0], width / _SIZE_PX[1])
+        share = min(height / _SIZE_PX[0], width / _SIZE_PX[1])
+        scale = sitter.scale * share
         self._unit = self._rest.iod_px * scale  # frame px per IOD
-        eyes = max(_EYES_FROM_TOP * height, height - _EYES_TO_BOTTOM_PX * scale)
+        eyes = max(_EYES_FROM_TOP * height, height - sitter.eyes_to_bottom_px * scale)
         self._centre = np.array([(width - 1) / 2, eyes])
-        self._pixels, self._to_layer = _layer(scale, self._rest)
+        self._pixels, self._to_layer = _layer(sitter.folder, scale, self._rest)
         self._layer = _lanes(self._pixels)
         self._openness = 1.0  # that `_layer` shows
-        self._cell = max(2, round(_CELL_PX * scale / _SCALE))
+        self._cell = max(2, round(_CELL_PX * share))
         self._grid = np.zeros((-(-height // self._cell) + 1, -(-width // self._cell) + 1, 2), np.float32)
 
     def read(self, out: BgrFrame) -> float | None:
@@ -281,23 +290,23 @@ def _pose(origin: NDArray[np.float64], iod_px: float, rotation: NDArray[np.float
     )
 
 
-def _asset(name: str) -> bytes:
+def _asset(folder: str, name: str) -> bytes:
     try:
-        return resources.files("livewarp").joinpath("assets", "portrait", name).read_bytes()
+        return resources.files("livewarp").joinpath("assets", folder, name).read_bytes()
     except OSError as error:
         raise SourceError(f"portrait: cannot read {name} ({error})", remedy="install livewarp again") from error
 
 
-def _picture(name: str, flags: int) -> Pixels:
-    pixels = cv2.imdecode(np.frombuffer(_asset(name), np.uint8), flags)
+def _picture(folder: str, name: str, flags: int) -> Pixels:
+    pixels = cv2.imdecode(np.frombuffer(_asset(folder, name), np.uint8), flags)
     if pixels is None:
         raise SourceError(f"portrait: {name} is damaged", remedy="install livewarp again")
     return cast(Pixels, pixels)
 
 
-def _cover(width: int, height: int) -> BgrFrame:
+def _cover(folder: str, width: int, height: int) -> BgrFrame:
     """The room, scaled to cover (height, width, 3) and cut to it about its middle."""
-    room = _picture("background.jpg", cv2.IMREAD_COLOR)
+    room = _picture(folder, "background.jpg", cv2.IMREAD_COLOR)
     scale = max(height / room.shape[0], width / room.shape[1])
     size = max(width, round(room.shape[1] * scale)), max(height, round(room.shape[0] * scale))
     room = _resized(room, size)
@@ -305,7 +314,7 @@ def _cover(width: int, height: int) -> BgrFrame:
     return np.ascontiguousarray(room[y : y + height, x : x + width])
 
 
-def _layer(scale: float, rest: Pose) -> tuple[Pixels, NDArray[np.float64]]:
+def _layer(folder: str, scale: float, rest: Pose) -> tuple[Pixels, NDArray[np.float64]]:
     """The cut-out sitter at `scale`, and the way there from head axes.
 
     Returns
@@ -314,7 +323,10 @@ def _layer(scale: float, rest: Pose) -> tuple[Pixels, NDArray[np.float64]]:
         (h, w, 4) blue, green, red times alpha, alpha, with a transparent border but below; and
         (2, 2): layer x and y = factor * head axis + offset.
     """
-    colours, matte = _picture("person.jpg", cv2.IMREAD_COLOR), _picture("matte.png", cv2.IMREAD_GRAYSCALE)
+    colours, matte = (
+        _picture(folder, name, flags)
+        for name, flags in (("person.jpg", cv2.IMREAD_COLOR), ("matte.png", cv2.IMREAD_GRAYSCALE))
+    )
     size = max(1, round(matte.shape[1] * scale)), max(1, round(matte.shape[0] * scale))
     alpha = _resized(matte, size)
     tinted = (_resized(colours, size) * (alpha[..., None] / np.float32(255.0)) + 0.5).astype(np.uint8)
