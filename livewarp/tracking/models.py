@@ -53,7 +53,7 @@ def chosen_model(wanted: str, weights: Path | None = None) -> str:
         try:
             find_weights()
         except ModelError as error:
-            _log.info("model: mesh (%s; for dlib's: %s)", error.problem.what, LANDMARKS_68.remedy)
+            _log.info("model: mesh, without dlib's: %s → %s", error.problem.what, LANDMARKS_68.remedy)
             return "mesh"
     return "dlib"
 
