@@ -156,7 +156,7 @@ class Kernel:
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     """A kernel that answers in place of the real one."""
     played = Kernel()
-    monkeypatch.setattr(v4l2, "_ioctl", played.ioctl)
+    monkeypatch.setattr(v4l2, "ioctl", played.ioctl)
     return played
 
 

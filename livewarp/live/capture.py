@@ -132,6 +132,9 @@ class Capture:
             found.append(Problem(trouble, "it is opened again by itself; `livewarp doctor` looks closer"))
         if (note := self.note) is not None:
             found.append(Problem(f"{self.name}: {note}", "open the shutter of the camera, if it has one"))
+        reader = self._reader  # once: another thread may be asking
+        if reader is not None and (problem := getattr(reader.source, "problem", None)) is not None:
+            found.append(problem)
         if abandoned := self.abandoned:
             what = f"{abandoned} calls of a source hang and were left behind"
             found.append(Problem(what, "unplug the camera and plug it in again"))

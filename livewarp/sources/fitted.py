@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from livewarp.arrays import BgrFrame
+from livewarp.errors import Problem
 from livewarp.sources.plan import Fit, Source
 
 
@@ -36,6 +37,11 @@ class FittedSource:
         """The source's, and the size where that differs."""
         same = (self._source.width, self._source.height) == (self.width, self.height)
         return self._source.name if same else f"{self._source.name} as {self.width}x{self.height}"
+
+    @property
+    def problem(self) -> Problem | None:
+        """Of the source, where it can have one."""
+        return getattr(self._source, "problem", None)
 
     @property
     def ended(self) -> bool:

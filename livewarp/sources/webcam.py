@@ -1,4 +1,4 @@
-"""A webcam as a source, through OpenCV."""
+"""A webcam as a source: opened, found again, and read without frames that are old, torn or from before a sleep."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 
 from livewarp.arrays import BgrFrame
-from livewarp.errors import SourceError
+from livewarp.errors import Problem, SourceError
 from livewarp.sources.fitted import FittedSource
 from livewarp.sources.nodes import WebcamIdentity, candidates, find, identify
 from livewarp.sources.plan import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, Plan, Request, Source
+from livewarp.sources.rawcam import RawFeed
+from livewarp.system.streaming import can_stream
 
 FIRST_FRAME_S = 3.0  # some cameras take two seconds to wake up, while reading blocks ...
 REFUSED_S = 0.6  # ... but one that only says no, at once, is in use or gone
@@ -76,11 +79,31 @@ class WebcamOpener:
         return candidates()
 
 
+class Feed(Protocol):
+    """How a webcam is read: raw buffers on Linux (`rawcam`), OpenCV elsewhere."""
+
+    width: int  # of its pictures, px; may change: `read` gives None once
+    height: int
+    fps: float
+    mode: str  # ", MJPG, 30 fps"; "" where that is not known
+    problem: Problem | None
+
+    def first(self) -> tuple[BgrFrame, float] | None:
+        """A frame of its own size and when it was taken, as `read` says it, or None."""
+
+    def read(self, out: BgrFrame) -> float | None:
+        """Fill `out`; when it was taken, s, by the driver's clock; None: no frame."""
+
+    def close(self) -> None:
+        """Release the camera; may be called more than once."""
+
+
 class WebcamSource:
     """A webcam; whoever reads it closes it when it goes silent and opens another one.
 
-    Guarantees: no frame from before the machine slept, and none older than a second where the
-    driver stamps frames. A camera that changes its size gives None once, and new `width` and `height`.
+    Guarantees: no frame from before the machine slept, none of which a part is missing, and none older than a
+    second where the driver stamps frames. A camera that changes its size gives None once, and new `width` and
+    `height`.
 
     Parameters
     ----------
@@ -107,57 +130,61 @@ class WebcamSource:
         fps: float = DEFAULT_FPS,
     ) -> None:
         node = _node(device)
-        self._capture = _open(node, (width, height, fps))
-        first = _first_frame(self._capture)
+        self._feed = _open(node, (width, height, fps))
+        try:
+            first = _first_frame(self._feed)
+        except SourceError:
+            self._feed.close()
+            raise
         if first is None:
-            with _quiet_opencv():
-                self._capture.release()
+            self._feed.close()
             raise SourceError(
                 f"webcam {node}: opened, but no frame within {FIRST_FRAME_S:g} s",
                 remedy="is another program using it, or its shutter's switch off?",
             )
-        self._first: BgrFrame | None = first
-        self.height, self.width = first.shape[:2]
-        self.fps = fps
+        frame, stamp_s = first
+        self._first: BgrFrame | None = frame
+        self.height, self.width = frame.shape[:2]
+        self.fps = self._feed.fps
         self.identity = identify(node)
-        self.name = f"webcam {node} ({self.width}x{self.height})"
+        self.name = f"webcam {node} ({self.width}x{self.height}{self._feed.mode})"
         self._slept_s = _slept_s()
         self._doubtful = 0  # frames that may be from before the machine slept
-        stamp_s = self._stamp_s()
         # Not every driver stamps frames by the monotonic clock.
         self._stamped = 0.0 <= time.monotonic() - stamp_s < STALE_S
 
+    @property
+    def problem(self) -> Problem | None:
+        """What is slow about it here, or None."""
+        return self._feed.problem
+
     def read(self, out: BgrFrame) -> float | None:
-        """Fill `out` (height, width, 3) with the next frame; when it came, s (monotonic). None: none came."""
+        """Fill `out` (height, width, 3) with the next frame; when it came, s (monotonic). None: none came.
+
+        Raises
+        ------
+        SourceError
+            It has been unplugged.
+        """
         if self._first is not None:
             frame, self._first = self._first, None
             out[:] = frame
             return time.monotonic()
-        ok, read = self._capture.read(out)
+        stamp_s = self._feed.read(out)
         now = time.monotonic()
-        if not ok or read is None:
-            time.sleep(_NAP_S)
+        if stamp_s is None:
+            self.width, self.height = self._feed.width, self._feed.height
             return None
-        if read.shape != out.shape:
-            self.height, self.width = read.shape[:2]
+        if self._is_stale(now, stamp_s):
             return None
-        if self._is_stale(now):
-            return None
-        if read is not out and read.ctypes.data != out.ctypes.data:
-            out[:] = read
-        return now
+        return stamp_s if self._stamped and stamp_s <= now else now
 
     def close(self) -> None:
         """Release the camera; may be called more than once."""
         self._first = None
-        with _quiet_opencv():
-            self._capture.release()
+        self._feed.close()
 
-    def _stamp_s(self) -> float:
-        """When the driver says that the newest frame was taken, s; 0 where it does not."""
-        return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
-
-    def _is_stale(self, now: float) -> bool:
+    def _is_stale(self, now: float, stamp_s: float) -> bool:
         slept_s = _slept_s()
         if slept_s - self._slept_s > STALE_S:  # the monotonic clock stood still: time stamps look fresh
             self._slept_s = slept_s
@@ -165,7 +192,68 @@ class WebcamSource:
         if self._doubtful > 0:
             self._doubtful -= 1
             return True
-        return self._stamped and now - self._stamp_s() > STALE_S
+        return self._stamped and now - stamp_s > STALE_S
+
+
+class OpenCVFeed:
+    """A camera through OpenCV: where there is no Video4Linux, or none that maps its buffers."""
+
+    problem: Problem | None = None
+    mode = ""
+
+    def __init__(self, device: int | str, asked: tuple[int, int, float]) -> None:
+        width, height, self.fps = asked
+        backend = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
+        with _quiet_opencv():
+            self._capture = cv2.VideoCapture(device, backend)
+        if not self._capture.isOpened():
+            raise SourceError(
+                f"webcam {device}: cannot be opened",
+                remedy="is another program using it, and may you read it (on Linux: group 'video')?",
+            )
+        # The format comes before the size: many cameras do 720p at 30 fps in MJPG alone. Each setting makes OpenCV
+        # negotiate with the camera anew, so what is so already is not set.
+        self._ask_for({cv2.CAP_PROP_FOURCC: cv2.VideoWriter.fourcc(*"MJPG")})
+        self._ask_for({cv2.CAP_PROP_FRAME_WIDTH: width, cv2.CAP_PROP_FRAME_HEIGHT: height})  # act together
+        self._ask_for({cv2.CAP_PROP_FPS: self.fps})
+        self._ask_for({cv2.CAP_PROP_BUFFERSIZE: 1})  # a longer queue would hold old frames after a pause
+        self.width, self.height = width, height
+
+    def first(self) -> tuple[BgrFrame, float] | None:
+        """A frame of its own size and when it was taken, as `read` says it, or None."""
+        ok, frame = self._capture.read()
+        if not ok or frame is None or frame.ndim != 3:
+            time.sleep(_NAP_S)
+            return None
+        self.height, self.width = frame.shape[:2]
+        return frame, self._stamp_s()  # type: ignore[return-value]
+
+    def read(self, out: BgrFrame) -> float | None:
+        """Fill `out`; when it was taken, s, by the driver's clock; None: no frame."""
+        ok, read = self._capture.read(out)
+        if not ok or read is None:
+            time.sleep(_NAP_S)
+            return None
+        if read.shape != out.shape:
+            self.height, self.width = read.shape[:2]
+            return None
+        if read is not out and read.ctypes.data != out.ctypes.data:
+            out[:] = read
+        return self._stamp_s()
+
+    def _stamp_s(self) -> float:
+        return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+
+    def close(self) -> None:
+        """Release the camera; may be called more than once."""
+        with _quiet_opencv():
+            self._capture.release()
+
+    def _ask_for(self, wanted: dict[int, float]) -> None:
+        """Set these properties unless all are so already."""
+        if any(self._capture.get(name) != value for name, value in wanted.items()):
+            for name, value in wanted.items():
+                self._capture.set(name, value)
 
 
 def _node(device: int | str | WebcamIdentity) -> int | str:
@@ -181,40 +269,21 @@ def _node(device: int | str | WebcamIdentity) -> int | str:
     return device
 
 
-def _open(device: int | str, asked: tuple[int, int, float]) -> cv2.VideoCapture:
-    width, height, fps = asked
-    backend = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
-    with _quiet_opencv():
-        capture = cv2.VideoCapture(device, backend)
-    if not capture.isOpened():
-        raise SourceError(
-            f"webcam {device}: cannot be opened",
-            remedy="is another program using it, and may you read it (on Linux: group 'video')?",
-        )
-    # The format comes before the size: many cameras do 720p at 30 fps in MJPG alone. Each setting makes OpenCV
-    # negotiate with the camera anew, so what is so already is not set.
-    _ask_for(capture, {cv2.CAP_PROP_FOURCC: cv2.VideoWriter.fourcc(*"MJPG")})
-    _ask_for(capture, {cv2.CAP_PROP_FRAME_WIDTH: width, cv2.CAP_PROP_FRAME_HEIGHT: height})  # act together
-    _ask_for(capture, {cv2.CAP_PROP_FPS: fps})
-    _ask_for(capture, {cv2.CAP_PROP_BUFFERSIZE: 1})  # a longer queue would hold old frames after a pause
-    return capture
+def _open(device: int | str, asked: tuple[int, int, float]) -> Feed:
+    path = Path(f"/dev/video{device}" if isinstance(device, int) else device)
+    with contextlib.suppress(OSError):  # what is wrong with it OpenCV finds as well
+        if path.is_char_device() and can_stream(path):
+            return RawFeed(path, *asked)
+    return OpenCVFeed(device, asked)
 
 
-def _ask_for(capture: cv2.VideoCapture, wanted: dict[int, float]) -> None:
-    """Set these properties of an open camera unless all are so already."""
-    if any(capture.get(name) != value for name, value in wanted.items()):
-        for name, value in wanted.items():
-            capture.set(name, value)
-
-
-def _first_frame(capture: cv2.VideoCapture) -> BgrFrame | None:
+def _first_frame(feed: Feed) -> tuple[BgrFrame, float] | None:
     end_s = time.monotonic() + FIRST_FRAME_S
     refused_s = 0.0  # how long it has said no without taking its time
     while (began_s := time.monotonic()) < end_s and refused_s < REFUSED_S:
-        ok, frame = capture.read()
-        if ok and frame is not None and frame.ndim == 3:
-            return frame  # type: ignore[return-value]
-        time.sleep(_NAP_S)
+        first = feed.first()
+        if first is not None:
+            return first
         took_s = time.monotonic() - began_s
         refused_s = refused_s + took_s if took_s < 0.2 else 0.0
     return None

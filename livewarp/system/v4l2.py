@@ -127,7 +127,7 @@ def capabilities(node: str | Path | int) -> Capabilities:
         with opened(node) as fd:
             return capabilities(fd)
     reply = bytearray(_CAPABILITY.size)
-    _ioctl(node, _VIDIOC_QUERYCAP, reply)
+    ioctl(node, _VIDIOC_QUERYCAP, reply)
     driver, card, bus, version, _, device_caps = _CAPABILITY.unpack(reply)
     return Capabilities(_text(driver), _text(card), _text(bus), version, device_caps)
 
@@ -136,7 +136,7 @@ def output_format(fd: int) -> OutputFormat:
     """What the device takes now."""
     reply = bytearray(_FORMAT_BYTES)
     _TYPE.pack_into(reply, 0, _BUF_TYPE_OUTPUT)
-    _ioctl(fd, _VIDIOC_G_FMT, reply)
+    ioctl(fd, _VIDIOC_G_FMT, reply)
     return _parse_format(reply)
 
 
@@ -146,7 +146,7 @@ def set_output_format(fd: int, width: int, height: int, fourcc: str, frame_bytes
     _TYPE.pack_into(request, 0, _BUF_TYPE_OUTPUT)
     code = int.from_bytes(fourcc.encode("ascii"), "little")
     _PIX_FORMAT.pack_into(request, _TYPE.size, width, height, code, _FIELD_NONE, width, frame_bytes)
-    _ioctl(fd, _VIDIOC_S_FMT, request)
+    ioctl(fd, _VIDIOC_S_FMT, request)
     return _parse_format(request)
 
 
@@ -154,7 +154,7 @@ def set_output_rate(fd: int, fps: float) -> None:
     """Set the frames a second that readers are given when they ask."""
     request = bytearray(_OUTPUT_PARAMETERS.size)
     _OUTPUT_PARAMETERS.pack_into(request, 0, _BUF_TYPE_OUTPUT, 0x1000, 0, 1000, round(1000 * fps))  # 0x1000: has a rate
-    _ioctl(fd, _VIDIOC_S_PARM, request)
+    ioctl(fd, _VIDIOC_S_PARM, request)
 
 
 def loopback_format(node: str | Path) -> str | None:
@@ -185,7 +185,7 @@ def free_stuck(node: str | Path) -> bool:
         if not capabilities(fd).stuck:
             return False
         with contextlib.suppress(OSError):  # EINVAL is its answer, and the device is an output again
-            _ioctl(fd, _VIDIOC_STREAMON, bytearray(struct.pack("=i", _BUF_TYPE_OUTPUT)))
+            ioctl(fd, _VIDIOC_STREAMON, bytearray(struct.pack("=i", _BUF_TYPE_OUTPUT)))
         return True
 
 
@@ -211,6 +211,12 @@ def formats(node: str | Path) -> list[Mode]:
         return [mode for entry in entries for mode in _modes(fd, entry[4])]
 
 
+def most_fps(node: str | Path, fourcc: str, width: int, height: int) -> float | None:
+    """The most frames a second of this picture; None: the driver does not say."""
+    with opened(node) as fd:
+        return _most_fps(fd, int.from_bytes(fourcc.ljust(4).encode("latin-1"), "little"), width, height)
+
+
 def stable_name(node: str | Path, by_id: Path = Path("/dev/v4l/by-id")) -> str:
     """The name under which a camera is found again after replugging; the node's own where udev gives it none."""
     wanted = Path(node).resolve()
@@ -232,18 +238,19 @@ def subscribe_viewers(fd: int) -> None:
 
     The first event, with the state of now, comes at once; `poll` for POLLPRI, then `viewers`.
     """
-    _ioctl(fd, _VIDIOC_SUBSCRIBE_EVENT, bytearray(_SUBSCRIPTION.pack(_EVENT_CLIENT_USAGE, 0, _EVENT_SEND_INITIAL)))
+    ioctl(fd, _VIDIOC_SUBSCRIBE_EVENT, bytearray(_SUBSCRIPTION.pack(_EVENT_CLIENT_USAGE, 0, _EVENT_SEND_INITIAL)))
 
 
 def viewers(fd: int) -> int | None:
     """How many readers stream, by the next event; None for an event of another kind. Raises OSError without one."""
     event = bytearray(_EVENT_BYTES)
-    _ioctl(fd, _VIDIOC_DQEVENT, event)
+    ioctl(fd, _VIDIOC_DQEVENT, event)
     kind = int.from_bytes(event[:4], "little")
     return struct.unpack_from("=I", event, 8)[0] if kind == _EVENT_CLIENT_USAGE else None
 
 
-def _ioctl(fd: int, request: int, argument: bytearray) -> None:
+def ioctl(fd: int, request: int, argument: bytearray) -> None:
+    """One call of the kernel, whose answer is in `argument`. Raises OSError where it refuses."""
     import fcntl
 
     fcntl.ioctl(fd, request, argument)
@@ -255,7 +262,7 @@ def _entries(fd: int, request: int, layout: struct.Struct, *question: int) -> It
         argument = bytearray(layout.size)
         struct.pack_into(f"={1 + len(question)}I", argument, 0, index, *question)
         try:
-            _ioctl(fd, request, argument)
+            ioctl(fd, request, argument)
         except OSError:  # EINVAL: there are no more
             return
         yield layout.unpack(argument)
