@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from livewarp.adjustments import ADJUSTMENTS, Adjustment
 from livewarp.errors import ParameterError
-from livewarp.knobs import Knob, Number, Switch, Value
+from livewarp.knobs import Choice, Colour, Knob, Number, Switch, Value
 
 
 def knob_of(adjustment: Adjustment) -> Knob:
@@ -25,6 +25,53 @@ def knob_of(adjustment: Adjustment) -> Knob:
     kind = Number(a.minimum, a.maximum)
     return Knob(a.name, kind, a.default, a.help, a.area, a.keywords, a.ends, scaled=True, in_presets=True)
 
+
+BACKGROUND = (
+    Knob(
+        "background",
+        Choice(("none", "blur", "colour")),
+        "none",
+        "What is shown behind people; all of the picture, where it is not certain who is one.",
+        "background",
+        keywords=("blur", "hide", "privacy", "room", "virtual background", "green screen", "replace", "bokeh", "color"),
+    ),
+    Knob(
+        "background_blur",
+        Number(0.0, 1.0),
+        0.5,
+        "How much the background is blurred, where it is; 0 is the least.",
+        "background",
+        keywords=("amount", "strength", "soft", "bokeh", "depth of field"),
+        ends=("slightly", "strongly"),
+    ),
+    Knob(
+        "background_colour",
+        Colour(),
+        "#3c4a52",
+        "The background, where it is a colour, and the cover while there is no picture.",
+        "background",
+        keywords=("color", "green screen", "chroma key", "plain", "wall"),
+    ),
+    Knob(
+        "background_compare",
+        Switch(),
+        False,
+        "Show the real background in the upper half of a comparison.",
+        "background",
+        keywords=("split", "before and after", "original", "room", "privacy"),
+        ends=("off", "on"),
+    ),
+    Knob(
+        "hide_alone",
+        Switch(),
+        False,
+        "Cover the whole picture when nobody has been seen for three seconds.",
+        "picture",
+        keywords=("away", "leave", "empty", "nobody", "absent", "privacy", "cover"),
+        ends=("off", "on"),
+    ),
+)
+"""The room and who is in it: bypass, strength and presets leave these alone."""
 
 KNOBS: dict[str, Knob] = {
     knob.name: knob
@@ -63,6 +110,7 @@ KNOBS: dict[str, Knob] = {
             keywords=("debug", "points", "dots", "show landmarks", "tracking", "face box"),
             ends=("off", "on"),
         ),
+        *BACKGROUND,
         *map(knob_of, ADJUSTMENTS.values()),
     )
 }
@@ -161,6 +209,17 @@ class Wanted:
 
     parameters: Parameters
     switches: Switches = Switches()
+
+
+def hides(values: Mapping[str, Value]) -> bool:
+    """Whether these values want the room hidden, or an empty room covered."""
+    return values["background"] != "none" or bool(values["hide_alone"])
+
+
+def hides_as_much(values: Mapping[str, Value], as_much_as: Mapping[str, Value]) -> bool:
+    """Whether a frame that was made with these values hides all that others want hidden."""
+    room = values["background"] != "none" or as_much_as["background"] == "none"
+    return room and bool(values["hide_alone"] or not as_much_as["hide_alone"])
 
 
 def effective(values: Mapping[str, Value]) -> dict[str, Value]:

@@ -6,10 +6,12 @@ Convention: everything is in coordinates of the frame as it came, before the war
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from livewarp.arrays import BgrFrame, GrayFrame
 from livewarp.face68 import Face
 
 PERSON = 0  # the face id of a mask that belongs to no single face
@@ -27,16 +29,53 @@ class Mask:
         Of the frame it was made from, which may be an older one.
     face_id
         Whose it is; `PERSON`: everybody's.
+    trust
+        0 to 1: how much to believe it; less where it is old.
     """
 
     weights: NDArray[np.uint8]
     timestamp_s: float
     face_id: int = PERSON
+    trust: float = 1.0
+
+
+class Reduced(NamedTuple):
+    """A frame in smaller copies, for whoever needs no more.
+
+    Attributes
+    ----------
+    half, small
+        (h, w, 3) uint8 BGR: of half the frame's size, and of a mask's.
+    half_gray, small_gray
+        (h, w) uint8: their luminance.
+    """
+
+    half: BgrFrame
+    half_gray: GrayFrame
+    small: BgrFrame
+    small_gray: GrayFrame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """The faces and masks of one frame."""
+    """What there is in one frame.
+
+    Attributes
+    ----------
+    faces, masks
+        Those in it; no mask: none was wanted, or none can be trusted.
+    timestamp_s
+        When it was captured, s.
+    reduced
+        The frame in smaller copies, valid until the next one; None where no mask was wanted.
+    """
 
     faces: tuple[Face, ...] = ()
     masks: tuple[Mask, ...] = ()
+    timestamp_s: float = 0.0
+    reduced: Reduced | None = None
+
+    @property
+    def people(self) -> Mask | None:
+        """The mask of everybody; None: there is none that can be trusted."""
+        return next((mask for mask in self.masks if mask.face_id == PERSON), None)

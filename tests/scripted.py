@@ -95,6 +95,12 @@ class ScriptedFilter:
         self.on_render()
         return out
 
+    covered = ""
+
+    def cover(self, frame: np.ndarray, parameters: Parameters) -> None:
+        """Nothing of the frame is left."""
+        frame[:] = 0
+
     def problems(self) -> list[Problem]:
         """Nothing is wrong."""
         return []

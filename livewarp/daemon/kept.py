@@ -26,7 +26,7 @@ from livewarp.system.atomic import write_whole
 
 _VERSION = 1
 _MAX_BYTES = 65_536
-_NEVER = frozenset({"overlay"})  # is never drawn without being asked for
+_NEVER = frozenset({"overlay", "background_compare"})  # never shown without being asked for
 
 log = logging.getLogger(__name__)
 

@@ -37,6 +37,7 @@ def state_of(engine: Engine) -> dict[str, Any]:
         ],
         "switches": asdict(engine.switches),
         "getting_ready": engine.getting_ready,
+        "covered": engine.covered,
         "problems": [asdict(problem) for problem in engine.problems()],
         "viewers": engine.viewers,
         "abandoned_threads": engine.abandoned_threads,

@@ -19,6 +19,7 @@ from livewarp.filtering.preparing import Readiness, Step
 from livewarp.knobs import Value
 from livewarp.parameters import Parameters, effective
 from livewarp.scene import Scene
+from livewarp.segmentation.people import People
 from livewarp.tracking import FaceTracker
 from livewarp.tracking.warmup import warm_up_kernels
 from livewarp.warping.warp import copy_into
@@ -77,6 +78,8 @@ class FaceFilter:
             for i, stage in enumerate(stages.STAGES)
             if stage.make is not None
         ]
+        self._people = People(self._tracker.worker)
+        self._wants_masks = False
         self.times_s = np.zeros(len(stages.STAGES))
         self._now_s = 0.0
         self._frames = 0
@@ -112,9 +115,15 @@ class FaceFilter:
         """The first half of `apply`: what there is in the next frame; `since_s` as in `FaceTracker.update`."""
         began_s = time.perf_counter()
         self._now_s = timestamp_s
-        scene = Scene(tuple(self._tracker.update(frame, timestamp_s, since_s)))
-        self.times_s[stages.TRACK] = time.perf_counter() - began_s
-        return scene
+        faces = tuple(self._tracker.update(frame, timestamp_s, since_s))
+        tracked_s = time.perf_counter()
+        self.times_s[stages.TRACK], self.times_s[stages.MASK] = tracked_s - began_s, 0.0
+        self._update_values()
+        if not self._wants_masks:
+            return Scene(faces, timestamp_s=timestamp_s)
+        mask = self._people.update(frame, faces, timestamp_s, self._tracker.economy)
+        self.times_s[stages.MASK] = time.perf_counter() - tracked_s
+        return Scene(faces, () if mask is None else (mask,), timestamp_s, self._people.reduced)
 
     def render(self, frame: BgrFrame, scene: Scene, out: BgrFrame | None = None) -> BgrFrame:
         """The second half of `apply`: the stages that change the picture, in their order.
@@ -125,10 +134,10 @@ class FaceFilter:
         self._update_values()
         for step in self._steps:
             self.times_s[step.column] = 0.0
-            if step.is_wanted and step.get_ready(*out.shape[:2]) and step.stage.applies(scene):
+            if step.is_wanted and step.stage.applies(scene):
                 began_s = time.perf_counter()
-                step.work.run(out, scene, self._values, self._tracker.economy)
-                self.times_s[step.column] = time.perf_counter() - began_s
+                if step.run(out, scene, self._values, self._tracker.economy):
+                    self.times_s[step.column] = time.perf_counter() - began_s
         return out
 
     def _update_values(self) -> None:
@@ -139,6 +148,10 @@ class FaceFilter:
         self._gliding, self._values = gliding, effective(gliding)
         for step in self._steps:
             step.want(step.stage.is_wanted(self._values))
+        wants_masks = any(step.is_wanted and step.stage.wants_masks for step in self._steps)
+        if wants_masks != self._wants_masks:
+            self._people.forget()
+        self._wants_masks = wants_masks
 
     def warm_up(self, height: int, width: int) -> None:
         """Compile or load the kernels and touch the buffers for frames of this size, before the first one."""
@@ -161,7 +174,21 @@ class FaceFilter:
 
     def problems(self) -> list[Problem]:
         """Why stages that are wanted cannot run; any thread may ask."""
-        return [step.problem for step in self._steps if step.is_wanted and step.problem is not None]
+        found = [step.problem for step in self._steps if step.is_wanted and step.problem is not None]
+        if self._wants_masks and self._people.problem is not None:
+            found.append(self._people.problem)
+        return found
+
+    @property
+    def covered(self) -> str:
+        """Why the newest frame was hidden whole, or ""; any thread may ask."""
+        return next((step.covered for step in self._steps if step.is_wanted and step.covered), "")
+
+    def cover(self, frame: BgrFrame, parameters: Parameters) -> None:
+        """Hide a whole frame, in place, where these parameters want something hidden."""
+        for step in self._steps:
+            if step.stage.cover is not None and step.stage.is_wanted(parameters):
+                step.stage.cover(frame, parameters)
 
     @property
     def economy(self) -> int:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 from enum import StrEnum
 
+from livewarp.arrays import BgrFrame
 from livewarp.errors import LivewarpError, Problem
-from livewarp.filtering.stages import Stage, Work
+from livewarp.filtering.stages import Stage, Values, Work
+from livewarp.scene import Scene
 from livewarp.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -43,6 +45,8 @@ class Step:
         Whether the newest values want it; see `want`.
     problem
         Why it cannot run although it is wanted, or None.
+    covered
+        Why the newest frame that it should have hidden something in was hidden whole, or "".
     """
 
     def __init__(self, column: int, stage: Stage, work: Work, worker: Worker) -> None:
@@ -55,6 +59,7 @@ class Step:
         self.readiness = Readiness.READY if needs_nothing else Readiness.UNPREPARED
         self.is_wanted = False
         self.problem: Problem | None = None
+        self.covered = ""
 
     def want(self, is_wanted: bool) -> None:
         """Whether values want it from now on; one that failed is tried again when it is wanted again."""
@@ -86,11 +91,43 @@ class Step:
             if self._waits:
                 self.readiness = Readiness.UNPREPARED
                 raise
-            is_expected = isinstance(error, LivewarpError)
-            _log.error("%s cannot be used: %s", self.stage.name, error, exc_info=None if is_expected else error)
-            why = error.problem if isinstance(error, LivewarpError) else Problem(str(error))
-            self.problem = Problem(f"{self.stage.name} cannot be used: {why.what}", why.remedy or "see the log")
-            self.readiness = Readiness.FAILED
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Go on without the stage, and say why."""
+        is_expected = isinstance(error, LivewarpError)
+        _log.error("%s cannot be used: %s", self.stage.name, error, exc_info=None if is_expected else error)
+        why = error.problem if isinstance(error, LivewarpError) else Problem(str(error))
+        self.problem = Problem(f"{self.stage.name} cannot be used: {why.what}", why.remedy or "see the log")
+        self.readiness = Readiness.FAILED
+
+    def run(self, frame: BgrFrame, scene: Scene, values: Values, economy: int) -> bool:
+        """Change the frame, or cover it where a stage that hides something cannot; whether the stage ran.
+
+        Raises
+        ------
+        Exception
+            What the stage raised; live, one that hides something covers the frame instead, and is tried again
+            when it is wanted again.
+        """
+        cover = self.stage.cover
+        if not self.get_ready(*frame.shape[:2]):
+            if cover is not None:
+                cover(frame, values)
+                self.covered = str(self.problem or f"{self.stage.name} is getting ready")
+            return False
+        try:
+            self.work.run(frame, scene, values, economy)
+        except Exception as error:
+            if cover is None or self._waits:
+                raise
+            cover(frame, values)
+            self._fail(error)
+            self.covered = str(self.problem)
+            return False
+        if cover is not None:
+            self.covered = str(getattr(self.work, "covered", ""))
+        return True
 
     def prepare(self, height: int, width: int) -> None:
         """Compile or load now, in this thread."""

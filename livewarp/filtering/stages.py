@@ -12,9 +12,12 @@ from typing import Protocol
 
 from livewarp.adjustments import ADJUSTMENTS
 from livewarp.arrays import BgrFrame
+from livewarp.filtering.background import Background
+from livewarp.filtering.hiding import cover
 from livewarp.filtering.overlay import draw_overlay, mirror
 from livewarp.filtering.reshaping import Reshaping
 from livewarp.knobs import Value
+from livewarp.parameters import hides
 from livewarp.scene import Scene
 
 Values = Mapping[str, Value]
@@ -84,6 +87,11 @@ class Stage:
     at_start
         It is prepared before the first frame, and always in the figures. The others are prepared when they are
         first wanted, and are in the figures when they ran.
+    wants_masks
+        It needs the mask of people, where it is wanted.
+    cover
+        For a stage that hides something: hides the whole frame where the stage is wanted and cannot run yet, or
+        any more. None: frames go without the stage meanwhile.
     """
 
     name: str
@@ -93,6 +101,8 @@ class Stage:
     applies: Callable[[Scene], bool] = in_any_scene
     economy: tuple[str, str] = ("", "")
     at_start: bool = False
+    wants_masks: bool = False
+    cover: Callable[[BgrFrame, Values], None] | None = None
 
 
 def _reshapes(values: Values) -> bool:
@@ -106,6 +116,19 @@ STAGES = (
         "Faces are found and followed.",
         economy=("faces are searched for less often", "landmarks are predicted in every second frame"),
         at_start=True,
+    ),
+    Stage(
+        "mask",
+        "People are told from what is behind them.",
+        economy=("masks of people are made less often", "masks of people are made from fewer pixels"),
+    ),
+    Stage(
+        "background",
+        "What is behind people is hidden.",
+        Background,
+        hides,
+        wants_masks=True,
+        cover=cover,
     ),
     Stage("warp", "Faces are reshaped.", Reshaping, _reshapes, has_faces, at_start=True),
     Stage(
@@ -126,4 +149,4 @@ STAGES = (
 """Every stage, in the order in which a frame goes through them."""
 
 NAMES = tuple(stage.name for stage in STAGES)
-READ, TRACK, SEND = (NAMES.index(name) for name in ("read", "track", "send"))
+READ, TRACK, MASK, SEND = (NAMES.index(name) for name in ("read", "track", "mask", "send"))

@@ -182,6 +182,11 @@ class Engine:
         return self._loading.filter.getting_ready if self._loading.filter is not None else []
 
     @property
+    def covered(self) -> str:
+        """Why the newest frame was hidden whole, or ""."""
+        return self._loading.filter.covered if self._loading.filter is not None else ""
+
+    @property
     def abandoned_threads(self) -> int:
         """How many threads hang in calls that cannot be ended."""
         return self.loop.capture.abandoned

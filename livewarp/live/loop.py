@@ -25,7 +25,7 @@ from livewarp.live.standin import StandIn
 from livewarp.live.state import Conditions, StateName
 from livewarp.live.stats import Meter
 from livewarp.mailbox import Mailbox, Parcel
-from livewarp.parameters import Parameters, Switches, Wanted
+from livewarp.parameters import Parameters, Switches, Wanted, hides, hides_as_much
 from livewarp.scene import Scene
 from livewarp.sources import Plan
 from livewarp.tracking import GAP_S
@@ -138,9 +138,15 @@ class Loop:
         return self.mailbox.dropped + self._early + self._outputs.dropped
 
     def _read_wanted(self) -> Wanted:
-        """What the next frame is made with, read at once: a swap from now on is for the frame after it."""
+        """What the next frame is made with, read at once: a swap from now on is for the frame after it.
+
+        A kept frame that shows what is to be hidden by now is shown no more.
+        """
         self.next_frame = self._sent + 1
-        return self.wanted
+        wanted = self.wanted
+        if not hides_as_much(self._stand_in.made_with, wanted.parameters):
+            self._stand_in.discard()
+        return wanted
 
     def _update_demand(self, now: float) -> None:
         """Open or close the source by who watches."""
@@ -215,15 +221,21 @@ class Loop:
         face_filter.parameters = parameters
         began_s = clock()
         scene = self._track(face_filter, parcel)
-        self._outputs.announce(pixels)
+        if parameters["background_compare"] or not hides(parameters):
+            self._outputs.announce(pixels)
         face_filter.render(pixels, scene, pixels)
         rendered_s = clock()
-        if (switches := self.wanted.switches).blank:  # since the frame was begun
-            self._replace_frame(parcel, switches)
+        newest = self.wanted
+        if newest.switches.blank:  # since the frame was begun
+            self._replace_frame(parcel, newest.switches)
             return
-        self._send(pixels)
+        if not hides_as_much(parameters, newest.parameters):  # the same
+            self._outputs.retract()
+            parameters = newest.parameters
+            face_filter.cover(pixels, parameters)
+        self._send(pixels, hidden=hides(parameters))
         sent_s = clock()
-        self._stand_in.keep(pixels)
+        self._stand_in.keep(pixels, parameters)
         self.faces = scene.faces
         now = self._clock()
         times_s = face_filter.times_s
@@ -237,7 +249,8 @@ class Loop:
         self.mailbox.give(parcel.pixels)
         self._outputs.retract()
         picture = self._stand_in.choose(switches, self.conditions, self.capture.hint)
-        self._send(picture, camera=not self._stand_in.is_placeholder(picture))
+        is_camera = not self._stand_in.is_placeholder(picture)
+        self._send(picture, camera=is_camera, hidden=hides(self._stand_in.made_with))
         self.meter.repeat(0, self.dropped())
 
     def _economise(self, face_filter: FaceFilter) -> None:
@@ -256,13 +269,14 @@ class Loop:
             picture,
             recordings=self.source_frames > 0 and not is_repeated_video,
             camera=not self._stand_in.is_placeholder(picture),
+            hidden=hides(self._stand_in.made_with),
         )
         self.meter.repeat(len(self.faces), self.dropped())
         self.pace.filled(now, IDLE_PERIOD_S if self.conditions.holds(StateName.IDLE) else None)
 
-    def _send(self, pixels: BgrFrame, recordings: bool = True, camera: bool = True) -> None:
+    def _send(self, pixels: BgrFrame, recordings: bool = True, camera: bool = True, hidden: bool = False) -> None:
         """Send one frame, as `Outputs.send` does, and count it."""
-        self._outputs.send(pixels, recordings, camera)
+        self._outputs.send(pixels, recordings, camera, hidden)
         self._sent += 1
 
     def _discard_frames(self, switches: Switches) -> None:

@@ -62,12 +62,15 @@ class Outputs:
         if self._preview is not None:
             self._preview.forget_before()
 
-    def send(self, pixels: BgrFrame, recordings: bool = True, camera: bool = True) -> None:
-        """Send one frame to all, or to all that keep nothing; `camera`: whether it is one, and no placeholder."""
+    def send(self, pixels: BgrFrame, recordings: bool = True, camera: bool = True, hidden: bool = False) -> None:
+        """Send one frame to all, or to all that keep nothing.
+
+        `camera`: whether it is one, and no placeholder; `hidden`: whether the room in it is hidden.
+        """
         for sink in self.sinks if recordings else self._cameras:
             sink.send(pixels)
         if self._preview is not None:
-            self._preview.offer(pixels, camera)
+            self._preview.offer(pixels, camera, hidden)
 
     def closes(self) -> list[Callable[[], None]]:
         """What closes the sinks."""

@@ -6,7 +6,7 @@ from livewarp.arrays import BgrFrame
 from livewarp.live.placeholder import Placeholder, Placeholders
 from livewarp.live.state import Conditions, StateName
 from livewarp.mailbox import Mailbox
-from livewarp.parameters import Switches
+from livewarp.parameters import Parameters, Switches
 
 
 class StandIn:
@@ -16,6 +16,8 @@ class StandIn:
     ----------
     kept
         The last frame of the source that was sent, or None.
+    made_with
+        The parameters that it was made with.
     """
 
     def __init__(self, mailbox: Mailbox, width: int, height: int) -> None:
@@ -23,11 +25,12 @@ class StandIn:
         self._placeholders = Placeholders(width, height)
         self._placeholder: BgrFrame | None = None  # the last one shown
         self.kept: BgrFrame | None = None
+        self.made_with = Parameters()
 
-    def keep(self, pixels: BgrFrame) -> None:
+    def keep(self, pixels: BgrFrame, parameters: Parameters) -> None:
         """Keep a frame that has been sent; the one before goes back to the mailbox."""
         self.discard()
-        self.kept = pixels
+        self.kept, self.made_with = pixels, parameters
 
     def discard(self) -> None:
         """Send the kept frame no more."""

@@ -58,11 +58,14 @@ class Picture(NamedTuple):
         Whether it is of the camera; else it is a placeholder.
     halves
         2: the frame as it came above the frame as it is sent; 1: the latter alone.
+    hidden
+        Whether the room is hidden in the frame as it is sent.
     """
 
     jpeg: bytes
     camera: bool = True
     halves: int = 1
+    hidden: bool = False
 
 
 def _ignore(picture: Picture) -> None:
@@ -101,6 +104,7 @@ class Preview:
         self._gap = False  # whether those who compare do without this picture
         self._paired_s = -math.inf  # when the last pair was encoded
         self._camera = True  # whether the buffer holds a frame of the camera
+        self._hidden = False  # whether the room is hidden in it
         self._notes: SimpleQueue[_Note] = SimpleQueue()
         self._plain = 0
         self._split = 0
@@ -157,13 +161,15 @@ class Preview:
         """Drop what `offer_before` took: another picture than that frame is sent."""
         self._pair = None
 
-    def offer(self, pixels: BgrFrame, camera: bool = True) -> None:
+    def offer(self, pixels: BgrFrame, camera: bool = True, hidden: bool = False) -> None:
         """Take a frame, (H, W, 3) uint8 BGR, if the preview has use for one; from one thread only.
 
         Parameters
         ----------
         camera
             Whether it is of the camera; else it is a placeholder.
+        hidden
+            Whether the room is hidden in it.
         """
         pair, self._pair = self._pair, None
         if not self._wanted or pair is False:  # wanted only since `offer_before`: the next one is whole
@@ -175,7 +181,7 @@ class Preview:
         self._wanted = False
         self._gap = gap
         self._paired = pair is True
-        self._camera = camera
+        self._camera, self._hidden = camera, hidden
         if self._buffer.shape != pixels.shape:
             self._buffer = np.empty_like(pixels)
         np.copyto(self._buffer, pixels)
@@ -206,13 +212,13 @@ class Preview:
         """One picture for each kind of viewer that there is; one for both where there is no pair."""
         single = self._split > 0 and not self._paired and not self._gap
         if self._plain or single:
-            picture = Picture(encode(self._buffer), self._camera)
+            picture = Picture(encode(self._buffer), self._camera, hidden=self._hidden)
             self.on_picture(picture)
             if single:
                 self.on_split(picture)
         if self._split and self._paired:
             self._paired_s = time.monotonic()
-            self.on_split(Picture(encode(np.vstack([self._before, self._buffer]), 2), self._camera, 2))
+            self.on_split(Picture(encode(np.vstack([self._before, self._buffer]), 2), self._camera, 2, self._hidden))
 
 
 def encode(pixels: BgrFrame, halves: int = 1) -> bytes:

@@ -28,6 +28,8 @@ def open_network(weights: Weights, path: Path | None = None) -> cv2.dnn.Net:
     path = find_weights(path, weights)
     cv2.setNumThreads(1)
     try:
+        if path.suffix == ".onnx":  # 20 % quicker than the classic engine (tools/convert_person.py)
+            return cv2.dnn.readNetFromONNX(str(path), engine=cv2.dnn.ENGINE_NEW)
         # The new engine hides some of the outputs, the presence of a face among them.
         return cv2.dnn.readNetFromTFLite(str(path), engine=cv2.dnn.ENGINE_CLASSIC)
     except cv2.error as error:

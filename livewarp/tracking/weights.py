@@ -92,6 +92,18 @@ BLAZE_FACE = Weights(
     229_714,
     "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
 )
+PERSON = Weights(
+    "person mask",
+    "models/person_256x256.onnx",
+    436_577,
+    "022bfe7bef6435b7b7d76c18116a41da55a170e1e4b439aea4f2684c3c0be492",
+)
+PERSON_WIDE = Weights(
+    "person mask for wide pictures",
+    "models/person_256x144.onnx",
+    436_585,
+    "9b9378af70484f54f718b51b13b3a56a1ceb9bbb60cae82527eaa63eb74bdcf2",
+)
 
 
 def _origin() -> str:

@@ -104,6 +104,7 @@ DEFS: Mapping[str, Schema] = {
             "model": TEXT,
             "problems": listing(PROBLEM),
             "getting_ready": listing(TEXT),
+            "covered": TEXT,
         },
         more=True,
     ),

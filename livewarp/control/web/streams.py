@@ -19,6 +19,7 @@ from gevent.event import Event
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.events import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ, SAMPLED, Inbox
 from livewarp.errors import ParameterError
+from livewarp.parameters import hides
 from livewarp.sinks.preview import Picture, Preview
 
 FRAMES_TYPE = "multipart/x-mixed-replace; boundary=frame"
@@ -136,8 +137,13 @@ class Streams:
             self._preview.unwatch(split)
 
     def _may_show(self, picture: Picture) -> bool:
-        """Whether a picture may go out now: none of the camera while the output is blanked."""
-        return not (picture.camera and self._methods.daemon.switches.blank)
+        """Whether a picture may go out now: none of the camera while blanked, of the room while that is hidden."""
+        daemon = self._methods.daemon
+        if not picture.camera:
+            return True
+        if picture.halves > 1 and hides(daemon.parameters) and not daemon.parameters["background_compare"]:
+            return False
+        return not daemon.switches.blank and (picture.hidden or not hides(daemon.parameters))
 
     def subscribe(self, query: Mapping[str, str]) -> list[Inbox]:
         """The subscriptions that a request for events makes; the caller closes them.

@@ -1,0 +1,98 @@
+"""The stage that hides the room: what is behind people is blurred, or is a colour.
+
+Guarantees: it fails closed. A frame without a mask that can be trusted is hidden whole; so is one of nobody, for
+some seconds, where that is wanted. `covered` says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+
+from livewarp.arrays import BgrFrame, GrayFrame
+from livewarp.filtering.hiding import colour_of, cover
+from livewarp.knobs import Value
+from livewarp.scene import Mask, Scene
+from livewarp.segmentation import mask_kernels as kernels
+from livewarp.segmentation.blurring import Blur
+from livewarp.segmentation.reduced import buffers_for
+from livewarp.segmentation.refinement import Refiner
+
+ALONE_S = 3.0  # nobody for so long: the room is empty
+_SOMEBODY = 0.01  # of the frame that a mask covers
+
+NO_MASK = "no mask of people that can be trusted"
+NOBODY = "nobody is seen"
+
+
+class Background:
+    """Hides the room in frames of one size after the other, with its buffers.
+
+    Attributes
+    ----------
+    covered
+        Why the newest frame was hidden whole, or "".
+    """
+
+    def __init__(self) -> None:
+        self._size_hw = (0, 0)
+        self._seen_s: float | None = None
+        self.covered = NO_MASK
+
+    def prepare(self, height: int, width: int) -> None:
+        """Compile or load the kernels, on frames of this size of its own."""
+        spare = Background()
+        spare._fit(height, width)
+        frame = np.zeros((height, width, 3), np.uint8)
+        reduced = buffers_for(height, width)
+        mask = Mask(np.full(reduced.small_gray.shape, 128, np.uint8), 0.0)
+        spare._replace(frame, Scene(masks=(mask,), reduced=reduced), {"background": "blur", "background_blur": 0.5})
+
+    def run(self, frame: BgrFrame, scene: Scene, values: Mapping[str, Value], economy: int) -> None:
+        """Hide the room in one frame, or the whole frame."""
+        if values["hide_alone"] and self._is_empty(scene):
+            self.covered = NOBODY
+            cover(frame, values)
+        elif values["background"] == "none":
+            self.covered = ""
+        elif scene.people is None or scene.reduced is None:
+            self.covered = NO_MASK
+            cover(frame, values)
+        else:
+            self.covered = "" if scene.people.trust > 0.5 else NO_MASK
+            self._fit(*frame.shape[:2])
+            self._replace(frame, scene, values)
+
+    def _is_empty(self, scene: Scene) -> bool:
+        """Whether nobody has been seen for a while; until somebody is, nobody has."""
+        mask = scene.people
+        if scene.faces or (mask is not None and float(mask.weights.mean()) > 255.0 * _SOMEBODY):
+            self._seen_s = scene.timestamp_s
+        return self._seen_s is None or not 0.0 <= scene.timestamp_s - self._seen_s < ALONE_S
+
+    def _fit(self, height: int, width: int) -> None:
+        if self._size_hw == (height, width):
+            return
+        shapes = buffers_for(height, width)
+        self._refiner = Refiner(shapes.half_gray.shape, shapes.small_gray.shape)
+        self._blur = Blur(shapes.small_gray.shape)
+        self._alpha: GrayFrame = np.empty((height, width), np.uint8)
+        self._behind: BgrFrame = np.empty((height, width, 3), np.uint8)
+        self._size_hw = height, width
+
+    def _replace(self, frame: BgrFrame, scene: Scene, values: Mapping[str, Value]) -> None:
+        """Put something else behind the people, in place."""
+        mask, reduced = scene.people, scene.reduced
+        assert mask is not None and reduced is not None
+        size_wh = frame.shape[1::-1]
+        alpha = self._refiner.refine(mask, reduced)
+        cv2.resize(alpha, size_wh, dst=self._alpha, interpolation=cv2.INTER_LINEAR)
+        if values["background"] == "blur":
+            amount = float(values["background_blur"])
+            blurred = self._blur.blur(reduced.small, mask.weights, amount, mask.trust)
+            cv2.resize(blurred, size_wh, dst=self._behind, interpolation=cv2.INTER_LINEAR)
+        else:
+            self._behind[:] = colour_of(values)
+        kernels.blend_behind(frame, self._alpha, self._behind)

@@ -1,0 +1,117 @@
+"""Carries a mask from the frame that it was made from to a later one, by how the picture and the heads moved.
+
+The heads' poses tell where large motion went, which no comparison of two pictures finds by itself; the optical
+flow, which starts from there, tells the rest: hands, shoulders, hair.
+Source: Kroeger, Timofte, Dai, Van Gool, "Fast Optical Flow using Dense Inverse Search", ECCV 2016 (OpenCV's).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from livewarp.arrays import FloatArray, GrayFrame
+from livewarp.face68 import Face, Pose
+
+_FLOW_WIDTH = 256  # px, at most: 0.3 ms a frame
+_FAR_IOD = 0.1  # a head that has moved less is left to the flow
+_HEAD_IOD = 1.6  # what moves with a head: as far to the side, and twice as far below
+
+
+class Carrier:
+    """Moves masks between frames of one size; for one thread.
+
+    Parameters
+    ----------
+    frame_hw
+        Of the frames, px.
+    small_hw
+        Of their small copies and of the masks that come out, px.
+
+    Attributes
+    ----------
+    frame_hw
+        As given.
+    """
+
+    def __init__(self, frame_hw: tuple[int, int], small_hw: tuple[int, int]) -> None:
+        self.frame_hw = frame_hw
+        self._small_hw = small_hw
+        share = min(1.0, _FLOW_WIDTH / small_hw[1])
+        self.flow_hw = max(16, round(small_hw[0] * share)), max(16, round(small_hw[1] * share))
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        y, x = np.mgrid[: self.flow_hw[0], : self.flow_hw[1]].astype(np.float32)
+        self._grid = np.dstack([x, y])
+        y, x = np.mgrid[: small_hw[0], : small_hw[1]].astype(np.float32)
+        self._places = np.dstack([(x + 0.5) / small_hw[1], (y + 0.5) / small_hw[0]])  # 0 to 1
+        self._map = np.empty_like(self._places)
+        self._wide = np.empty_like(self._places)
+
+    def look(self, small_gray: GrayFrame) -> GrayFrame:
+        """A frame as `carry` compares it: a new array."""
+        return np.asarray(cv2.resize(small_gray, self.flow_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+
+    def carry(
+        self,
+        mask: NDArray[np.uint8],
+        looks: tuple[GrayFrame, GrayFrame] | None,
+        faces: tuple[Sequence[Face], Sequence[Face]] = ((), ()),
+    ) -> NDArray[np.uint8]:
+        """A mask where its content is by now.
+
+        Parameters
+        ----------
+        mask
+            (h, w) uint8 of any size: it covers the whole frame.
+        looks
+            Of the mask's frame and of the one that it is wanted for; None: nothing has moved.
+        faces
+            Of both frames.
+
+        Returns
+        -------
+        (h, w) uint8
+            Of the small size.
+        """
+        h, w = mask.shape
+        np.multiply(self._places, np.array([w, h], np.float32), out=self._map)
+        np.subtract(self._map, np.float32(0.5), out=self._map)
+        if looks is not None:
+            before, now = looks
+            flow = self._dis.calc(now, before, self._motion_of_heads(*faces))  # which it starts from
+            cv2.resize(flow, self._small_hw[::-1], dst=self._wide, interpolation=cv2.INTER_LINEAR)
+            scale = np.array([w / self.flow_hw[1], h / self.flow_hw[0]], np.float32)
+            np.multiply(self._wide, scale, out=self._wide)
+            np.add(self._map, self._wide, out=self._map)
+        at_x, at_y = cv2.split(self._map)
+        return np.asarray(cv2.remap(mask, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+    def _motion_of_heads(self, before: Sequence[Face], now: Sequence[Face]) -> FloatArray:
+        """The flow as far as the heads tell, (h, w, 2), px of the flow's size."""
+        then = {face.id: face.pose for face in before}
+        pairs = [(then[face.id], face.pose) for face in now if face.id in then]
+        if not any(math.hypot(a.x - b.x, a.y - b.y) > _FAR_IOD * b.iod_px for a, b in pairs):
+            return np.zeros_like(self._grid)
+        scale = self.flow_hw[1] / self.frame_hw[1]
+        flow, total = np.zeros_like(self._grid), np.full(self.flow_hw, 1e-3, np.float32)
+        for a, b in pairs:
+            offset = self._grid - np.array([b.x * scale, b.y * scale], np.float32)
+            reach = np.float32(_HEAD_IOD * b.iod_px * scale)
+            down = np.where(offset[..., 1] > 0, np.float32(0.5), np.float32(1.0))
+            weight = np.exp(-((offset[..., 0] / reach) ** 2) - (offset[..., 1] * down / reach) ** 2)
+            turned = offset @ _similarity(a, b).T
+            shift = turned - offset + np.array([(a.x - b.x) * scale, (a.y - b.y) * scale], np.float32)
+            flow += shift * weight[..., None]
+            total = np.maximum(total, weight) if len(pairs) == 1 else total + weight
+        return np.ascontiguousarray(flow / np.maximum(total, 1.0)[..., None], np.float32)
+
+
+def _similarity(a: Pose, b: Pose) -> FloatArray:
+    """(2, 2): an offset from the face at pose `b` as one at pose `a`."""
+    size, roll = a.iod_px / b.iod_px, a.roll - b.roll
+    c, s = size * math.cos(roll), size * math.sin(roll)
+    return np.array([[c, -s], [s, c]], np.float32)
