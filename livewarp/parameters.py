@@ -1,7 +1,8 @@
 """The live parameters: every knob that can be set while the daemon runs.
 
 `KNOBS` is the only list of them. The config file, the control port, the command line, the web page
-and the docs all derive from it, and the adjustments among them from `livewarp.adjustments`.
+and the docs all derive from it, the adjustments among them from `livewarp.adjustments`, the effects from
+`livewarp.effects`.
 
 Guarantees: `Parameters` is immutable and always valid; a change makes a new one, all or nothing, so
 threads swap it whole.
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from livewarp.adjustments import ADJUSTMENTS, Adjustment
+from livewarp.effects import EFFECTS, Effect, given
 from livewarp.errors import ParameterError
 from livewarp.knobs import Choice, Colour, Knob, Number, Switch, Value
 
@@ -73,6 +75,14 @@ BACKGROUND = (
 )
 """The room and who is in it: bypass, strength and presets leave these alone."""
 
+
+def _knob_of_effect(effect: Effect) -> Knob:
+    """The knob that an effect is set by."""
+    e = effect
+    kind = Number(e.minimum, 1.0)
+    return Knob(e.name, kind, 0.0, e.help, e.group, e.keywords, e.ends, scaled=True, in_presets=True)
+
+
 KNOBS: dict[str, Knob] = {
     knob.name: knob
     for knob in (
@@ -112,6 +122,7 @@ KNOBS: dict[str, Knob] = {
         ),
         *BACKGROUND,
         *map(knob_of, ADJUSTMENTS.values()),
+        *map(_knob_of_effect, EFFECTS.values()),
     )
 }
 """Every live parameter by name, in the order in which people see them."""
@@ -225,10 +236,15 @@ def hides_as_much(values: Mapping[str, Value], as_much_as: Mapping[str, Value]) 
 def effective(values: Mapping[str, Value]) -> dict[str, Value]:
     """The values at work: `strength` and `enabled` are in those that they scale, and then at 1 and on.
 
-    Where `enabled` is off nothing is left of those; the others (mirror, overlay, ...) stay as they are.
+    Where `enabled` is off nothing is left of those; the others (mirror, overlay, ...) stay as they are. What `age` and
+    `sag` give to other knobs is in those, within their bounds.
     """
     share = float(values["strength"]) * float(values["enabled"])
     scaled = {name: k.kind.scale(values[name], share) for name, k in KNOBS.items() if k.scaled}
+    for name, by in given(scaled).items():
+        led = KNOBS[name].kind.add(scaled[name], by)
+        assert led is not None  # they are numbers
+        scaled[name] = led[1]  # within the bounds
     return {**values, **scaled, "enabled": True, "strength": 1.0}
 
 

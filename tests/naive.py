@@ -151,3 +151,29 @@ def field(strokes: np.ndarray, h: int, w: int, x0: float, y0: float, step: float
         for i in range(w):
             out[j, i] = displacement(strokes, x0 + i * step, y0 + j * step)
     return out
+
+
+def rasterise(placed, units, triangles, x0, y0, maps):
+    """Plain twin of `livewarp.appearance.face_kernels.rasterise`: barycentric coordinates of every pixel."""
+    maps[:] = 0.0
+    for corners in triangles:
+        if placed[corners, 2].sum() <= 0:
+            continue
+        xy = placed[corners, :2].astype(np.float64) - [x0, y0]
+        matrix = np.vstack([xy.T, np.ones(3)])
+        if abs(np.linalg.det(matrix)) < 1e-6:
+            continue
+        inverse = np.linalg.inv(matrix)
+        for i in range(maps.shape[0]):
+            for j in range(maps.shape[1]):
+                if not (
+                    xy[:, 0].min() - 1 <= j <= xy[:, 0].max() + 1 and xy[:, 1].min() - 1 <= i <= xy[:, 1].max() + 1
+                ):
+                    continue
+                weights = inverse @ [j, i, 1.0]
+                if weights.min() < -1e-7:
+                    continue
+                amount = weights @ placed[corners, 2]
+                if amount > maps[i, j, 2]:
+                    maps[i, j, :2] = weights @ units[corners]
+                    maps[i, j, 2:] = weights @ placed[corners, 2:]

@@ -408,7 +408,7 @@ def test_preset(livewarp, daemon):
     assert listed[0] == ["natural", "shipped"]
     assert listed[-1] == ["tuesday", "yours"]
     assert livewarp("preset", "delete", "tuesday").output == "tuesday: deleted\n"
-    assert [p["name"] for p in json.loads(livewarp("preset", "list", "--json").output)["presets"]][-1] == "sculpted"
+    assert [p["name"] for p in json.loads(livewarp("preset", "list", "--json").output)["presets"]][-1] == "grandparent"
 
 
 def test_preset_saves_over_another_only_by_force(livewarp, daemon):
@@ -608,7 +608,7 @@ def test_completion_prints_a_script(livewarp, shell):
         ("livewarp get", "chin", {"chin_width", "chin_length"}),
         ("livewarp set thin=1", "eye_t", {"eye_tilt="}),
         ("livewarp adjust", "upper", {"upper_lip="}),
-        ("livewarp preset", "s", {"slim", "sculpted", "save"}),
+        ("livewarp preset", "s", {"slim", "sculpted", "studio", "save"}),
         ("livewarp preset delete", "d", {"doll"}),
         ("livewarp source", "web", {"webcam:/dev/video7"}),
         ("livewarp blank", "o", {"on", "off"}),

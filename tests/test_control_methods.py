@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from control_fixture import FakeDaemon, Line, control, misfit
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.methods import METHODS
-from livewarp.control.protocol.presets import Presets
+from livewarp.control.protocol.presets import SHIPPED, Presets
 from livewarp.errors import ControlError, SettingsError
 from livewarp.knobs import Number
 from livewarp.parameters import KNOBS, Parameters, Switches
@@ -207,7 +207,7 @@ def test_presets_over_the_port(line, daemon, tmp_path):
     line.ask("set", {"thin": 0.125})
     assert "result" in line.ask("presets.save", {"name": "yours", "replace": True})
     listed = line.ask("presets.list")["result"]
-    assert [p["name"] for p in listed["presets"]] == ["natural", "slim", "doll", "sculpted", "yours"]
+    assert [p["name"] for p in listed["presets"]] == [*SHIPPED, "yours"]
     assert listed["presets"][-1]["values"]["thin"] == 0.125
     assert line.ask("presets.delete", {"name": "yours"})["result"] == {"name": "yours"}
     assert line.ask("presets.load", {"name": "yours"})["error"]["code"] == -32602

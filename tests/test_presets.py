@@ -27,8 +27,8 @@ def names(presets):
 
 
 def test_the_shipped_looks_are_valid_and_mild():
-    """There are four shipped looks; each is within bounds, changes something and goes nowhere beyond nine tenths."""
-    assert list(SHIPPED) == ["natural", "slim", "doll", "sculpted"]
+    """The shipped looks have names; each is within bounds, changes something, and nothing beyond nine tenths."""
+    assert list(SHIPPED) == ["natural", "slim", "doll", "sculpted", "fresh", "studio", "grandparent"]
     for values in SHIPPED.values():
         assert check(values, held()) == dict(values)
         assert any(values.values())
@@ -120,13 +120,13 @@ def test_a_name_is_taken_however_it_is_written(presets):
     with pytest.raises(ParameterError, match="already"):
         presets.save("mine", Parameters(thin=0.2))
     presets.save("mine", Parameters(thin=0.2), replace=True)
-    assert names(presets)[4:] == ["Mine"]
+    assert names(presets)[len(SHIPPED) :] == ["Mine"]
     assert presets.values("Mine")["thin"] == 0.2
     presets.save("other", Parameters())
     with pytest.raises(ParameterError, match="already"):
         presets.rename("other", "MINE")
     presets.rename("Mine", "mine")
-    assert names(presets)[4:] == ["mine", "other"]
+    assert names(presets)[len(SHIPPED) :] == ["mine", "other"]
 
 
 def test_shipped_looks_stay(presets):
@@ -157,7 +157,7 @@ def test_a_damaged_file_is_skipped_and_named(presets, caplog, text, said):
     (presets.folder / "bad.toml").write_bytes(text)
     for _ in range(3):
         listing = presets.listing()
-        assert [preset["name"] for preset in listing["presets"]][4:] == ["good"]
+        assert [preset["name"] for preset in listing["presets"]][len(SHIPPED) :] == ["good"]
         [problem] = listing["problems"]
         assert "bad.toml" in problem["what"]
         assert said in problem["what"]

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from livewarp.adjustments import ADJUSTMENTS
+from livewarp.appearance.recipe import is_wanted
 from livewarp.arrays import BgrFrame
 from livewarp.filtering.background import Background
 from livewarp.filtering.hiding import cover
 from livewarp.filtering.overlay import draw_overlay, mirror
 from livewarp.filtering.reshaping import Reshaping
+from livewarp.filtering.retouching import Retouching
 from livewarp.knobs import Value
 from livewarp.parameters import hides
 from livewarp.scene import Scene
@@ -121,6 +123,14 @@ STAGES = (
         "mask",
         "People are told from what is behind them.",
         economy=("masks of people are made less often", "masks of people are made from fewer pixels"),
+    ),
+    Stage(
+        "appearance",
+        "Skin is smoothed and toned, wrinkles and spots are drawn.",
+        Retouching,
+        is_wanted,
+        has_faces,
+        economy=("the working size of skin is halved", "the skin is neither smoothed nor toned"),
     ),
     Stage(
         "background",

@@ -61,6 +61,27 @@ SHIPPED: Mapping[str, Mapping[str, Value]] = {
         "nose_width": -0.25,
         "nose_bridge": -0.3,
     },
+    # A good night's sleep: nothing that anybody would name.
+    "fresh": {
+        "skin_smooth": 0.25,
+        "skin_even": 0.45,
+        "under_eye": 0.6,
+        "skin_rosy": 0.3,
+        "eye_bright": 0.25,
+        "teeth": 0.3,
+    },
+    # As if made up and lit for a broadcast.
+    "studio": {
+        "thin": 0.15,
+        "skin_smooth": 0.6,
+        "skin_even": 0.75,
+        "under_eye": 0.7,
+        "smile_lines": 0.45,
+        "eye_bright": 0.4,
+        "teeth": 0.5,
+    },
+    # Some thirty years later.
+    "grandparent": {"age": 0.8},
 }
 """The presets that come with livewarp."""
 

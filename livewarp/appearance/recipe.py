@@ -1,0 +1,96 @@
+"""What effective values ask for: the weights of the texture's channels, and maps of coefficients in face axes.
+
+Effects are added up here, once for each set of values; a frame costs the same however many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from livewarp.appearance import toning
+from livewarp.appearance.regions import HEIGHT, REGIONS, WIDTH, Pick
+from livewarp.appearance.textures import CHANNELS, gains
+from livewarp.arrays import FloatArray
+from livewarp.effects import EFFECTS, Effect, Smooth, Texture, Tone
+from livewarp.knobs import Value
+
+# Columns for light and colour of what is no skin, by what is picked.
+_PART_COLUMNS = {
+    Pick.ALL: (toning.ALL_LIGHT, toning.ALL_COLOUR),
+    Pick.DARKER: (toning.DARK_LIGHT, toning.DARK_COLOUR),
+    Pick.WHITER: (toning.WHITE_LIGHT, toning.WHITE_COLOUR),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """What is to be done with every face.
+
+    Attributes
+    ----------
+    texture
+        (4,) float32: weight of each channel per step of its values; None: no texture.
+    skin, parts
+        (HEIGHT, WIDTH, 6) float32 coefficients for `toning.tone_skin` and `toning.tone_parts`; None: nothing.
+    parts_but_teeth
+        `parts` for a mouth that is shut.
+    """
+
+    texture: FloatArray | None
+    skin: FloatArray | None
+    parts: FloatArray | None
+    parts_but_teeth: FloatArray | None
+
+
+def is_wanted(values: Mapping[str, Value]) -> bool:
+    """Whether these effective values ask for anything here."""
+    return any(values[effect.name] and _parts(effect, float(values[effect.name])) for effect in EFFECTS.values())
+
+
+def _parts(effect: Effect, value: float) -> tuple[Texture | Tone | Smooth, ...]:
+    """What the effect does itself at this value: `age` below 0 only gives to others."""
+    return () if effect.name == "age" and value < 0.0 else effect.parts
+
+
+def mix(values: Mapping[str, Value]) -> Recipe:
+    """Add up the effects of these effective values."""
+    texture = np.zeros(4, np.float32)
+    skin: FloatArray | None = None
+    parts: FloatArray | None = None
+    for effect in EFFECTS.values():
+        value = float(values[effect.name])
+        for part in _parts(effect, value) if value else ():
+            if isinstance(part, Texture):
+                channel = CHANNELS.index(part.layer)
+                texture[channel] += part.amount * abs(value) ** part.onset * gains()[channel]
+                continue
+            region = REGIONS[part.region]
+            if region.pick is Pick.SKIN:
+                skin = np.zeros((HEIGHT, WIDTH, 6), np.float32) if skin is None else skin
+                for column, amount in _skin_columns(part):
+                    skin[..., column] += np.float32(amount * value) * region.weights
+            elif isinstance(part, Tone):
+                parts = np.zeros((HEIGHT, WIDTH, 6), np.float32) if parts is None else parts
+                for column, amount in zip(_PART_COLUMNS[region.pick], (part.light, part.colour), strict=True):
+                    parts[..., column] += np.float32(amount * value) * region.weights
+    shut = parts
+    if parts is not None and values["teeth"]:
+        shut = parts.copy()
+        mouth = REGIONS["teeth"].weights > 0.0
+        shut[mouth, toning.WHITE_LIGHT :] = 0.0
+    return Recipe(texture if texture.any() else None, skin, parts, shut)
+
+
+def _skin_columns(part: Tone | Smooth) -> list[tuple[int, float]]:
+    if isinstance(part, Smooth):
+        return [(toning.FINE, part.fine), (toning.BROAD, part.broad)]
+    columns = (
+        (toning.LIFT, part.lift),
+        (toning.LIGHT, part.light),
+        (toning.COLOUR, part.colour),
+        (toning.WARM, part.warm),
+    )
+    return [(column, amount) for column, amount in columns if amount]

@@ -1,0 +1,250 @@
+"""The effects: every way in which livewarp changes how a face looks, as data.
+
+An effect is a name, bounds and a few parts of three kinds, *texture*, *tone* and *smooth*; none has code of its own.
+`age` is the master: it gives to others, and they add their own value to what they get.
+
+Convention: amounts are those at value 1. Regions are named in `livewarp.appearance.regions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from livewarp.knobs import Value
+
+EffectGroup = Literal["age", "skin"]
+"""Where people find an effect."""
+
+Layer = Literal["creases", "volume", "fine", "pigment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Texture:
+    """A layer of the picture in face axes, drawn on skin.
+
+    Attributes
+    ----------
+    layer
+        Creases, volume and fine lines: a gain on luminance, on a log scale. Pigment: darker and browner.
+    amount
+        Times what the layer holds.
+    onset
+        Exponent of the value: above 1 it begins gently.
+    """
+
+    layer: Layer
+    amount: float
+    onset: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """A region, lighter or darker, more or less coloured.
+
+    Attributes
+    ----------
+    region
+        See `livewarp.appearance.regions.REGIONS`.
+    light
+        Change of luminance, on a log scale; highlights get less of it.
+    colour
+        Change of saturation; -1 is grey.
+    warm
+        Change of red, on a log scale, at the same luminance.
+    lift
+        Share of the way from what is darker than the broad surroundings up to them.
+    """
+
+    region: str
+    light: float = 0.0
+    colour: float = 0.0
+    warm: float = 0.0
+    lift: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Smooth:
+    """A region with less of some detail.
+
+    Attributes
+    ----------
+    region
+        As of `Tone`.
+    fine
+        Share of the fine detail, pores and lines, that goes.
+    broad
+        Share of the blotches, spots and shine that goes: what is larger than pores, and smaller than a cheek.
+    """
+
+    region: str
+    fine: float = 0.0
+    broad: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A live parameter that changes how a face looks; at 0 it changes no byte.
+
+    Attributes
+    ----------
+    ends
+        Words for its least and its most.
+    keywords
+        What people type who search for it, besides words of its name and help.
+    """
+
+    name: str
+    group: EffectGroup
+    help: str
+    ends: tuple[str, str]
+    keywords: tuple[str, ...]
+    parts: tuple[Texture | Tone | Smooth, ...] = ()
+    minimum: float = 0.0
+
+
+# Amounts: found with benchmarks/appearance.py and by eye, on sheets of faces light and dark.
+EFFECTS: dict[str, Effect] = {
+    e.name: e
+    for e in (
+        Effect(
+            "age",
+            "age",
+            "Older: wrinkles, spots, a sagging shape, paler lips, grey brows; or younger: softer lines, an even tone.",
+            ("younger", "older"),
+            ("old", "young", "elderly", "grandparent", "aging", "ageing", "years"),
+            (
+                Tone("lips", colour=-0.38, light=0.04),
+                Tone("brows", colour=-0.55, light=0.34),
+                Tone("skin", colour=-0.12),
+            ),
+            minimum=-1.0,
+        ),
+        Effect(
+            "wrinkles",
+            "age",
+            "Wrinkles, folds and bags.",
+            ("none", "deep"),
+            ("lines", "creases", "crow's feet", "forehead", "nasolabial", "old"),
+            (Texture("creases", 0.9), Texture("volume", 1.2), Texture("fine", 0.7, onset=1.2)),
+        ),
+        Effect(
+            "spots",
+            "age",
+            "Age spots, a set of one's own for each face.",
+            ("none", "many"),
+            ("freckles", "liver spots", "pigment", "sun", "blemish"),
+            (Texture("pigment", 0.8),),
+        ),
+        Effect(
+            "sag",
+            "age",
+            "The shape of a face that sags: jowls, long nose, thin lips, low brows.",
+            ("as it is", "sagging"),
+            ("jowls", "gravity", "droop", "old", "shape"),
+        ),
+        Effect(
+            "skin_smooth",
+            "skin",
+            "Fine detail of the skin softened; a quarter of it stays.",
+            ("as it is", "smooth"),
+            ("pores", "soften", "beauty", "blur", "airbrush", "retouch"),
+            (Smooth("skin", fine=0.80),),
+        ),
+        Effect(
+            "skin_even",
+            "skin",
+            "Red spots, blotches and shine evened out.",
+            ("as it is", "even"),
+            ("acne", "redness", "blemish", "shiny", "foundation", "concealer"),
+            (Smooth("skin", broad=0.75),),
+        ),
+        Effect(
+            "skin_tone",
+            "skin",
+            "Skin tanned or lightened.",
+            ("tan", "light"),
+            ("whiten", "tan", "bronze", "pale", "brighten"),
+            (Tone("skin", light=0.22, colour=-0.10, warm=-0.02),),
+            minimum=-1.0,
+        ),
+        Effect(
+            "skin_rosy",
+            "skin",
+            "Rosy cheeks.",
+            ("as they are", "rosy"),
+            ("blush", "rouge", "cheeks", "red", "fresh", "healthy"),
+            (Tone("cheeks", warm=0.075),),
+        ),
+        Effect(
+            "under_eye",
+            "skin",
+            "Dark circles and bags under the eyes softened.",
+            ("as they are", "gone"),
+            ("dark circles", "eye bags", "tired", "concealer", "rested"),
+            (Tone("under_eyes", lift=0.85), Smooth("under_eyes", fine=0.45, broad=0.35)),
+        ),
+        Effect(
+            "smile_lines",
+            "skin",
+            "Lines from nose to mouth softened.",
+            ("as they are", "softened"),
+            ("nasolabial", "laugh lines", "folds", "marionette"),
+            (Tone("smile_lines", lift=0.75), Smooth("smile_lines", fine=0.40, broad=0.30)),
+        ),
+        Effect(
+            "teeth",
+            "skin",
+            "Teeth whiter, while the mouth is open.",
+            ("as they are", "white"),
+            ("whiten", "smile", "yellow", "dentist"),
+            (Tone("teeth", colour=-0.70, light=0.16),),
+        ),
+        Effect(
+            "eye_bright",
+            "skin",
+            "Eyes brighter.",
+            ("as they are", "bright"),
+            ("whites", "sparkle", "awake", "red eyes", "iris"),
+            (Tone("eyes", light=0.22, colour=-0.20),),
+        ),
+    )
+}
+"""Every effect by name, in the order in which people see them."""
+
+# What `age` gives above 0, and below (at -1).
+OLDER = {"wrinkles": 1.0, "spots": 0.9, "sag": 1.0}
+YOUNGER = {"skin_smooth": 0.55, "skin_even": 0.65, "under_eye": 0.8, "smile_lines": 0.8, "skin_rosy": 0.25}
+
+# The adjustments that `sag` gives to, at 1: the ones that ageing skin and bone change (README of the adjustments'
+# benchmark); half of what a face at eighty has moves a reader of ages as far as the whole, and the person less.
+SAG: Mapping[str, float] = {
+    "jaw": 0.25,
+    "chin_width": 0.15,
+    "temples": -0.18,
+    "nose_length": 0.25,
+    "nose_width": 0.15,
+    "nostrils": 0.12,
+    "upper_lip": -0.30,
+    "lower_lip": -0.18,
+    "eye_openness": -0.20,
+    "eye_tilt": -0.24,
+    "brow_height": -0.18,
+    "brow_tilt": -0.18,
+    "smile": -0.18,
+}
+
+
+def given(values: Mapping[str, Value]) -> dict[str, float]:
+    """What `age` and `sag` add to other effects and to adjustments, by name.
+
+    Parameters
+    ----------
+    values
+        Those of all effects, by name.
+    """
+    age = float(values["age"])
+    result = {name: abs(age) * share for name, share in (OLDER if age > 0.0 else YOUNGER).items()} if age else {}
+    sag = min(1.0, float(values["sag"]) + result.get("sag", 0.0))
+    return result | {name: sag * share for name, share in SAG.items()} if sag else result
