@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 import time
@@ -236,23 +235,3 @@ def test_start_and_close_may_be_repeated(jpegs):
     preview.close()
     assert not any(thread.name == "preview" for thread in threading.enumerate())
     preview.offer(gray(1))
-
-
-def test_a_failing_encoder_is_logged_and_costs_nothing(jpegs, caplog):
-    """When encoding fails, it is logged with traceback and told; the engine goes on unhindered."""
-    failed = threading.Event()
-
-    def fail(jpeg):
-        failed.set()
-        raise RuntimeError("no more pictures")
-
-    preview = Preview(fail)
-    with caplog.at_level(logging.ERROR, logger="livewarp"):
-        preview.start()
-        preview.watch()
-        with Engine(preview, gray(1)):
-            assert failed.wait(TIMEOUT_S)
-        preview.close()
-    assert isinstance(preview.failure, RuntimeError)
-    assert [bool(record.exc_info) for record in caplog.records] == [True]
-    preview.offer(gray(2))

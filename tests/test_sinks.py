@@ -14,9 +14,9 @@ import pytest
 import pyvirtualcam
 from pyvirtualcam.util import encode_fourcc
 
-from livewarp.errors import SettingsError, SinkError
+from livewarp.errors import Problem, SettingsError, SinkError
 from livewarp.sinks import open_sink, videofile
-from livewarp.sinks.sender import QUEUE_FRAMES, Sender
+from livewarp.sinks.sender import QUEUE_FRAMES, RECORD_AGAIN, Sender
 from livewarp.sinks.videofile import VideoFileSink
 from livewarp.sinks.virtualcam import BACKEND, VirtualCameraSink
 
@@ -142,16 +142,18 @@ def test_a_slow_sink_never_holds_up_the_loop() -> None:
     assert len(slow.got) + sender.dropped == 100
 
 
-def test_the_failure_of_a_slow_sink_surfaces() -> None:
-    """What its thread died of is raised by a later send."""
+def test_a_recording_that_cannot_go_on_is_a_problem() -> None:
+    """Its sink is closed at once, later frames count as dropped, and nothing is raised."""
     slow = SlowSink()
     slow.failing = True
     slow.go.set()
     sender = Sender(slow, 64, 48)
     sender.send(FRAME)
     sender._thread.join(30)
-    with pytest.raises(SinkError, match="slow: broken"):
-        sender.send(FRAME)
+    assert slow.closed == 1
+    sender.send(FRAME)
+    assert (sender.dropped, sender.watched) == (1, False)
+    assert sender.problem == Problem("slow: broken", RECORD_AGAIN)
     sender.close()
 
 

@@ -28,12 +28,12 @@ def state_of(engine: Engine) -> dict[str, Any]:
         "model": engine.model,
         "outputs": [
             {
-                "name": sink.name,
-                "problem": str(problem) if (problem := sink.problem) is not None else None,
-                "watched": sink.watched,
-                "dropped": sink.dropped,
+                "name": output.name,
+                "problem": str(output.problem) if output.problem is not None else None,
+                "watched": output.watched,
+                "dropped": output.dropped,
             }
-            for sink in engine.sinks
+            for output in engine.outputs()
         ],
         "switches": asdict(engine.switches),
         "getting_ready": engine.getting_ready,

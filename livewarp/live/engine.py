@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from livewarp.errors import Problem
+from livewarp.errors import Problem, SinkError
 from livewarp.face68 import Face
 from livewarp.filtering.filter import FaceFilter
 from livewarp.filtering.stages import STAGES
 from livewarp.live.limits import Demand, Limits
 from livewarp.live.loading import Loading
 from livewarp.live.loop import Loop
-from livewarp.live.outputs import Outputs
+from livewarp.live.outputs import Output, Outputs
 from livewarp.live.pace import Attendance
 from livewarp.live.reader import Reader
 from livewarp.live.state import State, StateName
@@ -158,6 +158,10 @@ class Engine:
         """Where frames go."""
         return self._outputs.sinks
 
+    def outputs(self) -> list[Output]:
+        """How each of them is doing; any thread may ask."""
+        return self._outputs.each()
+
     @property
     def viewers(self) -> int:
         """How many are known to watch."""
@@ -234,6 +238,9 @@ class Engine:
         try:
             self._loading.start()
             self._iterate()
+            if not self._stopping.is_set():  # it has ended by itself: what was asked for is there, or it has failed
+                for lost in self._outputs.lost_recordings:
+                    raise SinkError(lost.what, remedy=lost.remedy)
         except BaseException as error:  # the top of this thread
             self.error = self.error or error
         finally:
@@ -256,14 +263,12 @@ class Engine:
             wake_s = loop.step(parcel, now)
             if loop.capture.failure is not None:
                 raise loop.capture.failure
-            if self._outputs.failure is not None:
-                raise self._outputs.failure
             if loop.capture.finished and not loop.mailbox.waiting:
                 return
 
     def _close(self) -> None:
         """Release everything; one failure does not keep the rest open."""
-        for close in (self.loop.capture.close, *self._outputs.closes(), self._loading.close):
+        for close in (self.loop.capture.close, self._outputs.close, self._loading.close):
             try:
                 close()
             except Exception as error:

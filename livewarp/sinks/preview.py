@@ -85,7 +85,7 @@ class Preview:
     Attributes
     ----------
     failure
-        What ended the thread although nobody closed it, else None.
+        Why the newest picture could not be encoded or handed on, or None. The next frame is tried again.
     """
 
     def __init__(
@@ -188,11 +188,16 @@ class Preview:
         self._notes.put(_Note.FRAME)
 
     def _run(self) -> None:
-        try:
-            self._encode_while_watched()
-        except Exception as error:
-            log.exception("the preview has failed; the filter goes on without it")
-            self.failure = error
+        """Thread: encode what comes, and begin anew after a failure, which is logged once an episode."""
+        while True:
+            try:
+                self._encode_while_watched()
+                return
+            except Exception as error:
+                if self.failure is None:
+                    log.exception("the preview has failed; the filter goes on, and the next frame is tried again")
+                self.failure = error
+                self._notes.put(_Note.WATCHED)  # ask for another frame
 
     def _encode_while_watched(self) -> None:
         mine = True  # whether this thread owns the buffer
@@ -202,6 +207,9 @@ class Preview:
             if note is _Note.FRAME and self.viewers:
                 due_s = max(due_s, time.monotonic()) + _INTERVAL_S
                 self._encode()
+                if self.failure is not None:
+                    self.failure = None
+                    log.info("the preview works again")
                 # Half an interval of grace: of a camera at just this rate no frame is lost to jitter.
                 time.sleep(max(due_s - _INTERVAL_S / 2 - time.monotonic(), 0.0))
             if mine and self.viewers:
