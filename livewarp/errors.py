@@ -6,11 +6,20 @@ from these fields: nobody takes it apart again.
 
 from __future__ import annotations
 
+import difflib
 import reprlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 EXIT_RUNTIME = 1
 EXIT_USAGE = 2
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """The remedy for a misspelt word: "did you mean thin?", or "" where none of the words is near."""
+    plain = {known.casefold(): known for known in words}
+    near = difflib.get_close_matches(word[:40].casefold(), plain, 1)
+    return f"did you mean {plain[near[0]]}?" if near else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,15 @@ class Kind(Protocol):
         """Where a relative change leads, and where it stops at the bounds; None: there is no such change."""
 
 
+def number_of(text: str) -> float | None:
+    """What a person means by "0.5", "0,5" or "50%"; None: no number."""
+    plain = text.strip().replace(",", ".")
+    try:
+        return float(plain[:-1]) / 100.0 if plain.endswith("%") else float(plain)
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
     """A number between two bounds, both allowed.
@@ -103,10 +112,7 @@ class Number:
         return float(value) if self.minimum <= value <= self.maximum and math.isfinite(value) else None
 
     def read(self, text: str) -> object:
-        try:
-            return float(text)
-        except ValueError:
-            return None
+        return number_of(text)
 
     def show(self, value: Value) -> str:
         return f"{value:.6g}"

@@ -10,14 +10,13 @@ threads swap it whole.
 
 from __future__ import annotations
 
-import difflib
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from livewarp.adjustments import ADJUSTMENTS, Adjustment
 from livewarp.effects import EFFECTS, Effect, given
-from livewarp.errors import ParameterError
+from livewarp.errors import ParameterError, did_you_mean
 from livewarp.knobs import Choice, Colour, Knob, Number, Switch, Value
 
 
@@ -144,9 +143,8 @@ def knob(name: str, knobs: Mapping[str, Knob] = KNOBS) -> Knob:
 
 def unknown(name: str, knobs: Iterable[str], got: object = None) -> ParameterError:
     """The error for a name that no knob has: it lists those there are and suggests the nearest."""
-    near = difflib.get_close_matches(name[:40], knobs, 1)
-    remedy = f"did you mean {near[0]}?" if near else ""
-    return ParameterError(name, got, ", ".join(knobs), f"unknown parameter {reprlib.repr(name)}", remedy)
+    what = f"unknown parameter {reprlib.repr(name)}"
+    return ParameterError(name, got, ", ".join(knobs), what, did_you_mean(name, knobs))
 
 
 @dataclass(frozen=True, slots=True)

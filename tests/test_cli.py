@@ -88,3 +88,28 @@ def test_a_file_that_is_no_video_is_one_line(tmp_path: Path, told_more: bool) ->
     assert done.returncode == 1
     assert (done.stderr.count("\n") > 1) == told_more
     assert "noise.mp4: FFmpeg cannot read it" in done.stderr
+
+
+def test_what_people_type_instead_leads_somewhere(tmp_path: Path) -> None:
+    """`start` is run, `help` shows the help of the command that it is asked for, and guesses a misspelt one."""
+    assert "Start the daemon" in livewarp("start", "--help", folder=tmp_path).stdout
+    shown = livewarp("help", "service", "install", folder=tmp_path).stdout
+    assert "livewarp service install --dry-run" in shown
+    wrong = livewarp("help", "serv", folder=tmp_path)
+    assert (wrong.returncode, wrong.stderr.rstrip().rpartition("; ")[2]) == (2, "did you mean service?")
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="elsewhere only opening a webcam tells whether it is there"
+)
+@pytest.mark.parametrize("wanted", ["97", "/dev/video97", "webcam:97"])
+def test_a_webcam_that_is_not_there_ends_run(tmp_path: Path, wanted: str) -> None:
+    """An index or a node alone is a webcam; without --wait one that is not there ends the run with status 1."""
+    arguments = ("run", "--fresh", "--sink", "null", "--source", wanted, "--duration", "0.1")
+    ended = livewarp(*arguments, folder=tmp_path)
+    assert ended.returncode == 1
+    assert "webcam /dev/video97: no such device" in ended.stderr
+    assert "--wait" in ended.stderr
+    ports = ("--control", "127.0.0.1:0", "--panel", "127.0.0.1:0", "--model", "mesh")
+    waited = livewarp(*arguments, *ports, "--wait", folder=tmp_path)
+    assert (waited.returncode, waited.stderr.count("no such device")) in ((0, 0), (0, 1))

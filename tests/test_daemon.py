@@ -157,7 +157,7 @@ def wait_for_state(client: Client, state: str) -> dict[str, Any]:
 
 def test_a_missing_webcam_is_waited_for(start: Callable[..., Running]) -> None:
     """A service that starts at login before the camera is there goes on, shows why, and says it with a remedy."""
-    daemon = start("--source", "webcam:/dev/video99", "--sink", "null")
+    daemon = start("--wait", "--source", "webcam:/dev/video99", "--sink", "null")
     with Client(daemon.control) as client:
         told = wait_for_state(client, "stalled")
         assert "webcam /dev/video99: no such device" in told["reason"]
@@ -174,7 +174,7 @@ def test_a_missing_webcam_is_waited_for(start: Callable[..., Running]) -> None:
 
 def test_a_webcam_that_nobody_watches_stays_closed(start: Callable[..., Running]) -> None:
     """With nothing but the preview the daemon is idle, and a viewer of the preview wakes it."""
-    daemon = start("--source", "webcam:/dev/video99", "--sink", "auto")
+    daemon = start("--wait", "--source", "webcam:/dev/video99", "--sink", "auto")
     with Client(daemon.control) as client:
         state = client.call("state")
         if state["sinks"]:

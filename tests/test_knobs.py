@@ -340,3 +340,11 @@ def test_every_knob_has_words_for_those_who_search() -> None:
             assert each.keywords
             assert len(set(each.keywords)) == len(each.keywords)
             assert not {each.name, each.help} & set(each.keywords)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("50%", 0.5), ("0,5", 0.5), (" .5 ", 0.5), ("-20 %", -0.2), ("%", None), ("1,0,0", None)]
+)
+def test_numbers_as_people_write_them(text, value):
+    """A number may be a percentage, and have a decimal comma."""
+    assert Number(-1, 1).read(text) == value

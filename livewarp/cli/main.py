@@ -31,7 +31,8 @@ from livewarp.cli.options import (
     with_model,
     with_size,
 )
-from livewarp.errors import EXIT_RUNTIME, LivewarpError
+from livewarp.errors import EXIT_RUNTIME, LivewarpError, SettingsError, did_you_mean
+from livewarp.sources import check_there
 
 # What OpenCV reads when it is imported.
 OPENCV = {
@@ -44,8 +45,15 @@ OPENCV = {
 OPENCV_QUIET = {"OPENCV_LOG_LEVEL": "ERROR", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 
 
+# What people type for a command of another name.
+_SYNONYMS = {"start": "run", "status": "state", "quit": "stop"}
+
+
 class _Sections(click.Group):
     """A group whose help lists its commands by what they are for."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, _SYNONYMS.get(cmd_name, cmd_name))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.commands))
@@ -91,6 +99,7 @@ def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
     default=None,
     help="Open a webcam only while someone watches, where that can be known [on-demand].",
 )
+@click.option("--wait", is_flag=True, help="Wait for a webcam that is not there, behind a placeholder.")
 @with_model
 @click.option("--frames", type=click.IntRange(1), help="Stop after so many frames.")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
@@ -113,6 +122,7 @@ def run(
     loop: bool | None,
     fit: str | None,
     on_demand: bool | None,
+    wait: bool,
     model: str | None,
     detector: str | None,
     frames: int | None,
@@ -151,6 +161,8 @@ def run(
     }
     settings, parameters = load(config, assignments, **tables)
     logging.getLogger("livewarp").setLevel(logs.LEVELS[asked or settings.log.level])
+    if not (wait or os.environ.get("NOTIFY_SOCKET")):  # a service waits: it starts before a camera is plugged in
+        check_there(settings.video.source)
     from livewarp.daemon import Daemon, run_daemon
     from livewarp.daemon.kept import Kept
 
@@ -172,10 +184,32 @@ def run(
     run_daemon(daemon)
 
 
+@click.command("help")
+@click.argument("words", nargs=-1, metavar="[COMMAND]...")
+@click.pass_context
+def help_(context: click.Context, words: tuple[str, ...]) -> None:
+    """Show what a command takes, with examples.
+
+    \b
+    livewarp help
+    livewarp help set
+    livewarp help service install
+    """
+    at: click.Context = context.find_root()
+    for word in words:
+        group = at.command
+        command = group.get_command(at, word) if isinstance(group, click.Group) else None
+        if command is None:
+            known = group.list_commands(at) if isinstance(group, click.Group) else []
+            raise SettingsError("help", got=repr(word), allowed=", ".join(known), remedy=did_you_mean(word, known))
+        at = click.Context(command, info_name=command.name, parent=at)
+    click.echo(at.get_help())
+
+
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Run": (run, *RUNNING),
     "Adjust while it runs": ADJUSTING,
-    "This machine": (*MACHINE_COMMANDS, completion),
+    "This machine": (*MACHINE_COMMANDS, completion, help_),
     "Files and figures": FILE_COMMANDS,
 }
 """Every command there is, as `livewarp --help` lists them."""

@@ -12,7 +12,7 @@ import numpy as np
 from livewarp.doctor.devices import held_by
 from livewarp.doctor.finding import Finding, note, ok, problem
 from livewarp.errors import LivewarpError, Problem
-from livewarp.sources import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, check_source, open_source
+from livewarp.sources import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, check_source, open_source, spelled_out
 from livewarp.sources.attached import AttachedCamera
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def delivering_source(case: Case) -> Finding:
     if case.running is not None:
         name = case.running.state.get("source", "?")
         return ok(f"{case.running} has the source: {name}; not measured")
-    which = wanted.partition(":")[2]
+    which = spelled_out(wanted).partition(":")[2]
     attached = kind.devices(case.machine)
     cameras = [camera for camera in attached if not which or _is(camera, which)]
     if not cameras:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from livewarp.errors import Problem, SettingsError, SinkError
+from livewarp.errors import Problem, SettingsError, SinkError, did_you_mean
 
 if TYPE_CHECKING:
     from livewarp.arrays import BgrFrame
@@ -192,7 +192,8 @@ def sink_kind(wanted: str) -> SinkKind:
     for kind in SINK_KINDS:
         if re.fullmatch(kind.pattern, wanted):
             return kind
-    raise SettingsError("sink", got=repr(wanted), allowed=ALLOWED)
+    remedy = did_you_mean(wanted.partition(":")[0], (kind.name for kind in SINK_KINDS))
+    raise SettingsError("sink", got=repr(wanted), allowed=ALLOWED, remedy=remedy)
 
 
 def written_file(wanted: str) -> Path | None:

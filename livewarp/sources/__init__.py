@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livewarp.errors import SettingsError, SourceError
+from livewarp.errors import SettingsError, SourceError, did_you_mean
 from livewarp.sources.plan import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, Fit, Plan, Request, Source, SourceChoice
 from livewarp.sources.sitters import SITTERS
 
@@ -34,10 +34,12 @@ __all__ = [
     "SourceChoice",
     "SourceKind",
     "check_source",
+    "check_there",
     "names_path",
     "open_source",
     "plan_source",
     "source_kind",
+    "spelled_out",
 ]
 
 
@@ -62,6 +64,8 @@ class SourceKind:
         no device.
     remark
         What a person should know who uses it in a call.
+    check
+        Raises `SourceError` where what the text names is not there now, though it may come.
     file
         Whether the text is the path of a file.
     """
@@ -73,6 +77,7 @@ class SourceKind:
     choices: Callable[[], list[SourceChoice]] = list
     devices: Callable[[Machine], tuple[AttachedCamera, ...]] | None = None
     remark: str = ""
+    check: Callable[[str], None] = lambda wanted: None
     file: bool = False
 
 
@@ -86,6 +91,12 @@ def _plan_webcam(wanted: str, request: Request) -> Plan:
     from livewarp.sources.webcam import plan_webcam
 
     return plan_webcam(wanted, request)
+
+
+def _check_webcam(wanted: str) -> None:
+    from livewarp.sources.nodes import check_webcam
+
+    check_webcam(wanted)
 
 
 def _webcam_choices() -> list[SourceChoice]:
@@ -116,11 +127,12 @@ SOURCE_KINDS: tuple[SourceKind, ...] = (
     SourceKind("auto", ("auto (a webcam, else the portrait)",), "auto", _plan_auto, devices=_webcams),
     SourceKind(
         "webcam",
-        ("webcam", "webcam:INDEX", "webcam:/dev/..."),
+        ("webcam", "webcam:INDEX", "webcam:/dev/...", "INDEX", "/dev/..."),
         "webcam(:([0-9]{1,3}|/.+))?",
         _plan_webcam,
         choices=_webcam_choices,
         devices=_webcams,
+        check=_check_webcam,
     ),
     SourceKind(
         "portrait",
@@ -136,8 +148,14 @@ SOURCE_KINDS: tuple[SourceKind, ...] = (
 )
 """In the order in which they are listed; the last one takes every text that is no other's."""
 
+_WEBCAM = re.compile(r"[0-9]{1,3}|/dev/.+")
 _FORMS = [form for kind in SOURCE_KINDS for form in kind.forms]
 ALLOWED = f"{', '.join(_FORMS[:-1])} or {_FORMS[-1]}"
+
+
+def spelled_out(wanted: str) -> str:
+    """The source in full: a bare index or device node is a webcam's."""
+    return f"webcam:{wanted}" if _WEBCAM.fullmatch(wanted) else wanted
 
 
 def source_kind(wanted: str) -> SourceKind:
@@ -148,6 +166,7 @@ def source_kind(wanted: str) -> SourceKind:
     SettingsError
         It names no source.
     """
+    wanted = spelled_out(wanted)
     name = wanted.partition(":")[0]
     kind = next((kind for kind in SOURCE_KINDS[:-1] if kind.name == name), SOURCE_KINDS[-1])
     if not re.fullmatch(kind.pattern, wanted):
@@ -167,8 +186,14 @@ def check_source(wanted: str) -> SourceKind:
     """
     kind = source_kind(wanted)
     if kind.file and not Path(wanted).expanduser().is_file():
-        raise SourceError("source", got=f"{wanted!r}, which is no file", allowed=ALLOWED)
+        remedy = did_you_mean(wanted, (kind.name for kind in SOURCE_KINDS[:-1]))
+        raise SourceError("source", got=f"{wanted!r}, which is no file", allowed=ALLOWED, remedy=remedy)
     return kind
+
+
+def check_there(wanted: str) -> None:
+    """Raise `SourceError` where the source that the text asks for is not there now."""
+    check_source(wanted).check(spelled_out(wanted))
 
 
 def names_path(wanted: str) -> bool:
@@ -198,7 +223,7 @@ def plan_source(
     SourceError
         It names a file that is missing or cannot be opened.
     """
-    return check_source(wanted).plan(wanted, Request(width, height, fps, loop, fit))
+    return check_source(wanted).plan(spelled_out(wanted), Request(width, height, fps, loop, fit))
 
 
 def open_source(

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from livewarp.errors import SourceError
 from livewarp.sources.plan import SourceChoice
 from livewarp.system.v4l2 import DEV, SYS, is_virtual, nodes
 
@@ -38,6 +39,9 @@ class WebcamIdentity:
         return str(self.by_id or self.node)
 
 
+_WAIT = "connect it; or let livewarp wait for it: --wait"
+
+
 def candidates() -> list[int | str]:
     """Indices or nodes of the webcams that there may be, best first, without virtual cameras on Linux."""
     if not sys.platform.startswith("linux"):
@@ -68,6 +72,20 @@ def webcam_choices() -> list[SourceChoice]:
         card = webcam.card if webcam is not None else ""
         choices.append(SourceChoice(source, card or f"webcam {device}", f"webcam {device} "))
     return choices
+
+
+def check_webcam(wanted: str) -> None:
+    """Raise `SourceError` where the webcam that "webcam", "webcam:INDEX" or "webcam:/dev/..." names is not there."""
+    if not sys.platform.startswith("linux"):
+        return  # only opening one tells
+    there = candidates()
+    which = wanted.partition(":")[2]
+    node = DEV / f"video{which}" if which.isdecimal() else Path(which)
+    if which and not node.exists():
+        choices = ", ".join(choice.source for choice in webcam_choices())
+        raise SourceError(f"webcam {node}: no such device", allowed=choices or "none is connected", remedy=_WAIT)
+    if not which and not there:
+        raise SourceError("webcam: none is connected", remedy=f"{_WAIT}; or --source portrait")
 
 
 def find(webcam: WebcamIdentity) -> Path | None:

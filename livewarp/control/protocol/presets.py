@@ -19,14 +19,15 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from platformdirs import user_config_path
 
 from livewarp.control.protocol.refusals import NOT_DONE
-from livewarp.errors import ControlError, ParameterError
+from livewarp.errors import ControlError, ParameterError, did_you_mean
 from livewarp.knobs import Knob, Value
 from livewarp.parameters import KNOBS, check
 from livewarp.system.atomic import write_whole
@@ -87,10 +88,13 @@ SHIPPED: Mapping[str, Mapping[str, Value]] = {
 
 MAX_OWN = 100
 _MAX_BYTES = 65_536
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 _-]{0,38}[A-Za-z0-9_-])?")
+_MAX_NAME = 40  # characters: at most 160 bytes, where file systems take 255
 # What the command line means otherwise, and what Windows takes for a device.
 _RESERVED = re.compile(r"list|save|delete|rename|con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
-_NAME_ALLOWED = "1 to 40 letters, digits, spaces, - and _, from a letter or digit on; not list, save, delete, rename"
+_NAME_ALLOWED = (
+    f"1 to {_MAX_NAME} letters and digits of any script, spaces, - and _, from a letter or digit on; "
+    "not list, save, delete, rename"
+)
 
 log = logging.getLogger(__name__)
 
@@ -127,15 +131,22 @@ class Presets:
         }
 
     def values(self, name: str) -> dict[str, Value]:
-        """A preset's value for each knob that presets hold. Raises `ParameterError` for a name there is not."""
+        """A preset's value for each knob that presets hold. Raises `ParameterError` for a name there is not.
+
+        Upper and lower case are one, and so are the ways to write an accented letter.
+        """
         own, _ = self._own()
         presets: dict[str, Mapping[str, Value]] = {**SHIPPED, **own}
-        if name not in presets:
-            raise ParameterError("name", name, ", ".join(presets), f"unknown preset {name[:80]!r}")
-        return _complete(presets[name])
+        known = _same(name, presets)
+        if known is None:
+            what, remedy = f"unknown preset {name[:80]!r}", did_you_mean(name, presets)
+            raise ParameterError("name", name, ", ".join(presets), what, remedy)
+        return _complete(presets[known])
 
     def save(self, name: str, parameters: Mapping[str, Value], replace: bool = False) -> dict[str, Value]:
         """Keep those of these parameters that presets hold under a name; what was kept.
+
+        The name is kept as it was typed, its accents composed (NFC).
 
         Parameters
         ----------
@@ -149,6 +160,7 @@ class Presets:
         ControlError
             The file cannot be written.
         """
+        name = unicodedata.normalize("NFC", name)
         taken = self._check_new(name)
         if taken is not None and not replace:
             raise ParameterError("name", name, "another name, or replace: true", f"there is a preset {taken!r} already")
@@ -172,7 +184,8 @@ class Presets:
 
     def rename(self, name: str, to: str) -> None:
         """Give one of a person's own another name, which nothing else has."""
-        path = self._path(self._check_own(name))
+        name, to = self._check_own(name), unicodedata.normalize("NFC", to)
+        path = self._path(name)
         taken = self._check_new(to, "to")
         if taken is not None and taken != name:  # a change of case alone is one of name, too
             raise ParameterError("to", to, "another name", f"there is a preset {taken!r} already")
@@ -182,29 +195,31 @@ class Presets:
             raise _not_done("rename", self.folder, error) from error
 
     def _path(self, name: str) -> Path:
-        assert _NAME.fullmatch(name)
+        assert _is_name(name)
         return self.folder / f"{name}.toml"
 
     def _check_new(self, name: str, param: str = "name") -> str | None:
         """The file that has this name already, however written; `ParameterError` if none may have it."""
-        if not _NAME.fullmatch(name) or _RESERVED.fullmatch(name):
+        if not _is_name(name):
             raise ParameterError(param, name, _NAME_ALLOWED)
-        if name.lower() in SHIPPED:
+        if _same(name, SHIPPED) is not None:
             raise ParameterError(param, name, "another name", f"preset {name!r} is shipped with livewarp")
-        return next((own for own in self._names() if own.lower() == name.lower()), None)
+        return _same(name, self._names())
 
     def _check_own(self, name: str) -> str:
-        if name in SHIPPED:
+        if _same(name, SHIPPED) is not None:
             raise ParameterError("name", name, "your own presets", f"preset {name!r} is shipped with livewarp")
         names = self._names()
-        if name not in names:
+        known = _same(name, names)
+        if known is None:
             allowed = ", ".join(names) or "none, you have not saved one"
-            raise ParameterError("name", name, allowed, f"no preset {name[:80]!r} of your own")
-        return name
+            what = f"no preset {name[:80]!r} of your own"
+            raise ParameterError("name", name, allowed, what, did_you_mean(name, names))
+        return known
 
     def _names(self) -> list[str]:
         """The names of a person's own, damaged ones too."""
-        return sorted(path.stem for path in self._paths() if _NAME.fullmatch(path.stem))
+        return sorted(path.stem for path in self._paths() if _is_name(path.stem))
 
     def _paths(self) -> list[Path]:
         try:
@@ -234,6 +249,24 @@ def held() -> dict[str, Knob]:
     return {name: knob for name, knob in KNOBS.items() if knob.in_presets}
 
 
+def _is_name(text: str) -> bool:
+    """Whether a preset may have this name: a file name on every system, and no word of the command line."""
+    if not 1 <= len(text) <= _MAX_NAME or text[-1] == " " or _RESERVED.fullmatch(text):
+        return False
+    kinds = [unicodedata.category(letter)[0] for letter in text]
+    return kinds[0] in "LN" and all(k in "LMN" or c in " _-" for k, c in zip(kinds, text, strict=True))
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _same(name: str, names: Iterable[str]) -> str | None:
+    """That of the names which is the same but for case and the way that accents are written; None: none is."""
+    given = list(names)
+    return name if name in given else next((known for known in given if _key(known) == _key(name)), None)
+
+
 def _complete(values: Mapping[str, Value]) -> dict[str, Value]:
     return {name: values.get(name, knob.neutral) for name, knob in held().items()}
 
@@ -245,9 +278,9 @@ def _read(path: Path, before: _Read | None) -> _Read:
         stamp = (status.st_mtime_ns, status.st_size)
         if before is not None and before.stamp == stamp:
             return before
-        if not _NAME.fullmatch(path.stem) or _RESERVED.fullmatch(path.stem):
+        if not _is_name(path.stem):
             return _Read(stamp, {}, f"its name is none that a preset may have; allowed: {_NAME_ALLOWED}")
-        if path.stem.lower() in SHIPPED:
+        if _same(path.stem, SHIPPED) is not None:
             return _Read(stamp, {}, "livewarp has a preset of that name; give yours another")
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:  # reading a pipe would never end
             return _Read(stamp, {}, f"allowed: a plain file of at most {_MAX_BYTES} bytes")
