@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from livewarp.errors import SinkError
-from livewarp.sinks import Sink, libpipewire, open_sink, pipewire
+from livewarp.sinks import Sink, open_sink, pipewire
+from livewarp.system import libpipewire
 from pipewire.session import Session, missing, until
 from pipewire.viewer import Viewer
 

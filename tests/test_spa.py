@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from livewarp.sinks import spa
-from livewarp.sinks.spa import Negotiated
+from livewarp.system import spa
+from livewarp.system.spa import Negotiated
 
 
 def words(data: bytes) -> list[int]:

@@ -19,16 +19,14 @@ from pyvirtualcam import PixelFormat
 from pyvirtualcam.util import encode_fourcc
 
 from livewarp.errors import SinkError
-from livewarp.sinks import libpipewire as pw
-from livewarp.sinks import spa
 from livewarp.sinks.viewers import SteadyWatch
+from livewarp.system import libpipewire as pw
+from livewarp.system import spa
+from livewarp.system.libpipewire import GET_IT, NO_DAEMON, START_IT
 
 BACKEND = "livewarp-pipewire"
 NAME = "livewarp"  # programs remember a camera by its name, so it stays the same
 ANSWER_S = 3.0  # a daemon that is alive answers in milliseconds
-
-NO_DAEMON = "no PipeWire daemon answers"
-START_IT = "start it: systemctl --user start pipewire wireplumber (to get it: sudo apt install pipewire wireplumber)"
 
 
 class PipeWireCamera:
@@ -72,7 +70,10 @@ class PipeWireCamera:
         self._error = ""
         self._answered = threading.Event()
         self._number = 0
-        self._library = library = pw.pipewire_library()
+        try:
+            self._library = library = pw.pipewire_library()
+        except OSError as error:
+            raise SinkError(str(error), remedy=GET_IT) from error
         self._core: int | None = None
         self._stream: int | None = None
         # What C holds pointers to, for as long as the stream lives.

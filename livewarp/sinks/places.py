@@ -14,10 +14,10 @@ from typing import Any
 
 from livewarp.errors import Problem
 from livewarp.system import v4l2
+from livewarp.system.libpipewire import PIPEWIRE_LIBRARY
 from livewarp.system.machine import Machine
 from livewarp.system.v4l2 import Holder
 
-PIPEWIRE_LIBRARY = "libpipewire-0.3.so.0"
 MODPROBE = "sudo modprobe v4l2loopback exclusive_caps=1 card_label=livewarp"
 RESTART_PIPEWIRE = "systemctl --user restart pipewire wireplumber"
 

@@ -111,6 +111,24 @@ def _webcams(machine: Machine) -> tuple[AttachedCamera, ...]:
     return attached_webcams(machine)
 
 
+def _plan_session(wanted: str, request: Request) -> Plan:
+    from livewarp.sources.sessioncamera import plan_session
+
+    return plan_session(wanted, request)
+
+
+def _session_choices() -> list[SourceChoice]:
+    from livewarp.sources.sessionnodes import session_choices
+
+    return session_choices()
+
+
+def _session_cameras(machine: Machine) -> tuple[AttachedCamera, ...]:
+    from livewarp.sources.sessionnodes import session_cameras
+
+    return session_cameras(machine)
+
+
 def _plan_portrait(wanted: str, request: Request) -> Plan:
     from livewarp.sources.portrait import plan_portrait
 
@@ -133,6 +151,14 @@ SOURCE_KINDS: tuple[SourceKind, ...] = (
         choices=_webcam_choices,
         devices=_webcams,
         check=_check_webcam,
+    ),
+    SourceKind(
+        "pipewire",
+        ("pipewire", "pipewire:NAME"),
+        "pipewire(:.+)?",
+        _plan_session,
+        choices=_session_choices,
+        devices=_session_cameras,
     ),
     SourceKind(
         "portrait",

@@ -90,9 +90,16 @@ LAYOUTS: dict[str, RawLayout] = {
     "YV12": RawLayout(0.5, 1.5, _three_planes(1, 0), cv2.COLOR_YUV2BGR_YV12),
     "BGR3": RawLayout(0.2),
     "RGB3": RawLayout(0.3, code=cv2.COLOR_RGB2BGR),
+    "XR24": RawLayout(0.3, code=cv2.COLOR_BGRA2BGR),
+    "AR24": RawLayout(0.3, code=cv2.COLOR_BGRA2BGR),
+    "XB24": RawLayout(0.3, code=cv2.COLOR_RGBA2BGR),
+    "AB24": RawLayout(0.3, code=cv2.COLOR_RGBA2BGR),
     "GREY": RawLayout(0.2, code=cv2.COLOR_GRAY2BGR, colour=False),
 }
 """What can be read, by V4L2's name."""
+
+
+_CHANNELS = {"GREY": 1, "BGR3": 3, "RGB3": 3, "XR24": 4, "AR24": 4, "XB24": 4, "AB24": 4}  # others: YUV, 2 on average
 
 
 class Decoder:
@@ -102,10 +109,13 @@ class Decoder:
     ----------
     size_hw
         Of the frames, px: even where chroma is shared by two rows or columns.
+    stride_bytes
+        Of the rows of the picture.
     """
 
     def __init__(self, format: PictureFormat) -> None:
         self._layout = LAYOUTS[format.fourcc]
+        self.stride_bytes = format.stride_bytes
         self._format = format
         self._is_jpeg = format.fourcc in {"MJPG", "JPEG"}
         self._is_limited_601 = not format.full_range and not format.bt709
@@ -147,7 +157,7 @@ class Decoder:
     def _convert_rows(self, rows: Plane, out: BgrFrame) -> None:
         """Formats whose rows are on their own."""
         h, w = out.shape[:2]
-        channels = {"GREY": 1, "BGR3": 3, "RGB3": 3}.get(self._format.fourcc, 2)
+        channels = _CHANNELS.get(self._format.fourcc, 2)
         pixels = rows[:h, : w * channels].reshape(h, w, channels)
         if self._layout.code < 0:
             out[:] = pixels

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from livewarp.sinks import libpipewire as pw
-from livewarp.sinks import spa
+from livewarp.system import libpipewire as pw
+from livewarp.system import spa
 
 _AUTOCONNECT = 1 << 0
 _DIRECTION_INPUT = 0
-
-_Process = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 class Viewer:
@@ -28,10 +26,10 @@ class Viewer:
         self._bytes = spa.frame_bytes(format_, width, height)
         self._library = library = pw.pipewire_library()
         self._hook = ctypes.create_string_buffer(pw.HOOK_BYTES)
-        self._calls = (_Process(self._take), pw.StateChanged(self._on_state), pw.ParamChanged(self._on_param))
+        self._calls = (pw.Process(self._take), pw.StateChanged(self._on_state), pw.ParamChanged(self._on_param))
         self._events = pw.StreamEvents(
             version=2,
-            process=ctypes.cast(self._calls[0], ctypes.c_void_p),
+            process=self._calls[0],
             state_changed=self._calls[1],
             param_changed=self._calls[2],
         )

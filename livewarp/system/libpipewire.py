@@ -20,13 +20,18 @@ from ctypes import (
 from ctypes import c_void_p as pointer
 from typing import Any
 
-from livewarp.errors import SinkError
-from livewarp.sinks.places import PIPEWIRE_LIBRARY
+PIPEWIRE_LIBRARY = "libpipewire-0.3.so.0"
+GET_IT = "to get it: sudo apt install libpipewire-0.3-0 pipewire wireplumber"
+START_IT = "start it: systemctl --user start pipewire wireplumber (to get it: sudo apt install pipewire wireplumber)"
+NO_DAEMON = "no PipeWire daemon answers"
 
-DIRECTION_OUTPUT = 1
+DIRECTION_INPUT, DIRECTION_OUTPUT = 0, 1
 ANY_ID = 0xFFFFFFFF
+FLAG_AUTOCONNECT = 1 << 0
 FLAG_MAP_BUFFERS = 1 << 2
 FLAG_DRIVER = 1 << 3  # the stream sets the pace
+FLAG_DONT_RECONNECT = 1 << 7  # to another camera, when this one goes
+CHUNK_CORRUPTED = 1 << 0
 STATE_ERROR, STATE_UNCONNECTED, STATE_CONNECTING, STATE_PAUSED, STATE_STREAMING = range(-1, 4)
 
 
@@ -76,6 +81,7 @@ class StreamBuffer(Structure):
 
 StateChanged = CFUNCTYPE(None, pointer, c_int, c_int, c_char_p)  # data, old, new, error
 ParamChanged = CFUNCTYPE(None, pointer, c_uint32, pointer)  # data, id, pod
+Process = CFUNCTYPE(None, pointer)  # data
 
 
 class StreamEvents(Structure):
@@ -90,7 +96,7 @@ class StreamEvents(Structure):
         ("param_changed", ParamChanged),
         ("add_buffer", pointer),
         ("remove_buffer", pointer),
-        ("process", pointer),
+        ("process", Process),
         ("drained", pointer),
         ("command", pointer),
         ("trigger_done", pointer),
@@ -127,7 +133,7 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
 
 @functools.cache
 def pipewire_library() -> ctypes.CDLL:
-    """The library, initialised. Raises `SinkError` where there is none."""
+    """The library, initialised. Raises OSError where there is none."""
     # It writes to stderr of its own accord whenever its daemon is away; what matters we say ourselves.
     os.environ.setdefault("PIPEWIRE_DEBUG", "0")
     try:
@@ -136,10 +142,7 @@ def pipewire_library() -> ctypes.CDLL:
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as error:
-        raise SinkError(
-            f"no usable {PIPEWIRE_LIBRARY} here ({error})",
-            remedy="to get it: sudo apt install libpipewire-0.3-0 pipewire wireplumber",
-        ) from error
+        raise OSError(f"no usable {PIPEWIRE_LIBRARY} here ({error})") from error
     library.pw_init(None, None)
     return library
 

@@ -21,7 +21,9 @@ _CHOICE_RANGE, _CHOICE_FLAGS = 1, 4
 _OBJECT_FORMAT, _OBJECT_BUFFERS, _OBJECT_META = 0x40003, 0x40004, 0x40005
 PARAM_ENUM_FORMAT, PARAM_FORMAT, PARAM_BUFFERS, PARAM_META = 3, 4, 5, 6
 _MEDIA_TYPE, _MEDIA_SUBTYPE, _VIDEO_FORMAT, _VIDEO_SIZE, _VIDEO_RATE = 1, 2, 0x20001, 0x20003, 0x20004
-_VIDEO, _RAW = 2, 1
+_COLOUR_RANGE, _COLOUR_MATRIX = 0x2000C, 0x2000D
+_VIDEO, _RAW, _MJPG = 2, 1, 0x20002
+_FULL_RANGE, _BT709 = 1, 3
 _COUNT, _BLOCKS, _BYTES, _STRIDE, _DATA_TYPE = 1, 2, 3, 4, 6
 _META_TYPE, _META_BYTES = 1, 2
 META_HEADER = 1
@@ -140,6 +142,84 @@ def parse_object(pod: bytes) -> dict[int, tuple[int, ...]]:
     return found
 
 
+class Captured(NamedTuple):
+    """What a camera and we agreed on.
+
+    Attributes
+    ----------
+    fourcc
+        Video4Linux's name of the format.
+    """
+
+    fourcc: str
+    width: int
+    height: int
+    fps: float
+    full_range: bool
+    bt709: bool
+
+
+# Of spa/param/video/raw.h, by Video4Linux's names; cheapest on the way to BGR first.
+_CAPTURED = {
+    "BGR3": 16, "XR24": 8, "AR24": 12, "RGB3": 15, "XB24": 7, "AB24": 11,
+    "YUYV": 4, "UYVY": 5, "YVYU": 19, "NV12": 23, "NV21": 24, "YU12": 2, "YV12": 3, "GREY": 25,
+}  # fmt: skip
+_FOURCCS = {code: fourcc for fourcc, code in _CAPTURED.items()}
+_MOST_PX, _MOST_FPS = 8192, 1000
+
+
+def wanted_format(fourcc: str, width: int, height: int, fps: float) -> bytes:
+    """A wish for pictures of a camera: this format, and of its sizes and rates the nearest to these."""
+    rate = Fraction(fps).limit_denominator(1001)
+    sizes = _rectangles((width, height), (1, 1), (_MOST_PX, _MOST_PX))
+    rates = _fractions((rate.numerator, rate.denominator), (0, 1), (_MOST_FPS, 1))
+    is_jpeg = fourcc == "MJPG"
+    code = () if is_jpeg else ((_VIDEO_FORMAT, _id(_CAPTURED[fourcc])),)
+    return _object(
+        _OBJECT_FORMAT,
+        PARAM_ENUM_FORMAT,
+        (_MEDIA_TYPE, _id(_VIDEO)),
+        (_MEDIA_SUBTYPE, _id(_MJPG if is_jpeg else _RAW)),
+        *code,
+        (_VIDEO_SIZE, sizes),
+        (_VIDEO_RATE, rates),
+    )
+
+
+WISHES = ("MJPG", *_CAPTURED)
+"""The formats that a camera may give, by Video4Linux's names."""
+
+
+def parse_captured(pod: bytes) -> Captured:
+    """What was agreed on. Raises KeyError where it is none of what `wanted_format` offers."""
+    values = parse_object(pod)
+    is_jpeg = values[_MEDIA_SUBTYPE][0] == _MJPG
+    fourcc = "MJPG" if is_jpeg else _FOURCCS[values[_VIDEO_FORMAT][0]]
+    width, height = values[_VIDEO_SIZE]
+    numerator, denominator = values.get(_VIDEO_RATE, (0, 1))
+    full = values.get(_COLOUR_RANGE, (0,))[0] == _FULL_RANGE
+    hd = values.get(_COLOUR_MATRIX, (0,))[0] == _BT709
+    return Captured(fourcc, width, height, numerator / max(denominator, 1), full, hd)
+
+
+_BYTES_PER_PX = {"BGR3": 3, "RGB3": 3, "XR24": 4, "AR24": 4, "XB24": 4, "AB24": 4, "YUYV": 2, "UYVY": 2, "YVYU": 2}
+
+
+def bytes_per_px(fourcc: str) -> int:
+    """What a pixel takes in a row of the first plane."""
+    return _BYTES_PER_PX.get(fourcc, 1)
+
+
+def mapped_buffers() -> bytes:
+    """What buffers of a camera must be: in memory that can be mapped, some of them."""
+    return _object(
+        _OBJECT_BUFFERS,
+        PARAM_BUFFERS,
+        (_COUNT, _choice(_CHOICE_RANGE, 4, 2, 16)),
+        (_DATA_TYPE, _choice(_CHOICE_FLAGS, _MEMORY)),
+    )
+
+
 def _padded(length: int) -> int:
     return (length + 7) // 8 * 8
 
@@ -159,6 +239,18 @@ def _int(value: int) -> bytes:
 def _choice(kind: int, *values: int) -> bytes:
     """The default first; of a range then its bounds."""
     return _pod(_CHOICE, struct.pack(f"=4I{len(values)}i", kind, 0, 4, _INT, *values))
+
+
+def _rectangles(*values: tuple[int, int]) -> bytes:
+    """A range: the default first, then its bounds."""
+    body = struct.pack("=4I", _CHOICE_RANGE, 0, 8, _RECTANGLE)
+    return _pod(_CHOICE, body + b"".join(struct.pack("=2I", *value) for value in values))
+
+
+def _fractions(*values: tuple[int, int]) -> bytes:
+    """A range: the default first, then its bounds."""
+    body = struct.pack("=4I", _CHOICE_RANGE, 0, 8, _FRACTION)
+    return _pod(_CHOICE, body + b"".join(struct.pack("=2I", *value) for value in values))
 
 
 def _object(kind: int, param: int, *properties: tuple[int, bytes]) -> bytes:

@@ -1,0 +1,124 @@
+"""A camera of a real PipeWire session as a source."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+from pyvirtualcam import PixelFormat
+from pyvirtualcam.util import encode_fourcc
+
+from livewarp.errors import SourceError
+from livewarp.sinks.pipewire import PipeWireCamera
+from livewarp.sources import open_source
+from livewarp.sources.sessioncamera import SessionCamera
+from livewarp.sources.sessionnodes import CameraNode, camera_nodes, session_choices
+from livewarp.system import spa
+from pipewire.session import Session, missing, until
+
+W, H, FPS = 320, 240, 30.0
+
+NODES = [
+    {"info": {"props": {"media.class": "Video/Source", "node.name": "livewarp", "node.virtual": True}}},
+    {"info": {"props": {"media.class": "Video/Source", "node.name": "obs", "node.virtual": "true"}}},
+    {"info": {"props": {"media.class": "Audio/Source", "node.name": "mic"}}},
+    {
+        "info": {
+            "props": {
+                "media.class": "Video/Source",
+                "node.name": "libcamera_input.ov02c10",
+                "node.description": "Built-in camera",
+                "object.path": "libcamera:0",
+            }
+        }
+    },
+    {"info": None},
+    {},
+]
+
+
+def test_cameras_of_hardware_come_first_and_our_own_is_none() -> None:
+    """Of what the session has, cameras count, hardware first, never livewarp's own; what is no JSON has none."""
+    assert camera_nodes(json.dumps(NODES)) == [
+        CameraNode("libcamera_input.ov02c10", "Built-in camera", False, "libcamera:0"),
+        CameraNode("obs", "obs", True, ""),
+    ]
+    assert camera_nodes("") == camera_nodes("{}") == []
+
+
+@pytest.mark.parametrize("fourcc", spa.WISHES)
+def test_a_wish_says_what_is_agreed_on(fourcc: str) -> None:
+    """A wish names its format, size and rate so that its defaults read back as the same."""
+    agreed = spa.parse_captured(spa.wanted_format(fourcc, 640, 360, 25.0))
+    assert agreed == spa.Captured(fourcc, 640, 360, 25.0, False, False)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Session]:
+    """One session for all tests of this file."""
+    if missing():
+        pytest.skip(missing())
+    session = Session()
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def session(shared: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """The session, as this process's own."""
+    for name in ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"):
+        monkeypatch.setenv(name, shared.environment[name])
+    return shared
+
+
+class Camera:
+    """A camera of the session that shows one picture for ever."""
+
+    def __init__(self, name: str, bgr: np.ndarray) -> None:
+        fourcc = encode_fourcc(PixelFormat.I420.value)
+        self.node = PipeWireCamera(width=W, height=H, fps=FPS, fourcc=fourcc, device=name)
+        self._i420 = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420).reshape(-1)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ended.wait(1 / FPS):
+            self.node.send(self._i420)
+
+    def close(self) -> None:
+        """Take it away."""
+        self._ended.set()
+        self._thread.join()
+        self.node.close()
+
+
+def test_frames_of_a_camera_of_the_session(session: Session) -> None:
+    """Its frames arrive with their colours and rising times; when it goes the source says so, and no other is taken."""
+    picture = np.full((H, W, 3), (40, 120, 200), np.uint8)
+    camera = Camera("desk camera", picture)
+    try:
+        until(lambda: any(choice.source == "pipewire:desk camera" for choice in session_choices()))
+        source = open_source("pipewire:desk camera", W, H, FPS)
+        frame = np.empty((H, W, 3), np.uint8)
+        stamps = [stamp for _ in range(6) if (stamp := source.read(frame)) is not None]
+        assert len(stamps) >= 3
+        assert stamps == sorted(stamps)
+        assert np.abs(frame.astype(int) - picture).max() <= 3  # of 4:2:0 and back
+        until(lambda: camera.node.watched)
+    finally:
+        camera.close()
+    with pytest.raises(SourceError, match="is gone"):
+        until(lambda: source.read(frame) is not None and False)
+    source.close()
+    source.close()
+
+
+def test_a_camera_that_is_not_there_is_named(session: Session) -> None:
+    """The error says which one is missing."""
+    with pytest.raises(SourceError, match="pipewire:nobody"):
+        SessionCamera("nobody", W, H)
