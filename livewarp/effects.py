@@ -14,7 +14,7 @@ from typing import Literal
 
 from livewarp.knobs import Value
 
-EffectGroup = Literal["age", "skin"]
+EffectGroup = Literal["age", "skin", "own"]
 """Where people find an effect."""
 
 Layer = Literal["creases", "volume", "fine", "pigment"]
@@ -84,6 +84,13 @@ class Smooth:
 
 
 @dataclass(frozen=True, slots=True)
+class Paint:
+    """A texture of a person's own, by the name of its knob; see `livewarp.appearance.own`."""
+
+    texture: str
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
     """A live parameter that changes how a face looks; at 0 it changes no byte.
 
@@ -100,7 +107,7 @@ class Effect:
     help: str
     ends: tuple[str, str]
     keywords: tuple[str, ...]
-    parts: tuple[Texture | Tone | Smooth, ...] = ()
+    parts: tuple[Texture | Tone | Smooth | Paint, ...] = ()
     minimum: float = 0.0
 
 
@@ -127,7 +134,11 @@ EFFECTS: dict[str, Effect] = {
             "Wrinkles, folds and bags.",
             ("none", "deep"),
             ("lines", "creases", "crow's feet", "forehead", "nasolabial", "old"),
-            (Texture("creases", 0.9), Texture("volume", 1.2), Texture("fine", 0.7, onset=1.2)),
+            (
+                Texture("creases", 0.95, onset=0.85),
+                Texture("volume", 1.15, onset=0.85),
+                Texture("fine", 0.6, onset=1.2),
+            ),
         ),
         Effect(
             "spots",
@@ -211,28 +222,28 @@ EFFECTS: dict[str, Effect] = {
         ),
     )
 }
-"""Every effect by name, in the order in which people see them."""
+"""Every effect by name, in the order in which people see them; a person's own textures come and go at its end."""
 
 # What `age` gives above 0, and below (at -1).
 OLDER = {"wrinkles": 1.0, "spots": 0.9, "sag": 1.0}
 YOUNGER = {"skin_smooth": 0.55, "skin_even": 0.65, "under_eye": 0.8, "smile_lines": 0.8, "skin_rosy": 0.25}
 
-# The adjustments that `sag` gives to, at 1: the ones that ageing skin and bone change (README of the adjustments'
-# benchmark); half of what a face at eighty has moves a reader of ages as far as the whole, and the person less.
+# The adjustments that `sag` gives to, at 1: those that ageing skin and bone change, by about a third of what a face of
+# eighty has. More makes another person of the face, and to a reader of ages no older one.
 SAG: Mapping[str, float] = {
-    "jaw": 0.25,
-    "chin_width": 0.15,
-    "temples": -0.18,
-    "nose_length": 0.25,
-    "nose_width": 0.15,
-    "nostrils": 0.12,
-    "upper_lip": -0.30,
-    "lower_lip": -0.18,
-    "eye_openness": -0.20,
-    "eye_tilt": -0.24,
-    "brow_height": -0.18,
-    "brow_tilt": -0.18,
-    "smile": -0.18,
+    "jaw": 0.15,
+    "chin_width": 0.09,
+    "temples": -0.11,
+    "nose_length": 0.15,
+    "nose_width": 0.09,
+    "nostrils": 0.07,
+    "upper_lip": -0.18,
+    "lower_lip": -0.11,
+    "eye_openness": -0.12,
+    "eye_tilt": -0.14,
+    "brow_height": -0.11,
+    "brow_tilt": -0.11,
+    "smile": -0.11,
 }
 
 

@@ -133,6 +133,18 @@ def define(adjustment: Adjustment) -> None:
     KNOBS[adjustment.name] = knob_of(adjustment)
 
 
+def define_effect(effect: Effect) -> None:
+    """Add an effect of a person's own; `Parameters` made before lack it, and `refitted` brings it in."""
+    EFFECTS[effect.name] = effect
+    KNOBS[effect.name] = _knob_of_effect(effect)
+
+
+def withdraw_effect(name: str) -> None:
+    """Take back one that `define_effect` added."""
+    del EFFECTS[name]
+    del KNOBS[name]
+
+
 def knob(name: str, knobs: Mapping[str, Knob] = KNOBS) -> Knob:
     """The knob of that name, or a `ParameterError` that lists the names there are and suggests the nearest."""
     try:
@@ -212,6 +224,11 @@ class Parameters(Mapping[str, Value]):
         return f"Parameters({', '.join(f'{k}={v!r}' for k, v in self._values.items())})"
 
 
+def refitted(parameters: Parameters) -> Parameters:
+    """A copy for the knobs that there are now: new ones at their default, without those that are gone."""
+    return Parameters(**{name: value for name, value in parameters.items() if name in KNOBS})
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """All that a frame is made with: one object, so that no frame can see half of a change."""
@@ -238,7 +255,10 @@ def effective(values: Mapping[str, Value]) -> dict[str, Value]:
     `sag` give to other knobs is in those, within their bounds.
     """
     share = float(values["strength"]) * float(values["enabled"])
-    scaled = {name: k.kind.scale(values[name], share) for name, k in KNOBS.items() if k.scaled}
+    # A person's own texture may come or go just now, in another thread: then these values lack it, or have one more.
+    scaled = {
+        name: k.kind.scale(values[name], share) for name, k in tuple(KNOBS.items()) if k.scaled and name in values
+    }
     for name, by in given(scaled).items():
         led = KNOBS[name].kind.add(scaled[name], by)
         assert led is not None  # they are numbers

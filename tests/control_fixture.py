@@ -106,6 +106,10 @@ class FakeDaemon:
         self.parameters = self.parameters.replace(thin=0.6)
         return {"parameters": {"thin": 0.6}, "restart": ["video.width"]}
 
+    def reload_textures(self) -> list[str]:
+        """As if there was one."""
+        return ["freckles"]
+
     def state(self) -> dict[str, Any]:
         """A state that changes with the switches."""
         state = "blanked" if self.switches.blank else "running"

@@ -499,7 +499,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-CHANGE_WITHOUT_PARAMS = {"stop", "reset", "blank", "freeze", "bypass", "mirror", "reload"}
+CHANGE_WITHOUT_PARAMS = {"stop", "reset", "blank", "freeze", "bypass", "mirror", "reload", "textures.reload"}
 requests = st.fixed_dictionaries(
     {"jsonrpc": st.just("2.0")},
     optional={

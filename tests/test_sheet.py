@@ -13,6 +13,7 @@ import pytest
 
 from livewarp.adjustments import ADJUSTMENTS
 from livewarp.arrays import BgrFrame
+from livewarp.effects import EFFECTS
 from livewarp.errors import LivewarpError, ParameterError, SettingsError, SinkError, SourceError
 from livewarp.face68 import Face
 from livewarp.sheet import Cell, contact_sheet, drawing, find_face, lay_out, neutral, sheet_file
@@ -48,13 +49,21 @@ def portrait() -> BgrFrame:
 def test_every_adjustment_has_its_values_and_its_grid() -> None:
     """Least, 0 and most, or 0, half and all of what begins at 0; then the grid at the last of them."""
     cards = {card[0].name: card for card in lay_out().cards()}
-    assert set(cards) == set(ADJUSTMENTS)
-    for name, card in cards.items():
-        a = ADJUSTMENTS[name]
+    assert list(cards) == [*ADJUSTMENTS, *EFFECTS]
+    for name, a in ADJUSTMENTS.items():
+        card = cards[name]
         values = [a.minimum, 0, a.maximum] if a.minimum < 0 else [0, a.maximum / 2, a.maximum]
         assert [c.value for c in card] == [*values, a.maximum]
         assert [c.is_grid for c in card] == [False, False, False, True]
         assert {c.name for c in card} == {name}
+
+
+def test_an_effect_has_four_pictures_and_no_grid() -> None:
+    """What moves no pixels is shown at 0, 0.3, 0.6 and 1, or from its least to its most."""
+    cards = {card[0].name: card for card in lay_out(["wrinkles", "age"]).cards()}
+    assert [c.value for c in cards["wrinkles"]] == [0.0, 0.3, 0.6, 1.0]
+    assert [c.value for c in cards["age"]] == [-1.0, 0.0, 0.6, 1.0]
+    assert not any(c.is_grid for card in cards.values() for c in card)
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 8])
@@ -71,7 +80,7 @@ def test_pictures_lie_side_by_side_on_the_sheet(columns: int) -> None:
 
 def test_areas_have_a_heading_each() -> None:
     """The headings are the areas, in the order of the table, above their pictures."""
-    areas = list(dict.fromkeys(a.area for a in ADJUSTMENTS.values()))
+    areas = [*dict.fromkeys(a.area for a in ADJUSTMENTS.values()), *dict.fromkeys(e.group for e in EFFECTS.values())]
     assert [text for _, text in lay_out().headings] == [area.capitalize() for area in areas]
     layout = lay_out(["eyes", "smile"])
     assert [text for _, text in layout.headings] == ["Eyes", "Mouth"]
@@ -246,7 +255,7 @@ def test_the_command_draws_into_a_file(portrait: BgrFrame, tmp_path: Path) -> No
 
     options = ["--adjustment", "smile", "--adjustment", "thin", "--strength", "0.4", "--set", "jaw=0.5", "--cell", "64"]
     done = run("me.png", *options)
-    assert (done.returncode, done.stdout) == (0, "sheet.png: 2 adjustments on me.png\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "sheet.png: 2 cards on me.png\n"), done.stderr
     layout = lay_out(["thin", "smile"], cell_px=64)
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (layout.height, layout.width, 3)
 

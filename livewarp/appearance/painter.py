@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from livewarp.appearance import face_kernels, mapping, textures
+from livewarp.appearance import face_kernels, mapping, own, textures
 from livewarp.appearance.recipe import Recipe, mix
 from livewarp.appearance.regions import REGIONS
 from livewarp.appearance.skin import SkinModels
@@ -97,11 +97,37 @@ class Painter:
             texture = textures.of_person(face.id)
             picture = texture.pictures[textures.level_for(texture, face.pose.iod_px)]
             face_kernels.blend_texture(frame, (x0, y0), maps, skin, shrink, picture, todo.texture, self._gain)
+        for name, amount in todo.own:
+            self._draw_own(frame, (x0, y0), maps, skin, likely, small, shrink, face.pose.iod_px, name, amount)
         parts = todo.parts if mapping.mouth_gap_iod(face) > LEAST_GAP_IOD else todo.parts_but_teeth
         if parts is not None:
             weights = skin * likely
             mean = np.tensordot(weights, small, 2) / max(float(weights.sum()), 1e-3)
             tone_parts(frame, (x0, y0), maps, mean.astype(np.float32), parts)
+
+    def _draw_own(
+        self,
+        frame: BgrFrame,
+        origin: tuple[int, int],
+        maps: FloatArray,
+        skin: FloatArray,
+        likely: FloatArray,
+        small: FloatArray,
+        shrink: int,
+        iod_px: float,
+        name: str,
+        amount: float,
+    ) -> None:
+        """Draw a texture of a person's own, unless it has just gone."""
+        texture = own.own_textures().get(name)
+        if texture is None:
+            return
+        weights = skin * likely
+        light = small @ np.array([0.114, 0.587, 0.299], np.float32)
+        mean = max(float((weights * light).sum()) / max(float(weights.sum()), 1e-3), 8.0)
+        shade, paint, chroma = own.WEIGHTS[texture.blend]
+        picture = texture.level_for(iod_px)
+        own.draw_own(frame, origin, maps, skin, shrink, picture, amount, shade, paint, chroma, mean)
 
     def _maps(self, height: int, width: int) -> FloatArray:
         """(height, width, 4) of the buffer, which grows to the largest face."""

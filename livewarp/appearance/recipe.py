@@ -14,7 +14,7 @@ from livewarp.appearance import toning
 from livewarp.appearance.regions import HEIGHT, REGIONS, WIDTH, Pick
 from livewarp.appearance.textures import CHANNELS, gains
 from livewarp.arrays import FloatArray
-from livewarp.effects import EFFECTS, Effect, Smooth, Texture, Tone
+from livewarp.effects import EFFECTS, Effect, Paint, Smooth, Texture, Tone
 from livewarp.knobs import Value
 
 # Columns for light and colour of what is no skin, by what is picked.
@@ -37,20 +37,29 @@ class Recipe:
         (HEIGHT, WIDTH, 6) float32 coefficients for `toning.tone_skin` and `toning.tone_parts`; None: nothing.
     parts_but_teeth
         `parts` for a mouth that is shut.
+    own
+        Textures of a person's own, by the name of the knob, and how much of each.
     """
 
     texture: FloatArray | None
     skin: FloatArray | None
     parts: FloatArray | None
     parts_but_teeth: FloatArray | None
+    own: tuple[tuple[str, float], ...] = ()
 
 
 def is_wanted(values: Mapping[str, Value]) -> bool:
     """Whether these effective values ask for anything here."""
-    return any(values[effect.name] and _parts(effect, float(values[effect.name])) for effect in EFFECTS.values())
+    return any(_parts(effect, value) for effect, value in _valued(values))
 
 
-def _parts(effect: Effect, value: float) -> tuple[Texture | Tone | Smooth, ...]:
+def _valued(values: Mapping[str, Value]) -> list[tuple[Effect, float]]:
+    """The effects that have a value, and it; a copy, as a person's own may come and go in another thread."""
+    valued = [(effect, float(values.get(effect.name, 0.0))) for effect in tuple(EFFECTS.values())]
+    return [(effect, value) for effect, value in valued if value]
+
+
+def _parts(effect: Effect, value: float) -> tuple[Texture | Tone | Smooth | Paint, ...]:
     """What the effect does itself at this value: `age` below 0 only gives to others."""
     return () if effect.name == "age" and value < 0.0 else effect.parts
 
@@ -60,9 +69,12 @@ def mix(values: Mapping[str, Value]) -> Recipe:
     texture = np.zeros(4, np.float32)
     skin: FloatArray | None = None
     parts: FloatArray | None = None
-    for effect in EFFECTS.values():
-        value = float(values[effect.name])
-        for part in _parts(effect, value) if value else ():
+    own: list[tuple[str, float]] = []
+    for effect, value in _valued(values):
+        for part in _parts(effect, value):
+            if isinstance(part, Paint):
+                own.append((part.texture, value))
+                continue
             if isinstance(part, Texture):
                 channel = CHANNELS.index(part.layer)
                 texture[channel] += part.amount * abs(value) ** part.onset * gains()[channel]
@@ -81,7 +93,7 @@ def mix(values: Mapping[str, Value]) -> Recipe:
         shut = parts.copy()
         mouth = REGIONS["teeth"].weights > 0.0
         shut[mouth, toning.WHITE_LIGHT :] = 0.0
-    return Recipe(texture if texture.any() else None, skin, parts, shut)
+    return Recipe(texture if texture.any() else None, skin, parts, shut, tuple(own))
 
 
 def _skin_columns(part: Tone | Smooth) -> list[tuple[int, float]]:

@@ -135,7 +135,9 @@ def bench_command(
 @click.command()
 @click.argument("face", default="portrait")
 @click.argument("path_out", metavar="[OUT]", default="sheet.png", type=click.Path(path_type=Path))
-@click.option("--adjustment", "names", multiple=True, metavar="NAME", help="Which; may be repeated [all].")
+@click.option(
+    "--adjustment", "names", multiple=True, metavar="NAME", help="Which adjustment or effect; may be repeated [all]."
+)
 @click.option("--strength", type=click.FloatRange(0, 1, min_open=True), default=1.0, help="Part of the range [1].")
 @set_option
 @click.option("--at", type=click.FloatRange(0), metavar="SECONDS", help="Where in a video to search for a face.")
@@ -158,22 +160,23 @@ def sheet(
     force: bool,
     config: Path | None,
 ) -> None:
-    """Draw every adjustment on a face, to choose by eye.
+    """Draw every adjustment and effect on a face, to choose by eye.
 
     Each at its least, at 0 and at its most; beside them a grid shows what moves where. FACE is an image,
-    a video (its first frame with a face) or `portrait`, the built-in one; OUT is sheet.png unless you
-    say otherwise.
+    a video (its first frame with a face), `portrait` or `portrait:2`, the built-in ones; OUT is sheet.png
+    unless you say otherwise.
 
     \b
     livewarp sheet me.jpg                                    all of them, on you
     livewarp sheet me.jpg mouth.png --adjustment smile --adjustment mouth_width --strength 0.4
+    livewarp sheet portrait:2 age.png --adjustment age --adjustment wrinkles
     """
     from livewarp.sheet import neutral, sheet_file
 
     settings, parameters = load(config, assignments, tracking={"model": model, "detector": detector})
     base = neutral(**{name: parameters[name] for name in (text.partition("=")[0] for text in assignments)})
     n = sheet_file(face, path_out, names, strength, base, columns, cell, at, _tracker(settings), force)
-    click.echo(f"{path_out}: {n} adjustment{'s'[: n != 1]} on {face}")
+    click.echo(f"{path_out}: {n} card{'s'[: n != 1]} on {face}")
 
 
 @click.command("parameters")

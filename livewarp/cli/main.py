@@ -31,6 +31,7 @@ from livewarp.cli.options import (
     with_model,
     with_size,
 )
+from livewarp.cli.texture_commands import texture
 from livewarp.errors import EXIT_RUNTIME, LivewarpError, SettingsError, did_you_mean
 from livewarp.sources import check_there
 
@@ -210,7 +211,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Run": (run, *RUNNING),
     "Adjust while it runs": ADJUSTING,
     "This machine": (*MACHINE_COMMANDS, completion, help_),
-    "Files and figures": FILE_COMMANDS,
+    "Files and figures": (*FILE_COMMANDS, texture),
 }
 """Every command there is, as `livewarp --help` lists them."""
 

@@ -65,6 +65,7 @@ def load(config: Path | None, assignments: tuple[str, ...], **tables: dict[str, 
     from livewarp.settings import find_config, load_settings
 
     path = find_config(config)
+    _install_textures()
     settings = load_settings(path, tables)
     for adjustment in settings.own_adjustments():
         define(adjustment)
@@ -77,6 +78,16 @@ def load(config: Path | None, assignments: tuple[str, ...], **tables: dict[str, 
     if path is not None:
         _log.info("settings: %s", path)
     return settings, settings.start_parameters().replace(**values)
+
+
+def _install_textures() -> None:
+    """Make knobs of a person's own textures; where there are none, nothing heavy is imported."""
+    from platformdirs import user_config_path
+
+    if any((user_config_path("livewarp") / "textures").glob("*.npz")):
+        from livewarp.appearance.collection import install_textures
+
+        install_textures()
 
 
 def reread(

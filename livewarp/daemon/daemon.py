@@ -18,6 +18,7 @@ import gevent
 import gevent.event
 import gevent.hub
 
+from livewarp.appearance.collection import install_textures
 from livewarp.control.client import parse_address
 from livewarp.control.line.server import ControlServer
 from livewarp.control.line.unix import AUTO, socket_path
@@ -30,7 +31,7 @@ from livewarp.errors import SettingsError, SourceError
 from livewarp.knobs import Value
 from livewarp.live.limits import Limits
 from livewarp.live.stats import ProcessMeter
-from livewarp.parameters import KNOBS, Parameters, Switches, Wanted
+from livewarp.parameters import KNOBS, Parameters, Switches, Wanted, refitted
 from livewarp.settings import Settings
 from livewarp.sinks.preview import Preview
 from livewarp.sources import plan_source
@@ -203,6 +204,13 @@ class Daemon:
         if self._kept is not None:
             self._kept.reload({**Parameters(), **_known(settings.parameters)}, initial)
         return {"parameters": changed, "restart": restart}
+
+    def reload_textures(self) -> list[str]:
+        """Read the own textures anew: each becomes a knob, at 0; the knobs' names."""
+        names = install_textures()
+        self.initial = refitted(self.initial)
+        self.change(Wanted(refitted(self.parameters), self.switches))
+        return names
 
     def stats(self) -> dict[str, Any]:
         """The loop's figures, and what the process costs."""

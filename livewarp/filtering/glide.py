@@ -54,7 +54,12 @@ class Glide:
             return target
         share = smoothstep(passed_s / self._duration_s)
         to = _with_enabled_in_strength(target)
-        return {name: KNOBS[name].kind.blend(a, to[name], share) for name, a in self._from.items()}
+        # A knob that has come or gone meanwhile, a person's own texture, is there or away at once.
+        knobs = {name: KNOBS.get(name) for name in to}
+        return {
+            name: b if (k := knobs[name]) is None else k.kind.blend(self._from.get(name, b), b, share)
+            for name, b in to.items()
+        }
 
 
 def _with_enabled_in_strength(values: Mapping[str, Value]) -> dict[str, Value]:

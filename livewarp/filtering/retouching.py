@@ -23,7 +23,7 @@ class Retouching:
 
     def prepare(self, height: int, width: int) -> None:
         """Compile or load the kernels, and draw the textures of the first face."""
-        values = {name: knob.neutral for name, knob in KNOBS.items()} | dict.fromkeys(EFFECTS, 1.0)
+        values = {name: knob.neutral for name, knob in tuple(KNOBS.items())} | dict.fromkeys(EFFECTS, 1.0)
         frame = np.full((240, 320, 3), 128, np.uint8)
         pose = Pose(160.0, 100.0, 60.0, 0.0, 0.0, 0.0)
         face = Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32))

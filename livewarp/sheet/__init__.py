@@ -1,7 +1,7 @@
-"""`livewarp sheet`: every adjustment on a face as a labelled contact sheet, to choose from by eye.
+"""`livewarp sheet`: every adjustment and effect on a face as a labelled contact sheet, to choose from by eye.
 
-A card per adjustment: the face at its minimum, at 0 and at its maximum (at 0, half and all of it, where it begins
-at 0), and a straight grid through the same warp, over the faded face.
+A card for each: the face at its minimum, at 0 and at its maximum (at 0, half and all of it, where it begins
+at 0), and a straight grid through the same warp, over the faded face. An effect's card has a fourth picture instead.
 
 Guarantees: `layout` and `drawing` are pure; the pictures are what the filter delivers, cut and scaled.
 """
@@ -35,7 +35,7 @@ def sheet_file(
     tracker: FaceTracker | None = None,
     force: bool = False,
 ) -> int:
-    """Draw the sheet of the face in a file into an image file; how many adjustments it shows.
+    """Draw the sheet of the face in a file into an image file; how many adjustments and effects it shows.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def sheet_file(
     Raises
     ------
     ParameterError
-        A name that is no adjustment.
+        A name that is no adjustment or effect.
     SettingsError
         `path_out` exists and `force` is False, it is `path_in` itself, or no image by its suffix.
     SourceError, SinkError

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import cv2
 import numpy as np
 
 from livewarp.adjustments import ADJUSTMENTS
+from livewarp.appearance import Painter
 from livewarp.arrays import BgrFrame, Box, DisplacementField
 from livewarp.face68 import Face
 from livewarp.knobs import Value
-from livewarp.parameters import Parameters
-from livewarp.sheet.layout import DEFAULT_CELL_PX, DEFAULT_COLUMNS, Cell, Layout, lay_out
+from livewarp.parameters import KNOBS, Parameters, effective
+from livewarp.sheet.layout import DEFAULT_CELL_PX, DEFAULT_COLUMNS, Cell, Layout, drawables, lay_out
 from livewarp.warping import warp
 from livewarp.warping.strokes import StrokeTable
 from livewarp.warping.warp import limited_field
@@ -44,14 +45,14 @@ def contact_sheet(
     columns: int = DEFAULT_COLUMNS,
     cell_px: int = DEFAULT_CELL_PX,
 ) -> BgrFrame:
-    """Draw adjustments on a face.
+    """Draw adjustments and effects on a face.
 
     Parameters
     ----------
     frame, face
         The face, in px of the frame; its confidence scales every effect, as in the filter.
     names
-        Which adjustments; None: all. They appear in the order of the table.
+        Which adjustments and effects; None: all. They appear in the order of the tables.
     strength
         How much of each one's range is drawn, 0 to 1.
     base
@@ -85,18 +86,25 @@ def contact_sheet(
         for cell in card:
             x0, y0, x1, y1 = cell.box
             values = base.replace(**{cell.name: cell.value})
-            picture = _scaled(warp(frame, [face], values), crop, cell_px)
+            picture = _scaled(_filtered(frame, face, values), crop, cell_px)
             if cell.is_grid:
-                picture = _with_grid(picture, *_field(face, crop, values, cell_px))
+                picture = _with_grid(picture, *_field(face, crop, effective(values), cell_px))
             sheet[y0:y1, x0:x1] = picture
             text = f"grid at {_signed(cell.value)}" if cell.is_grid else _signed(cell.value)
             _write(sheet, text, x0, y1 + round(21 * layout.unit), 15 * layout.unit, GREY)
     return sheet
 
 
+def _filtered(frame: BgrFrame, face: Face, values: Parameters) -> BgrFrame:
+    """A copy of the frame with the face as these values want it."""
+    out, wanted = frame.copy(), effective(values)
+    Painter().apply(out, [face], wanted)
+    return warp(out, [face], wanted)
+
+
 def neutral(**values: Value) -> Parameters:
-    """Every adjustment at 0, but for these values."""
-    return Parameters(**(dict.fromkeys(ADJUSTMENTS, 0.0) | values))
+    """Every adjustment and effect at 0, but for these values."""
+    return Parameters(**({name: knob.neutral for name, knob in KNOBS.items() if knob.in_presets} | values))
 
 
 def _signed(value: float) -> str:
@@ -120,7 +128,7 @@ def _scaled(frame: BgrFrame, crop: Box, cell_px: int) -> BgrFrame:
     return cast(BgrFrame, cv2.resize(frame[y0:y1, x0:x1], (cell_px, cell_px), interpolation=way))
 
 
-def _field(face: Face, crop: Box, values: Parameters, cell_px: int) -> tuple[Face, DisplacementField]:
+def _field(face: Face, crop: Box, values: Mapping[str, Value], cell_px: int) -> tuple[Face, DisplacementField]:
     """The face in px of a cell that shows the crop, and the field there, (cell_px, cell_px, 2)."""
     factor = cell_px / (crop[2] - crop[0])
     points = (face.landmarks + 0.5 - np.array(crop[:2], np.float32)) * factor - 0.5
@@ -162,9 +170,9 @@ def _with_grid(picture: BgrFrame, face: Face, field: DisplacementField) -> BgrFr
 
 def _draw_title(sheet: BgrFrame, layout: Layout, strength: float, base: Parameters) -> None:
     u, x = layout.unit, layout.margin
-    _write(sheet, "Adjustments", x, round(82 * u), 44 * u, INK, SEMIBOLD)
+    _write(sheet, "Adjustments and effects", x, round(82 * u), 44 * u, INK, SEMIBOLD)
     range_ = "its whole range" if strength == 1.0 else f"{strength:g} of its range"
-    text = f"Each over {range_}; on the right a grid that was straight before the warp"
+    text = f"Each over {range_}; where pixels move, on the right a grid that was straight before the warp"
     others = [f"{k} {v:g}" for k, v in base.items() if v != neutral()[k]]
     if others:
         text += f"; with {', '.join(others)}"
@@ -176,7 +184,7 @@ def _draw_caption(sheet: BgrFrame, card: tuple[Cell, ...], unit: float) -> None:
     x0, top = card[0].box[:2]
     y = top - round(14 * unit)
     x = _write(sheet, card[0].name, x0, y, 22 * unit, INK, SEMIBOLD) + round(14 * unit)
-    help_ = _fitting(ADJUSTMENTS[card[0].name].help.rstrip("."), 15 * unit, card[-1].box[2] - x)
+    help_ = _fitting(drawables()[card[0].name].help.rstrip("."), 15 * unit, card[-1].box[2] - x)
     _write(sheet, help_, x, y, 15 * unit, GREY)
 
 

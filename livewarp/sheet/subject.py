@@ -13,11 +13,14 @@ from livewarp.errors import SettingsError, SourceError
 from livewarp.face68 import Face
 from livewarp.sources.image import is_image, read_image
 from livewarp.sources.portrait import PortraitSource
+from livewarp.sources.sitters import SITTERS, sitter_named
 from livewarp.sources.video import VideoSource
 from livewarp.tracking import FaceTracker
 
 PORTRAIT = "portrait"
-"""The name of the built-in face."""
+"""The name of the first built-in face."""
+
+_BUILT_IN = {sitter.name for sitter in SITTERS}
 
 SEARCHED_S = 60.0
 """How much of a video is searched for a face; a search is 20-40 ms a frame."""
@@ -33,7 +36,7 @@ def find_face(
     Parameters
     ----------
     path
-        An image, a video, or "portrait".
+        An image, a video, "portrait" or "portrait:2".
     at_s
         Where to begin in a video or in the portrait's motion, s; None: at its beginning.
     tracker
@@ -52,7 +55,7 @@ def find_face(
         `at_s` was given for an image.
     """
     path = Path(path)
-    if str(path) != PORTRAIT and is_image(path) and at_s is not None:
+    if str(path) not in _BUILT_IN and is_image(path) and at_s is not None:
         raise SettingsError("--at", got=f"{at_s:g} for the image {path}", allowed="with a video")
     tracker = FaceTracker() if tracker is None else tracker
     try:
@@ -71,8 +74,8 @@ def find_face(
 
 def _frames(path: Path, at_s: float) -> Iterator[tuple[float, BgrFrame]]:
     """The frames of a file to search, with their times, s."""
-    if str(path) == PORTRAIT:
-        source = PortraitSource(PORTRAIT_HW[1], PORTRAIT_HW[0])
+    if str(path) in _BUILT_IN:
+        source = PortraitSource(PORTRAIT_HW[1], PORTRAIT_HW[0], sitter=sitter_named(str(path)))
         frame = np.empty((*PORTRAIT_HW, 3), np.uint8)
         source.render(round(at_s * source.fps), frame)
         yield at_s, frame

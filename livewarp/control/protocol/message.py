@@ -50,6 +50,9 @@ class Controlled(Protocol):
     def reload(self) -> dict[str, Any]:
         """Read config.toml anew: {parameters: applied ones, restart: settings that need a restart}."""
 
+    def reload_textures(self) -> list[str]:
+        """Read a person's own textures anew; the knobs that they are."""
+
     def stats(self) -> dict[str, Any]:
         """How fast it goes, ready for JSON: plain types, no NaN."""
 
@@ -153,6 +156,14 @@ class Changes:
         if result["parameters"]:
             self._change(self.parameters)  # the same again: the answer names the first frame that uses them
         return result
+
+    def reload_textures(self) -> list[str]:
+        """Read the own textures, over what the message has changed so far."""
+        self.apply()
+        names = self.daemon.reload_textures()
+        self._take_over()
+        self._change(self.parameters)  # the same again: the answer names the first frame that uses them
+        return names
 
     def _count_frame(self, frame: int) -> None:
         self.frame = frame if self.frame is None else max(self.frame, frame)
