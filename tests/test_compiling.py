@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,15 @@ from types import SimpleNamespace
 import pytest
 
 from livewarp.filtering import compiling
+from livewarp.live import loading as loading_module
+from livewarp.live.loading import Loading
 
 # In a process with a cache of its own: what a kernel that was left there by a helper costs whoever needs it.
 _SECOND = """
 import json
 from livewarp.filtering import compiling
+from livewarp.live import loading as loading_module
+from livewarp.live.loading import Loading
 from livewarp.parameters import Parameters
 from livewarp.warping import Warp
 from livewarp.warping.kernels import sample
@@ -73,3 +78,24 @@ def test_what_it_compiles_need_not_be_compiled_again(tmp_path: Path) -> None:
         [sys.executable, "-c", _SECOND], env=environment, capture_output=True, text=True, timeout=110, check=False
     )
     assert done.stdout.strip() == "[true, false, 1, 0]", done.stderr
+
+
+def test_the_people_who_wait_are_told_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first start counts the kernels as they come, in its state's reason; any other only warms up."""
+    loading = Loading(lambda: pytest.fail("made"), (72, 128), lambda error: None)
+    assert loading.doing() == "warming up"
+    counts = iter([3, 99])
+    monkeypatch.setattr(compiling, "compiled_kernels", lambda: next(counts))
+    monkeypatch.setattr(loading_module, "is_cold", lambda: True)
+    monkeypatch.setattr(loading_module, "_PROGRESS_S", 0.0)
+    loading.run()  # its maker fails, which leaves it without a filter
+    assert re.fullmatch(r"compiling, once: 3 of \d+ kernels", loading.doing())
+    assert re.fullmatch(r"compiling, once: (\d+) of \1 kernels", loading.doing())
+
+
+def test_set_up_compiles_every_part() -> None:
+    """What tools/setup.py compiles, which may not import livewarp, are the parts that there are."""
+    text = (Path(__file__).parents[1] / "tools" / "setup.py").read_text()
+    found = re.search(r"for part in \(([^)]*)\)", text)
+    assert found is not None
+    assert {part.strip(' "') for part in found[1].split(",")} == set(compiling.PARTS)

@@ -16,7 +16,7 @@ from livewarp.arrays import BgrFrame
 from livewarp.face68 import Pose
 from livewarp.sources.headmotion import HeadPose, still
 from livewarp.sources.portrait import PortraitSource
-from livewarp.tracking import FaceTracker, mesh_kernels
+from livewarp.tracking import FaceTracker
 from livewarp.tracking.landmarks import crop_face
 from livewarp.tracking.mesh import MESH_CROP, MeshLandmarks, calibration, fit_rotation
 
@@ -163,24 +163,29 @@ def test_the_same_frames_give_the_same_faces() -> None:
     st.tuples(*[st.floats(-500, 500)] * 3),
     st.integers(0, 100),
 )
-def test_the_kernel_finds_the_nearest_rotation(
+def test_no_other_rotation_is_nearer(
     angles: tuple[float, float, float], scale: float, origin: tuple[float, float, float], seed: int
 ) -> None:
-    """It is the one of the singular value decomposition, also of noisy points, compiled or not."""
+    """That of exact points is found; of noisy ones no rotation, size or place a little beside it fits better."""
     mean, _ = calibration()
     rotation = Pose(0.0, 0.0, 1.0, *angles).rotation()
     points = scale * (mean @ rotation.T) + np.array(origin)
-    points += 0.05 * scale * np.random.default_rng(seed).normal(size=points.shape)
-    a, b = mean - mean.mean(axis=0), points - points.mean(axis=0)
-    u, spread, vt = np.linalg.svd(b.T @ a)
     size, found, place = fit_rotation(mean, points)
-    np.testing.assert_allclose(found, u @ vt, atol=1e-9)
-    assert size == pytest.approx(spread.sum() / (a**2).sum())
-    np.testing.assert_allclose(place, points.mean(axis=0) - size * found @ mean.mean(axis=0), atol=1e-6 * scale + 1e-9)
-    plain = np.empty(13)
-    if seed < 3:  # seconds a hundred
-        mesh_kernels.nearest_rotation.py_func(mean, points, plain)
-        np.testing.assert_allclose(plain[4:].reshape(3, 3), found, atol=1e-9)
+    np.testing.assert_allclose(found, rotation, atol=1e-9)
+    assert size == pytest.approx(scale)
+    np.testing.assert_allclose(place, origin, atol=1e-6 * scale + 1e-9)
+
+    rng = np.random.default_rng(seed)
+    points += 0.05 * scale * rng.normal(size=points.shape)
+    size, found, place = fit_rotation(mean, points)
+    assert np.linalg.det(found) == pytest.approx(1.0)
+    least = np.square(size * mean @ found.T + place - points).sum()
+    for _ in range(6):
+        beside = Pose(0.0, 0.0, 1.0, *(0.01 * rng.normal(size=3))).rotation()
+        other = (
+            size * (1.0 + 0.01 * rng.normal()) * mean @ (beside @ found).T + place + 0.01 * size * rng.normal(size=3)
+        )
+        assert np.square(other - points).sum() > least
 
 
 def test_the_calibration_is_symmetric() -> None:

@@ -145,6 +145,15 @@ def pip_install(*arguments: str) -> None:
     quietly([*pip, *options, *arguments], "pip failed, its words are above; the same command tries again")
 
 
+def start_compiling() -> list:
+    """Processes that compile livewarp's kernels, one for each part."""
+    import subprocess
+
+    command = [str(VENV_PYTHON), "-m", "livewarp.filtering.compiling"]
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT}
+    return [subprocess.Popen([*command, part], **quiet) for part in ("warp", "tracking")]
+
+
 def healthy(have: dict[str, str], want: dict[str, str]) -> bool:
     """Whether what was recorded is an environment of this Python, at this place, that still starts."""
     import subprocess
@@ -184,8 +193,11 @@ def set_up(goal: str) -> None:
             say("installing the pinned packages and the weights (once; up to 300 MB, a minute or two) ...")
             for name in names:
                 pip_install("--require-hashes", "--requirement", name)
-        say("installing livewarp itself (editable) ...")
+        say("installing livewarp itself (editable), and compiling what a first start would wait for ...")
+        compilers = start_compiling()
         pip_install("--no-deps", "--editable", ".")
+        for compiler in compilers:
+            compiler.wait()  # it is only help: a start compiles what is missing
 
         for name in REQUIREMENTS:  # "run" comes first and is part of "test"
             if name in ("run", goal):

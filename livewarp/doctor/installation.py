@@ -98,10 +98,10 @@ def kernels(case: Case) -> Finding:
     if environ.get("NUMBA_DISABLE_JIT", "0") != "0":
         return problem("NUMBA_DISABLE_JIT is set: nothing is compiled, far too slow", "unset NUMBA_DISABLE_JIT")
     try:
-        from livewarp.tracking import forest_kernels, mesh_kernels
+        from livewarp.tracking import forest_kernels
         from livewarp.warping import field, kernels
 
-        modules = (field, kernels, forest_kernels, mesh_kernels)
+        modules = (field, kernels, forest_kernels)
         compiled = [f for module in modules for f in vars(module).values() if _is_cached(f)]
         folders = sorted({str(f.stats.cache_path) for f in compiled})
     except RuntimeError as error:  # numba found no folder that it may write to

@@ -1,8 +1,10 @@
-"""Compiles the kernels of the warp in a process of their own while this one compiles others, the first time.
+"""Compiles kernels in processes of their own while this one compiles others, the first time; and how far that is.
 
-numba compiles one kernel at a time in a process, and a first start compiles for fifteen seconds of one core. What
-the helper leaves in the cache on disk is loaded here in a tenth of a second. It is only help: where it fails,
+numba compiles one kernel at a time in a process, and a first start compiles for twelve seconds of one core. What
+the helpers leave in the cache on disk is loaded here in a tenth of a second. They are only help: where one fails,
 whoever needs a kernel compiles it.
+
+    python -m livewarp.filtering.compiling PART ...     compile these parts; set-up does that before the first start
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +21,16 @@ from livewarp.adjustments import ADJUSTMENTS
 from livewarp.face68 import MEAN_FACE, Face, Pose
 from livewarp.knobs import Value
 from livewarp.parameters import KNOBS, Parameters
-from livewarp.warping import Warp
+from livewarp.tracking import FaceTracker, forest_kernels, picture_kernels, smoothing_kernels
+from livewarp.tracking.warmup import warm_up_kernels
+from livewarp.warping import Warp, field, kernels
 from livewarp.warping.kernels import sample
 
 WARM_UP_IODS_PX = (40.0, 100.0)  # a small and a larger face take different kernels
 HELP_S = 60.0  # after which this process does it itself
+
+_KERNELS = 28  # that a start with dlib's model compiles
+_MODULES = (forest_kernels, picture_kernels, smoothing_kernels, field, kernels)
 
 _log = logging.getLogger(__name__)
 
@@ -47,16 +54,48 @@ def is_cold() -> bool:
     return folder is not None and not any(Path(folder).glob("kernels.sample-*.nbi"))
 
 
+def compiled_kernels() -> int:
+    """How many kernels the caches hold, for the people who wait."""
+    folders = {
+        str(kernel.stats.cache_path)
+        for module in _MODULES
+        for kernel in vars(module).values()
+        if getattr(getattr(kernel, "stats", None), "cache_path", None) is not None
+    }
+    return sum(1 for folder in folders for _ in Path(folder).glob("*.nbi"))
+
+
+def progress() -> str:
+    """What a first start is doing, for people."""
+    return f"compiling, once: {min(compiled_kernels(), _KERNELS)} of {_KERNELS} kernels"
+
+
+def _compile_warp() -> None:
+    warm_up_warp(Warp(), 720, 1280, Parameters())
+
+
+def _compile_tracking() -> None:
+    tracker = FaceTracker()
+    tracker.warm_up()
+    warm_up_kernels(np.zeros((72, 128, 3), np.uint8))
+    tracker.close()
+
+
+PARTS: dict[str, Callable[[], None]] = {"warp": _compile_warp, "tracking": _compile_tracking}
+"""What can be compiled apart, for a core each. A start compiles the tracking itself."""
+
+
 class Helper:
     """Another process that compiles the warp's kernels, if that is of use."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        if is_cold():
-            _log.info("compiling; the next start will be quick")
+        self.is_cold = is_cold()
+        if self.is_cold:
+            _log.info("compiling the kernels, once, for a quarter of a minute; the next start will be quick")
             quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
             try:
-                self._process = subprocess.Popen([sys.executable, "-m", __name__], **quiet)  # type: ignore[call-overload]
+                self._process = subprocess.Popen([sys.executable, "-m", __name__, "warp"], **quiet)  # type: ignore[call-overload]
             except OSError as error:
                 _log.debug("nobody helps to compile: %s", error)
 
@@ -72,4 +111,5 @@ class Helper:
 
 
 if __name__ == "__main__":
-    warm_up_warp(Warp(), 720, 1280, Parameters())
+    for part in sys.argv[1:]:
+        PARTS[part]()

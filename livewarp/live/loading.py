@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable
 
+from livewarp.filtering.compiling import is_cold, progress
 from livewarp.filtering.filter import FaceFilter
 
 JOIN_S = 12.0  # compiling the kernels cannot be interrupted
+_PROGRESS_S = 2.0  # from word to word of how far compiling is
+
+_log = logging.getLogger(__name__)
 
 
 class Loading:
@@ -36,6 +42,17 @@ class Loading:
         self._on_failure = on_failure
         self._thread = threading.Thread(target=self.run, name="loading", daemon=True)
         self.filter: FaceFilter | None = None
+        self._is_cold = False
+        self._told_s = -_PROGRESS_S
+        self._doing = "warming up"
+
+    def doing(self) -> str:
+        """Why there is no filter yet, for people; on a first start how far compiling is, every two seconds, logged."""
+        now = time.monotonic()
+        if self._is_cold and self.filter is None and now - self._told_s >= _PROGRESS_S:
+            self._told_s, self._doing = now, progress()
+            _log.info("%s", self._doing)
+        return self._doing
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -50,6 +67,7 @@ class Loading:
         """The thread: make the filter and everything that its first frame needs."""
         made: FaceFilter | None = None
         try:
+            self._is_cold = is_cold()
             made = self._make()
             made.warm_up(*self._size_hw)
             self.filter = made

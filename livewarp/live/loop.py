@@ -171,7 +171,10 @@ class Loop:
         elif conditions.hold(StateName.STALLED, capture.trouble):
             self.faces = ()
         frames_or_none = parcel is not None or conditions.holds(StateName.STALLED) or conditions.holds(StateName.IDLE)
-        if self._loading.filter is not None and frames_or_none:
+        if self._loading.filter is None:
+            if conditions.holds(StateName.STARTING):
+                conditions.hold(StateName.STARTING, self._loading.doing())
+        elif frames_or_none:
             conditions.release(StateName.STARTING)
         conditions.run_for(f"frames from {capture.name}" + (f"; {capture.note}" if capture.note else ""))
         state = conditions.published

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from livewarp.face68 import N_LANDMARKS, Pose
 from livewarp.tracking.landmarks import CropSpec, Prediction, to_frame
-from livewarp.tracking.mesh_kernels import nearest_rotation
 from livewarp.tracking.network import open_network
 from livewarp.tracking.weights import FACE_MESH
 
@@ -121,7 +120,15 @@ def rigid_points(mean: NDArray[np.float64]) -> NDArray[np.bool_]:
 def fit_rotation(
     model: NDArray[np.float64], points: NDArray[np.float64]
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    """Scale, rotation (3, 3) and origin (3,) that bring `model` (n, 3) nearest to `points` (n, 3)."""
-    out = np.empty(13)
-    nearest_rotation(np.ascontiguousarray(model), np.ascontiguousarray(points), out)
-    return float(out[0]), out[4:].reshape(3, 3), out[1:4]
+    """Scale, rotation (3, 3) and origin (3,) that bring `model` (n, 3) nearest to `points` (n, 3).
+
+    The nearest rotation is the orthogonal factor of the covariance.
+    Precondition: the points are not flat, and no mirror image. Source: Umeyama, "Least-squares estimation of
+    transformation parameters between two point patterns", IEEE PAMI 13 (1991).
+    """
+    mean, centre = model.mean(axis=0), points.mean(axis=0)
+    a = model - mean
+    u, spread, vt = np.linalg.svd((points - centre).T @ a)
+    rotation = u @ vt
+    scale = float(spread.sum() / np.vdot(a, a))
+    return scale, rotation, centre - scale * rotation @ mean

@@ -57,6 +57,7 @@ class LandmarkSmoother:
 def fit(landmarks: Landmarks) -> tuple[Pose, float]:
     """The pose of landmarks (68, 2), as `fit_pose` finds it, and their RMS distance from the mean face, IOD."""
     found = np.empty(7)
-    kernels.pose_of(landmarks, found)
+    # numba would compile the kernel once more, for half a second, for arrays that may not be written to.
+    kernels.pose_of(landmarks if landmarks.flags.writeable else landmarks.copy(), found)
     x, y, iod_px, roll, yaw, pitch, residual = found.tolist()
     return Pose(x, y, iod_px, roll, yaw, pitch), residual

@@ -19,6 +19,4 @@ def warm_up_kernels(frame: BgrFrame) -> None:
     picture_kernels.normalise(np.zeros((2, 2), np.uint8), 0, 0, 1, appearance)
     picture_kernels.difference(appearance, appearance)
     landmarks = Pose(100.0, 80.0, 50.0, 0.0, 0.0, 0.0).project(MEAN_FACE).astype(np.float32)
-    for is_writable in (True, False):  # those of a face that is handed out are frozen
-        landmarks.setflags(write=is_writable)
-        fit(landmarks)
+    fit(landmarks)

@@ -109,11 +109,12 @@ def sample_dense(source: BgrFrame, out: BgrFrame, field: DisplacementField, roi:
     offsets = np.empty(width, np.int32)
     fractions = np.empty((2, width), np.uint16)
     moving = np.empty(width // BLOCK + 1, np.int32)
+    first = int(np.int64(0))  # a literal would have `sample_row` compiled once more
     for y in range(y1 - y0):
         for c in range(2):
             for x in range(x1 - x0):
                 shift[c, x] = scale * min(max(field[y, x, c], -most), most)
-        sample_row(source, out, x0, x1, y0 + y, 0, x1 - x0, origin, shift, offsets, fractions, moving)
+        sample_row(source, out, x0, x1, y0 + y, first, x1 - x0, origin, shift, offsets, fractions, moving)
 
 
 # forceinline: calls would count references to their arrays, in every row (measured: a tenth of all the time).
@@ -148,7 +149,7 @@ def spread_nodes(
 @njit(nogil=True, cache=True, forceinline=True)
 def moving_span(grid: DisplacementField, j: int, step: int, width: int) -> tuple[int, int]:
     """First px and end, in whole blocks, of what node rows j .. j + 3 of grid (gh, gw, 2) move; else 0, 0."""
-    first, last = 0, grid.shape[1] - 1
+    first, last = int(np.int64(0)), grid.shape[1] - 1  # no literal, as in `sample_dense`
     while first <= last and not _any_moves(grid, j, first):
         first += 1
     if first > last:
