@@ -127,8 +127,13 @@ KNOBS: dict[str, Knob] = {
 """Every live parameter by name, in the order in which people see them."""
 
 
+_OWN: set[str] = set()  # names that `define` has added
+
+
 def define(adjustment: Adjustment) -> None:
     """Add a person's own adjustment to the built-in ones: at start, before the first `Parameters` is made."""
+    if adjustment.name not in KNOBS:
+        _OWN.add(adjustment.name)
     ADJUSTMENTS[adjustment.name] = adjustment
     KNOBS[adjustment.name] = knob_of(adjustment)
 
@@ -143,6 +148,11 @@ def withdraw_effect(name: str) -> None:
     """Take back one that `define_effect` added."""
     del EFFECTS[name]
     del KNOBS[name]
+
+
+def is_own(name: str) -> bool:
+    """Whether a knob is a person's own adjustment, and not built in."""
+    return name in _OWN
 
 
 def knob(name: str, knobs: Mapping[str, Knob] = KNOBS) -> Knob:

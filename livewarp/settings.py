@@ -18,10 +18,9 @@ from livewarp.adjustments import Adjustment, Stroke
 from livewarp.errors import ParameterError, SettingsError
 from livewarp.face68 import N_LANDMARKS
 from livewarp.knobs import Value
-from livewarp.parameters import KNOBS, Parameters, check, knob_of
+from livewarp.parameters import KNOBS, Parameters, check, is_own, knob_of
 
 CONFIG_NAME = "config.toml"
-BUILT_IN = frozenset(KNOBS)
 
 
 class _Table(BaseModel):
@@ -180,7 +179,7 @@ def load_settings(config: Path | None, options: Mapping[str, Mapping[str, Any]] 
     where = f"{config}: " if config is not None else ""
     own = settings.own_adjustments()
     for adjustment in own:
-        if adjustment.name in BUILT_IN:
+        if adjustment.name in KNOBS and not is_own(adjustment.name):
             raise SettingsError(f"{where}[adjustments.{adjustment.name}]: is built in", remedy="give it another name")
         if not adjustment.minimum <= adjustment.default <= adjustment.maximum:
             bounds = f"{adjustment.minimum:g} to {adjustment.maximum:g}"

@@ -157,5 +157,5 @@ def test_a_file_that_is_no_network_is_refused(tmp_path) -> None:
     """Damaged weights are an error with a remedy before OpenCV sees them."""
     path = tmp_path / "face_detection_short_range.tflite"
     path.write_bytes(b"\0" * 229_714)
-    with pytest.raises(ModelError, match=r"sha256.*git checkout"):
+    with pytest.raises(ModelError, match=r"sha256.*checkout -- models"):
         BlazeDetector(path)

@@ -212,16 +212,9 @@ def test_switches_take_words(livewarp, daemon, words):
         assert daemon.parameters["enabled"] is value
 
 
-def test_a_negative_value_is_no_option(livewarp, daemon, monkeypatch):
-    """A value may begin with a sign, also where the parameter allows negative ones."""
-    described = {name: knob.describe() for name, knob in KNOBS.items()}
-    described["thin"]["min"] = -1.0
-    monkeypatch.setattr(Client, "call", _answers(describe=described, get={"thin": 0.0}, set={"thin": -0.5}))
-    assert livewarp("set", "thin=-0.5").output == "thin: 0 -> -0.5\n"
-
-
-def _answers(**results):
-    return lambda self, method, params=None: results[method]
+def test_a_negative_value_is_no_option(livewarp):
+    """A value may begin with a sign, where the parameter allows negative ones."""
+    assert livewarp("set", "jaw=-0.5").output == "jaw: 0 -> -0.5\n"
 
 
 def test_reset(livewarp, daemon):
@@ -697,3 +690,27 @@ def test_client_subscription_that_is_refused(address):
     """A topic that there is not is refused like any param."""
     with Client(address) as client, pytest.raises(ControlError, match="allowed: parameters, "):
         client.subscribe("weather")
+
+
+@pytest.mark.parametrize("command", [("set", "thin+=0.1"), ("adjust", "thin=0.1"), ("set", "thin-=-0.1", "jaw=0.5")])
+def test_two_presses_at_once_both_count(livewarp, address, daemon, monkeypatch, command):
+    """A step that another client makes while a command is under way is not lost: the daemon adds, nobody else."""
+    exchange = Client._exchange
+
+    def pressed_amid(self, message):
+        if any(name in json.dumps(message) for name in ('"set"', '"adjust"')):
+            monkeypatch.setattr(Client, "_exchange", exchange)
+            with Client(address) as other:
+                other.adjust(thin=0.1)
+        return exchange(self, message)
+
+    monkeypatch.setattr(Client, "_exchange", pressed_amid)
+    assert livewarp(*command).exit_code == 0
+    assert daemon.parameters["thin"] == 0.4
+
+
+def test_values_and_steps_are_taken_in_turn(livewarp, daemon):
+    """A value that follows steps of the same name replaces them; one that comes first is what they are added to."""
+    result = livewarp("set", "thin+=0.5", "thin=0.6", "thin+=0.1", "jaw=-0.5", "jaw-=0.75")
+    assert (result.exit_code, result.output) == (0, "thin: 0.2 -> 0.7\njaw: 0 -> -1 (stopped at the bound)\n")
+    assert len(daemon.changes) == 1

@@ -74,6 +74,21 @@ def test_a_change_is_told_to_those_who_asked(events, values, clock):
     assert (first.get(0), first.get(0), other.get(0)) == (Update("parameters", 2), None, None)
 
 
+def test_who_joins_between_two_checks_is_told_when_it_is_over(events, values, clock):
+    """A newcomer that reads what has not been published yet is told when it ends, and the others that it began."""
+    before = events.subscribe(["state"])
+    assert before.get(0).data["state"] == "running"
+    clock.now += 1
+    values["state"] = {"state": "stalled", "since_s": 0}
+    newcomer = events.subscribe(["state"])
+    assert newcomer.get(0).data["state"] == "stalled"
+    assert before.get(0).data["state"] == "stalled"
+    clock.now += 1
+    values["state"] = {"state": "running", "since_s": 0}
+    events.publish("state")
+    assert [inbox.get(0).data["state"] for inbox in (newcomer, before)] == ["running", "running"]
+
+
 def test_no_faster_than_the_rate_and_the_newest_wins(events, values, clock):
     """Between two events of a topic lies the time of the rate; then comes the newest value, and only that."""
     subscription = events.subscribe(["parameters"], rate_hz=4)

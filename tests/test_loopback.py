@@ -110,6 +110,7 @@ class Kernel:
         self.format: tuple[int, int, int] | None = None
         self.keeps = False  # the format that it has
         self.fault = 0  # errno of what concerns the format
+        self.faults_late = False  # refuses to say what format was made
         self.has_events = False
         self.events: list[tuple[int, int]] = []
         self.rate: tuple[int, int] | None = None
@@ -140,8 +141,10 @@ class Kernel:
             raise OSError(errno.EINVAL, "invalid")
 
     def _format(self, asked: Format, sets: bool) -> None:
-        if self.fault:
+        if self.fault and (sets or not self.faults_late):
             raise OSError(self.fault, os.strerror(self.fault))
+        if self.faults_late and not sets:
+            raise OSError(errno.EINVAL, "invalid")
         assert asked.type == 2
         pix = asked.fmt.pix
         if sets and not (self.keeps and self.format):
@@ -221,6 +224,28 @@ def test_a_frame_arrives_as_i420(kernel: Kernel, node: tuple[str, BinaryIO]) -> 
     np.testing.assert_allclose(u, 90, atol=1)
     np.testing.assert_allclose(v, 240, atol=1)
     assert sink.problem is None
+
+
+@pytest.mark.parametrize("fault", ["the format", "what was made", "its user"])
+def test_a_refusal_leaves_no_lock(
+    kernel: Kernel, node: tuple[str, BinaryIO], monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """Whatever fails once the device is locked, the next attempt gets it."""
+    path, _ = node
+    with monkeypatch.context() as patch:
+        if fault == "the format":
+            kernel.fault = errno.EINVAL
+        elif fault == "what was made":
+            kernel.faults_late = True
+        else:
+            patch.setattr(loopback, "viewers_of", lambda fd, node: 1 / 0)
+        kept = []  # the error holds all that was on the stack
+        with pytest.raises((SinkError, ZeroDivisionError)) as caught:
+            open_camera(path)
+        kept.append(caught.value)
+    kernel.fault, kernel.faults_late = 0, False
+    open_camera(path).close()
+    assert kept
 
 
 def test_an_odd_size_loses_its_last_row_and_column(kernel: Kernel, node: tuple[str, BinaryIO]) -> None:

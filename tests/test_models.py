@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from livewarp.arrays import BgrFrame
@@ -249,6 +250,77 @@ def test_a_live_switch_ends_the_search_of_the_model_before(frame: BgrFrame) -> N
     assert len([t for t in threading.enumerate() if t.name == "worker"]) == 1
     tracker.close()
     assert not [t for t in threading.enumerate() if t.name == "worker"]
+
+
+def test_a_switch_that_fails_of_anything_can_be_tried_again() -> None:
+    """Memory, a damaged cache, a bug: each is a problem, the model stays, and the next request is carried out."""
+    face_filter = FaceFilter(tracker=FaceTracker())
+    loading = Loading(lambda: face_filter, (360, 640), lambda error: pytest.fail(str(error)))
+    loading.run()
+    switch = ModelSwitch(loading, "dlib")
+    for error in (MemoryError(), ValueError("a bug"), OSError(28, "No space left on device")):
+
+        def broken(model: str, error: Exception = error) -> None:
+            raise error
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(face_filter, "use_model", broken)
+            ask_for(switch, "mesh")
+        assert switch.model == "dlib"
+        assert switch.problem is not None
+        assert repr(error) in switch.problem.what
+        assert switch.problem.remedy
+    ask_for(switch, "mesh")
+    assert (switch.model, switch.problem) == ("mesh", None)
+    face_filter.close()
+
+
+def ask_for(switch: ModelSwitch, model: str) -> None:
+    """Request a model and wait until the switch has ended."""
+    switch.request(model)
+    for thread in [t for t in threading.enumerate() if t.name == "loading model"]:
+        thread.join(60)
+
+
+def test_no_kit_is_lost_however_switches_meet(frame: BgrFrame) -> None:
+    """One that is published while another is adopted is adopted next, and whatever is used still searches."""
+    tracker = FaceTracker(model="dlib", live=True)
+    tracker.update(frame, 0.0)
+    close = tracker._kit.finder.close
+
+    def publish_amid() -> None:
+        close()
+        tracker.use_model("dlib")
+
+    tracker._kit.finder.close = publish_amid  # type: ignore[method-assign]
+    tracker.use_model("mesh")
+    tracker.update(frame, 1 / 30)
+    assert tracker._kit.model.tells_faces
+    for index in range(2, 4):
+        tracker.update(frame, index / 30)
+    assert not tracker._kit.model.tells_faces
+    tracker._kit.finder.close = close  # type: ignore[method-assign]
+    for wanted in (["mesh", "dlib"], ["dlib", "mesh"], ["dlib", "dlib"]):
+        for model in wanted:
+            tracker.use_model(model)
+        for index in range(3):
+            tracker.update(frame, 1000.0 + index / 30)  # after a gap: whoever is there is searched for
+        assert tracker._kit.model.tells_faces == (wanted[-1] == "mesh")
+        assert tracker.worker._tasks == (tracker._kit.finder._task,)
+    tracker.close()
+
+
+def test_switches_take_no_memory(frame: BgrFrame) -> None:
+    """A hundred switches take less than one more model does (a load each took a megabyte and a half)."""
+    tracker = FaceTracker(model="dlib")
+    process = psutil.Process()
+    for index in range(104):
+        if index == 4:
+            before = process.memory_info().rss
+        tracker.use_model(("mesh", "dlib")[index % 2])
+        tracker.update(frame[:8, :8], index / 30)
+    assert process.memory_info().rss - before < 15e6
+    tracker.close()
 
 
 def test_confidence_is_measured_by_what_is_usual() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,6 +142,28 @@ def test_a_persons_own_adjustment_is_a_parameter_like_any_other(elf: Settings) -
     chin = face.landmarks[8].round().astype(int)
     assert changed[chin[1], chin[0]]
     assert not changed[:100].any()
+
+
+DEFINED_BEFORE = """
+import sys
+from pathlib import Path
+from livewarp.adjustments import Adjustment, Stroke
+from livewarp.parameters import define
+define(Adjustment("elf", "face", "", ("", ""), (), (Stroke("shift", (8,), (0.4, 0.5), (0.0, 0.1)),)))
+from livewarp.settings import load_settings
+print(*(own.name for own in load_settings(Path(sys.argv[1])).own_adjustments()))
+"""
+
+
+def test_what_is_built_in_does_not_depend_on_the_order_of_imports(tmp_path: Path) -> None:
+    """An own adjustment that was defined before the settings were imported is no built-in one; a built-in one stays."""
+    done = subprocess.run(
+        [sys.executable, "-c", DEFINED_BEFORE, str(config(tmp_path, ELF))], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("elf\n", "")
+    define(ADJUSTMENTS["thin"])
+    with pytest.raises(SettingsError, match="is built in"):
+        load_settings(config(tmp_path, ELF.replace("elf", "thin")))
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,9 @@ class ModelSwitch:
                 _log.error("model %s: %s", model, error)
                 what, remedy = error.problem.what, error.remedy
                 self.problem = Problem(f"model {model} cannot be used: {what}", remedy or "see the log")
+            except Exception as error:  # memory, a damaged cache, a bug: the model stays what it is
+                _log.exception("model %s cannot be used", model)
+                self.problem = Problem(f"model {model} cannot be used: {error!r}", "see the log, and try again")
             else:
                 _log.info("model: %s", model)
                 self.model, self.problem = model, None

@@ -82,9 +82,15 @@ class LoopbackCamera:
                 break
         else:
             raise _none_of(refused)
-        self._wanted = v4l2.output_format(self._fd)
-        self._viewers = viewers_of(self._fd, node)
-        on_open(self)
+        try:
+            self._wanted = v4l2.output_format(self._fd)
+            self._viewers = viewers_of(self._fd, node)
+            on_open(self)
+        except BaseException as error:  # with the descriptor goes the lock, which would refuse every later attempt
+            os.close(self._fd)
+            if isinstance(error, OSError):
+                raise self._explained(error) from error
+            raise
 
     @property
     def watched(self) -> bool | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from livewarp.arrays import BgrFrame
 from livewarp.tracking.detector import Detection, Detector, Window
-from livewarp.worker import Worker
+from livewarp.worker import Task, Worker
 
 # The finder rests this many times as long as a search took: a fifth of a core at most.
 REST_RATIO = 4.0
@@ -47,7 +47,7 @@ class Finder:
     def __init__(self, detector: Detector, worker: Worker) -> None:
         self._detector = detector
         self._worker = worker
-        self._task = worker.add(self._search)
+        self._task: Task[_Order, _Result] | None = None  # only while it is used
         # In place nothing waits for the machine: the finder needs no rest, and nothing depends on a clock.
         self._clock = time.perf_counter if not worker.synchronous else lambda: 0.0
         self._number = 0  # of the newest search
@@ -65,6 +65,8 @@ class Finder:
         self._number += 1
         self._is_pending = True
         self._submitted_s = now_s
+        if self._task is None:
+            self._task = self._worker.add(self._search)
         pictures = tuple((self._detector.shrink(frame, window), window) for window in windows)
         self._task.submit(_Order(self._number, pictures, least_score))
 
@@ -76,7 +78,7 @@ class Finder:
         BaseException
             What the search raised.
         """
-        result = self._task.poll()
+        result = self._task.poll() if self._task is not None else None
         if result is None:
             return None
         self._is_pending = False
@@ -90,8 +92,11 @@ class Finder:
         self._next_s = self._submitted_s = -math.inf
 
     def close(self) -> None:
-        """Search no more; does not wait."""
-        self._worker.remove(self._task)
+        """Search no more until the next `submit`; does not wait. What is under way ends unheard."""
+        if self._task is not None:
+            self._worker.remove(self._task)
+        self._task, self._is_pending = None, False
+        self.forget()
 
     def _search(self, order: _Order) -> _Result:
         """What the worker does."""

@@ -10,6 +10,7 @@ Guarantees: with `live=False` the result depends on the frames and timestamps al
 from __future__ import annotations
 
 import math
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,7 +99,9 @@ class FaceTracker:
         self.worker = Worker(synchronous=not live)
         self._choice = detector, weights, detect_scale
         self._kit = make_kit(model, *self._choice, self.worker)
-        self._next_kit: Kit | None = None  # filled by `use_model`, from any thread
+        # Each model is loaded once: networks that come and go leave holes in the memory (100 MB after 100 switches).
+        self._kits: dict[str | LandmarkModel, Kit] = {model: self._kit}
+        self._next_kits: deque[Kit] = deque(maxlen=1)  # the newest wins; filled by `use_model`, from any thread
         self._tracks: list[Track] = []
         self._identities = Identities()
         self._newcomers = Newcomers(max_faces, live, self._identities)
@@ -148,8 +151,8 @@ class FaceTracker:
         if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             got = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
             raise FrameError("frame", got=got, allowed="uint8 (H, W, 3) BGR", remedy="convert it with cv2.cvtColor")
-        if self._next_kit is not None:
-            self._adopt(self._next_kit, frame, timestamp_s)
+        if self._next_kits:
+            self._adopt(frame, timestamp_s)
         moment, is_first = self._next_moment(frame, timestamp_s, since_s), self._frames == 1
         for track in self._tracks:
             if not track.lost:
@@ -185,17 +188,22 @@ class FaceTracker:
         ModelError
             Its weights are missing or damaged; the model stays what it was.
         """
+        self._next_kits.append(self._kits.get(model) or self._load(model))
+
+    def _load(self, model: str | LandmarkModel) -> Kit:
         kit = make_kit(model, *self._choice, self.worker)
         kit.warm_up()
-        previous, self._next_kit = self._next_kit, kit
-        if previous is not None and previous is not self._kit:
-            previous.finder.close()
+        self._kits[model] = kit
+        return kit
 
-    def _adopt(self, kit: Kit, frame: BgrFrame, now_s: float) -> None:
+    def _adopt(self, frame: BgrFrame, now_s: float) -> None:
         """Go over to another model: each face keeps its place, and goes to the new one's within a second."""
-        self._next_kit = None
-        before, self._kit = self._kit, kit
+        before, kit = self._kit, self._next_kits.popleft()
+        if kit is before:
+            return
+        self._kit = kit
         before.finder.close()
+        before.plan.forget()
         self._newcomers.restart()
         for track in self._tracks:
             if not track.lost:

@@ -22,6 +22,7 @@ from livewarp.errors import ControlError, ParameterError, SettingsError
 if TYPE_CHECKING:
     from livewarp.knobs import Knob, Value
 
+_LARGEST_STEP = 1e9  # beyond any bound; the daemon takes no larger one
 _ASSIGNMENT = re.compile(r"(?P<name>\w+)(?P<how>\+=|-=|=)(?P<value>.*)", re.DOTALL)
 
 
@@ -66,8 +67,9 @@ def reset(client: Client, names: tuple[str, ...]) -> tuple[Any, str]:
 def set_(client: Client, assignments: tuple[str, ...]) -> tuple[Any, str]:
     """Change live parameters: NAME=VALUE, NAME+=D, NAME-=D.
 
-    From the next frame on, and all of them or none. += and -= stop at the bound. Those that are no
-    numbers take on and off, a colour as #rrggbb or one of their choices. `livewarp describe` lists them all.
+    From the next frame on, and all of them or none. += and -= stop at the bound, and are added by the daemon, so
+    that two keys pressed at once both count. Those that are no numbers take on and off, a colour as #rrggbb or
+    one of their choices. `livewarp describe` lists them all.
 
     \b
     livewarp set thin=0.6 eyes=0.4
@@ -78,22 +80,40 @@ def set_(client: Client, assignments: tuple[str, ...]) -> tuple[Any, str]:
 
     parsed = [_parse_assignment(text) for text in assignments]
     described = client.call("describe")
-    before: dict[str, Value] = client.call("get")
-    after, stopped = dict(before), set()
+    fixed: dict[str, Value] = {}
+    by: dict[str, float] = {}
     for name, how, text in parsed:
         if name not in described:
             from livewarp.parameters import unknown
 
             raise unknown(name, described, text)
         knob = from_description(name, described[name])
-        stopped.discard(name)
         if how == "=":
-            after[name] = knob.parse(text)
+            fixed[name] = knob.parse(text)
+            by.pop(name, None)
         else:
-            after[name], at_bound = _moved(knob, after[name], how, text)
-            stopped |= {name} if at_bound else set()
-    values = client.call("set", {name: after[name] for name, _, _ in parsed})
-    return values, changes(before, values, stopped)
+            by[name] = by.get(name, 0.0) + _step(knob, how, text)
+    before, values = _change(client, {"set": fixed, "by": by})
+    for name, value in fixed.items():
+        before_step = value if name in by else before[name]
+        if name in by and isinstance(before_step, (int, float)):
+            by[name] += before_step - before[name]
+    return values, changes(before, values, _stopped(before, values, by))
+
+
+def _change(client: Client, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values before and after, read and changed in one message."""
+    outcomes = client.batch([("get", {}), ("adjust", params)])
+    for outcome in outcomes:
+        if isinstance(outcome, ControlError):
+            raise outcome
+    before, values = outcomes
+    return before, values
+
+
+def _stopped(before: dict[str, Any], values: dict[str, Any], by: dict[str, float]) -> set[str]:
+    """Those that a bound has kept from where their steps lead."""
+    return {name for name, step in by.items() if values[name] != round(before[name] + step, 9)}
 
 
 def _parse_assignment(text: str) -> tuple[str, str, str]:
@@ -125,26 +145,21 @@ def adjust(client: Client, steps: tuple[str, ...], strict: bool) -> tuple[Any, s
             by[name] = math.nan
         if not (name and equals and math.isfinite(by[name])):
             raise SettingsError("adjust", got=repr(text), allowed="NAME=D with a finite number D")
-    outcomes = client.batch([("get", {"names": list(by)}), ("adjust", {"by": by, "strict": strict})])
-    for outcome in outcomes:
-        if isinstance(outcome, ControlError):
-            raise outcome
-    before, values = outcomes
-    stopped = [name for name, value in values.items() if value != round(before[name] + by[name], 9)]
-    return values, changes(before, values, stopped)
+    before, values = _change(client, {"by": by, "strict": strict})
+    return values, changes(before, values, _stopped(before, values, by))
 
 
-def _moved(knob: Knob, value: Value, how: str, text: str) -> tuple[Value, bool]:
-    """The value after a relative change, and whether a bound stopped it."""
+def _step(knob: Knob, how: str, text: str) -> float:
+    """What to add to a knob that is a number."""
     try:
         by = float(text)
         if not math.isfinite(by):
             raise ValueError(text)
-        wanted, reached = knob.moved(value, by if how == "+=" else -by)
+        knob.moved(knob.default, by)
     except ValueError:
         allowed = f"{knob.name}{how}D with a finite number D, for a parameter that is a number"
         raise ParameterError(knob.name, f"{how}{text}", allowed) from None
-    return reached, reached != wanted
+    return max(-_LARGEST_STEP, min(_LARGEST_STEP, by if how == "+=" else -by))
 
 
 @click.command("describe")

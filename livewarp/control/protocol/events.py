@@ -133,7 +133,7 @@ class Events:
         self._read = dict(read)
         self._clock = clock
         self._subscriptions: set[Inbox] = set()
-        self._last: dict[str, str] = {}  # what was sent last, of topics that somebody is subscribed to
+        self._last: dict[str, str] = {}  # the essence of what was sent last, of each topic
         self._failing: set[str] = set()
         self._sampler: gevent.Greenlet | None = None
         self._wanted = gevent.event.Event()
@@ -167,7 +167,7 @@ class Events:
         subscription = Inbox(self, topics, rate_hz, self._clock)
         for topic in topics:
             event = Update(topic, self._read[topic]())
-            self._last.setdefault(topic, _essence(event))
+            self._spread(event)  # what is read here counts as sent: those who listen already must hear of it, too
             subscription.put(event)
         self._subscriptions.add(subscription)
         if self._sample_rate_hz() > 0.0:
@@ -179,16 +179,10 @@ class Events:
     def publish(self, *topics: str) -> None:
         """Send those of these topics that have changed to their subscribers."""
         for topic in topics:
-            listeners = [s for s in self._subscriptions if topic in s.topics]
-            if not listeners:
-                self._last.pop(topic, None)
-                continue
-            event = self._event(topic)
-            if event is None or self._last.get(topic) == (essence := _essence(event)):
-                continue
-            self._last[topic] = essence
-            for subscription in listeners:
-                subscription.put(event)
+            if any(topic in subscription.topics for subscription in self._subscriptions):
+                event = self._event(topic)
+                if event is not None:
+                    self._spread(event)
 
     def close(self) -> None:
         """End all subscriptions; may be called more than once."""
@@ -201,6 +195,14 @@ class Events:
     def forget(self, subscription: Inbox) -> None:
         """Called by a subscription that ends."""
         self._subscriptions.discard(subscription)
+
+    def _spread(self, event: Update) -> None:
+        """Put an event that differs from the topic's last one into the inboxes of those who listen."""
+        essence = _essence(event)
+        if self._last.get(event.topic) != essence:
+            self._last[event.topic] = essence
+            for subscription in [s for s in self._subscriptions if event.topic in s.topics]:
+                subscription.put(event)
 
     def _event(self, topic: str) -> Update | None:
         """The topic's value now; None, and a line in the log once an episode, where it cannot be read."""

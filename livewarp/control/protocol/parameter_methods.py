@@ -8,10 +8,10 @@ from typing import Any
 
 from livewarp.control.protocol.message import Changes
 from livewarp.control.protocol.method import Method
-from livewarp.control.protocol.schema import BOOL, BY, NAMES, NONE, ON, record, reference
+from livewarp.control.protocol.schema import BOOL, BY, NAMES, NONE, ON, SET, record, reference
 from livewarp.errors import ParameterError
 from livewarp.knobs import Number, Value
-from livewarp.parameters import KNOBS, Parameters, knob
+from livewarp.parameters import KNOBS, Parameters, check, knob
 
 _STEP = Number(-1e9, 1e9)
 _VALUES = reference("parameters")
@@ -34,7 +34,9 @@ def _set(changes: Changes, params: dict[str, Any]) -> Any:
 
 def _adjust(changes: Changes, params: dict[str, Any]) -> Any:
     strict = params.get("strict", False)
-    return changes.set({name: _moved(name, changes.parameters, by, strict) for name, by in params["by"].items()})
+    parameters = changes.parameters.replace(**check(params.get("set", {})))
+    moved = {name: _moved(name, parameters, by, strict) for name, by in params["by"].items()}
+    return changes.set({**params.get("set", {}), **moved})
 
 
 def _moved(name: str, parameters: Parameters, by: object, strict: bool) -> Value:
@@ -80,8 +82,8 @@ PARAMETER_METHODS = (
     Method(
         "adjust",
         _adjust,
-        "Add to live parameters, up to their bounds; strict: refuse what leads beyond.",
-        record({"by": BY}, {"strict": BOOL}),
+        "Add to live parameters, up to their bounds, after setting others; strict: refuse what leads beyond.",
+        record({"by": BY}, {"set": SET, "strict": BOOL}),
         _VALUES,
         True,
         _PARAMETERS,

@@ -57,6 +57,11 @@ BY: Schema = {
     "additionalProperties": NUMBER,
     "description": "an object with names and what to add to each",
 }
+SET: Schema = {
+    "type": "object",
+    "additionalProperties": {"type": ["number", "boolean", "string"]},
+    "description": "an object with names and values",
+}
 TOPICS = listing(TEXT, "a list of topics")
 RATE: Schema = {
     "type": "number",
