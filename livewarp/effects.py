@@ -122,8 +122,8 @@ EFFECTS: dict[str, Effect] = {
             ("younger", "older"),
             ("old", "young", "elderly", "grandparent", "aging", "ageing", "years"),
             (
-                Tone("lips", colour=-0.38, light=0.04),
-                Tone("brows", colour=-0.55, light=0.34),
+                Tone("lips", colour=-0.24, light=0.05),
+                Tone("brows", colour=-0.30, light=0.32),
                 Tone("skin", colour=-0.12),
             ),
             minimum=-1.0,

@@ -24,6 +24,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
         (["tracking.py", "--quick", "--only=occlusion", "--only=cost"], "naive / ours"),
         (["tracking.py", "--quick", "--only=accuracy"], "targets"),
         (["tracking.py", "--quick", "--only=jitter", "--model=mesh", "--detector=blaze"], "jitter of the jaw"),
+        (["appearance.py", "--quick", "--only=sticks", "--only=equal"], "lines against landmarks"),
         (["detectors.py", "--quick"], "blaze found"),
         (["startup.py", "--quick"], "first frame, warm"),
         (["matrix.py", "--quick"], "720p30, 2 faces: "),

@@ -34,6 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A collection of the test's own; afterwards there are no own textures again."""
     place = tmp_path / "textures"
     monkeypatch.setattr(collection, "folder", lambda: place)
+    monkeypatch.setenv("LIVEWARP_CONTROL", "127.0.0.1:9")  # where no daemon is
     yield place
     monkeypatch.setattr(collection, "folder", lambda: tmp_path / "none")
     collection.install_textures()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from livewarp.cli.client.terminal import control_option
 from livewarp.cli.options import config_option, load
 from livewarp.errors import ControlError, SettingsError
 
@@ -73,6 +74,7 @@ def template_command(path_out: Path, force: bool) -> None:
 @click.option("--show", type=click.Path(path_type=Path), metavar="OUT", help="Also draw it on a face, as `show` does.")
 @click.option("--face", default="portrait:2", show_default=True, help="The face for --show.")
 @click.option("--force", is_flag=True, help="Replace a texture of that name, and overwrite OUT.")
+@control_option
 @config_option
 def add_command(
     name: str,
@@ -82,6 +84,7 @@ def add_command(
     show: Path | None,
     face: str,
     force: bool,
+    control: str,
     config: Path | None,
 ) -> None:
     """Make a texture of a painted template, or of any picture with named points.
@@ -113,7 +116,7 @@ def add_command(
     collection.add(name, made, force)
     collection.install_textures()
     knob = collection.knob_name(name)
-    live = _tell_daemon()
+    live = _tell_daemon(control)
     click.echo(f"{name}: added; livewarp set {knob}=0.8{'' if live else ' (when a daemon runs)'}")
     if show is not None:
         _draw(knob, face, show)
@@ -171,7 +174,8 @@ def show_command(name: str, face: str, path_out: Path, force: bool, config: Path
 
 @texture.command("remove")
 @click.argument("name")
-def remove_command(name: str) -> None:
+@control_option
+def remove_command(name: str, control: str) -> None:
     """Remove a texture; a running daemon does without it at once.
 
     \b
@@ -180,7 +184,7 @@ def remove_command(name: str) -> None:
     from livewarp.appearance import collection
 
     collection.remove(name)
-    _tell_daemon()
+    _tell_daemon(control)
     click.echo(f"{name}: removed")
 
 
@@ -199,11 +203,11 @@ def _json(path: Path) -> Any:
         raise SettingsError(f"points {path}: is no JSON ({error})"[:200]) from error
 
 
-def _tell_daemon() -> bool:
+def _tell_daemon(control: str) -> bool:
     """Let a running daemon read the folder again; whether there is one."""
     from livewarp.control.client import Client
 
-    with contextlib.suppress(ControlError, OSError), Client() as client:
+    with contextlib.suppress(ControlError, OSError), Client(control) as client:
         client.call("textures.reload")
         return True
     return False
