@@ -177,11 +177,11 @@ def to_face(vectors: NDArray[np.float64], pose: Pose) -> NDArray[np.float64]:
 def follow(points: NDArray[np.float64], strokes: NDArray[np.float32]) -> NDArray[np.float64]:
     """Where the exact field takes points (n, 2), px: the backward map solved by iteration."""
     moved = points.copy()
-    field, squeeze = np.zeros((1, 1, 2), np.float32), np.zeros((1, 1), np.float32)
+    field = np.zeros((1, 1, 2), np.float32)
     for n, point in enumerate(points):
         for _ in range(12):  # within 0.01 px
             field[:] = 0.0
-            add_strokes(strokes, field, squeeze, *moved[n], 1.0)
+            add_strokes(strokes, field, *moved[n], 1.0)
             moved[n] = point - field[0, 0]
     return moved
 

@@ -4,9 +4,9 @@ One thread each. Every result is compared with exact bilinear interpolation befo
 compared runs in turns, in an order that changes every round; a ratio is the median over rounds of (theirs /
 ours) within one round.
 
-The rows: `grid` is the product (field on a coarse grid, every `step` px); `dense` has the field at every
-pixel, like the maps of OpenCV; `copy` moves the same bytes and is the floor. The fields: `everywhere` moves
-every pixel and leaves nothing to skip; `face` is what thinning and larger eyes do: 30 % of the ROI moves.
+The rows: `grid` is the product (field on a coarse grid, every `step` px); `copy` moves the same bytes and is the
+floor. The fields: `everywhere` moves every pixel and leaves nothing to skip; `face` is what thinning and larger eyes
+do: 30 % of the ROI moves.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from livewarp.warping import kernels
+from livewarp.arrays import Box
+from livewarp.warping import grids, kernels
 
 FRAME_HW = (720, 1280)
 ROIS = {"400x450": (437, 131, 837, 581), "240x240": (517, 231, 757, 471)}
@@ -62,34 +62,17 @@ def face(x: NDArray[np.float64], y: NDArray[np.float64], size: tuple[int, int]) 
 FIELDS = {"everywhere": everywhere, "face": face}
 
 
-@njit(nogil=True)
-def sample_dense(source, out, field, roi):  # type: ignore[no-untyped-def]
-    """As `kernels.sample`, from a field (h, w, 2), px, at every pixel of the ROI."""
-    x0, y0, x1, y1 = roi
-    width = -(-(x1 - x0) // kernels.BLOCK) * kernels.BLOCK
-    shift = np.zeros((2, width), np.float32)
-    offsets, fractions = np.empty(width, np.int32), np.empty((2, width), np.uint16)
-    moving = np.empty(width // kernels.BLOCK + 1, np.int32)
-    scale = np.float32(1 << kernels.FRACTION_BITS)
-    for y in range(y0, y1):
-        for x in range(x1 - x0):
-            shift[0, x] = scale * field[y - y0, x, 0]
-            shift[1, x] = scale * field[y - y0, x, 1]
-        kernels.sample_row(source, out, x0, x1, y, 0, x1 - x0, (0, 0), shift, offsets, fractions, moving)
-
-
-def gridded(field: Field, roi: kernels.Box, step: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def gridded(field: Field, roi: Box, step: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """The coarse grid, and what Catmull-Rom makes of it at every pixel (h, w, 2), px."""
     width, height = roi[2] - roi[0], roi[3] - roi[1]
-    gh, gw = kernels.grid_shape(roi, step)
+    gh, gw = grids.grid_shape(roi, step)
     x, y = np.meshgrid((np.arange(gw) - 1.0) * step, (np.arange(gh) - 1.0) * step)
     grid = field(x, y, (width, height)).astype(np.float32)
 
     def along(nodes: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-        weights = np.empty((4, step), np.float32)
-        kernels.fill_weights(step, weights)
         k, i = np.divmod(np.arange(n), step)
-        return sum(weights[m, i, None, None].astype(np.float64) * nodes[k + m] for m in range(4))
+        weights = np.array([grids.weigh(m / step) for m in range(step)], np.float32).astype(np.float64)
+        return sum(weights[i, m, None, None] * nodes[k + m] for m in range(4))
 
     return grid, along(along(grid.astype(np.float64), height).transpose(1, 0, 2), width).transpose(1, 0, 2)
 
@@ -107,7 +90,7 @@ def bilinear(source: NDArray[np.uint8], u: NDArray[np.float64], v: NDArray[np.fl
 
 
 def runs(
-    frame: NDArray[np.uint8], field: Field, roi: kernels.Box
+    frame: NDArray[np.uint8], field: Field, roi: Box
 ) -> tuple[dict[str, Callable[[], NDArray[np.uint8]]], dict[str, tuple[float, float]]]:
     """Return what is timed, by name, and of each the worst and the mean error, grey levels."""
     x0, y0, x1, y1 = roi
@@ -126,7 +109,7 @@ def runs(
         out = frame.copy()
 
         def product(grid=grid, step=step, out=out):  # type: ignore[no-untyped-def]
-            kernels.sample(frame, out, grid, roi, step, (0, 0))
+            kernels.sample(frame, out, grid.reshape(-1), np.array([roi]), np.array([float(step)]), (0, 0))
             return out[view]
 
         exact = bilinear(frame, x + shift[..., 0], y + shift[..., 1])
@@ -135,13 +118,6 @@ def runs(
     # all below sample the field of the finest grid
     _, shift = gridded(field, roi, STEPS[0])
     exact = bilinear(frame, x + shift[..., 0], y + shift[..., 1])
-    dense_field, dense_out = shift.astype(np.float32), frame.copy()
-
-    def dense() -> NDArray[np.uint8]:
-        sample_dense(frame, dense_out, dense_field, roi)
-        return dense_out[view]
-
-    add("dense", dense, exact)
     both = np.stack([x + shift[..., 0], y + shift[..., 1]], axis=-1).astype(np.float32)
     map_x, map_y = np.ascontiguousarray(both[..., 0]), np.ascontiguousarray(both[..., 1])
     fixed, table = cv2.convertMaps(both, None, cv2.CV_16SC2)
@@ -238,7 +214,7 @@ def main() -> None:
 
 def verify(errors: dict[str, tuple[float, float]], worst_limit: float) -> None:
     """Nothing is timed that is not right."""
-    for name in (*(f"grid {step}" for step in STEPS), "dense"):
+    for name in (f"grid {step}" for step in STEPS):
         worst, mean = errors[name]
         if worst > worst_limit or abs(mean) >= 0.1:
             raise SystemExit(f"{name} is {worst} grey levels off, {mean} on average")

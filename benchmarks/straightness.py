@@ -34,7 +34,7 @@ from livewarp.sources.headmotion import HeadPose
 from livewarp.sources.portrait import PortraitSource
 from livewarp.warping.field import add_strokes
 from livewarp.warping.strokes import StrokeTable
-from livewarp.warping.warp import limit
+from livewarp.warping.warp import limit, place_faces
 
 OUTSIDE_IOD = (0.3, 0.6, 1.0)
 FRAME_HW = (720, 1280)
@@ -52,18 +52,18 @@ def faces() -> dict[str, Face]:
 def livewarp_thin(face: Face, strength: float) -> Warp:
     """The exact map of `thin`, the limit against folding included."""
     values = Parameters(**(dict.fromkeys(ADJUSTMENTS, 0.0) | {"thin": strength}))
-    strokes = TABLE.place(face, values)
+    placed = place_faces(TABLE, [face], values, FRAME_HW)
+    limit(placed, FRAME_HW, np.ones(len(ADJUSTMENTS), np.float32))
+    strokes = placed[0].strokes
     field = np.zeros((*FRAME_HW, 2), np.float32)
-    squeeze = np.zeros(FRAME_HW, np.float32)
-    add_strokes(strokes, field, squeeze, 0.0, 0.0, 1.0)
-    scale = limit(float(squeeze.max()))
+    add_strokes(strokes, field, 0.0, 0.0, 1.0)
     x, y = np.meshgrid(np.arange(FRAME_HW[1], dtype=np.float64), np.arange(FRAME_HW[0], dtype=np.float64))
     ours = np.stack(peers.stroke_field(strokes, x, y), axis=-1)
     agree(np.abs(ours - field).max(), 1e-3, "the field in NumPy and the compiled one")  # px: float32 strokes
 
     def warp(x: NDArray[Any], y: NDArray[Any]) -> peers.Map:
         dx, dy = peers.stroke_field(strokes, x, y)
-        return x + scale * dx, y + scale * dy
+        return x + dx, y + dy
 
     return warp
 

@@ -38,9 +38,19 @@ from livewarp.parameters import Parameters
 from livewarp.sources.headmotion import HeadPose
 from livewarp.sources.portrait import PortraitSource
 from livewarp.warping import Warp, kernels
-from livewarp.warping.field import add_strokes
+from livewarp.warping.grids import grid_shape
 from livewarp.warping.strokes import StrokeTable
-from livewarp.warping.warp import BORDER_IOD, MARGIN_PX, grid_step, limit, limited_field, roi_of
+from livewarp.warping.warp import (
+    BORDER_IOD,
+    MARGIN_PX,
+    Placed,
+    exact_field,
+    grid_step,
+    limit,
+    place_faces,
+    roi_of,
+    sum_strokes,
+)
 
 SIZES = {"480p": (640, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 FACE_PX = 220.0  # between points 0 and 16
@@ -129,13 +139,21 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Plan:
-    """Strokes, ROI and exact field of the first face of a scene with a set of parameters."""
+    """The first face of a scene with a set of parameters, limited, and its exact field."""
 
-    strokes: FloatArray
-    roi: Box
-    step_px: int
-    scale: float  # limit against folding
+    placed: Placed
+    step_px: float
     field: NDArray[np.float64]  # (h, w, 2), exact, px
+
+    @property
+    def strokes(self) -> FloatArray:
+        """Those of the face."""
+        return self.placed.strokes
+
+    @property
+    def roi(self) -> Box:
+        """What they can move."""
+        return self.placed.roi
 
     @property
     def view(self) -> tuple[slice, slice]:
@@ -157,27 +175,34 @@ def plan(scene: Scene, values: Parameters) -> Plan:
     height, width = scene.frame.shape[:2]
     # Nearer to the border the field fades, which no other row does.
     agree(BORDER_IOD * face.pose.iod_px, min(x0, y0, width - x1, height - y1), "px of border around the ROI")
-    compiled = np.zeros((y1 - y0, x1 - x0, 2), np.float32)
-    add_strokes(strokes, compiled, np.zeros(compiled.shape[:2], np.float32), float(x0), float(y0), 1.0)
+    placed = limited(scene, values)[0]
+    compiled = exact_field([placed], roi, (height, width))
     x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float64), np.arange(y0, y1, dtype=np.float64))
-    field = np.stack(peers.stroke_field(strokes, x, y), axis=-1)
+    field = np.stack(peers.stroke_field(placed.strokes, x, y), axis=-1)
     agree(np.abs(field - compiled).max(), 1e-3, "px between the strokes in NumPy and the compiled ones")
-    step_px = grid_step(face)
-    shape = kernels.grid_shape(roi, step_px)
-    squeeze = np.zeros(shape, np.float32)
-    nodes = np.zeros((*shape, 2), np.float32)
-    add_strokes(strokes, nodes, squeeze, float(x0 - step_px), float(y0 - step_px), float(step_px))
-    scale = limit(float(squeeze.max()))
-    return Plan(strokes, roi, step_px, scale, scale * field)
+    return Plan(placed, grid_step(face.pose.iod_px), field)
+
+
+def limited(scene: Scene, values: Parameters) -> list[Placed]:
+    """The strokes of a scene's faces, as weak as they have to be together."""
+    size_hw = scene.frame.shape[0], scene.frame.shape[1]
+    placed = place_faces(TABLE, scene.faces, values, size_hw)
+    limit(placed, size_hw, np.ones(len(ADJUSTMENTS), np.float32))
+    return placed
 
 
 def touched_px(scene: Scene, values: Parameters) -> int:
     """Pixels that move, of all faces together, which are alike."""
-    face, size_hw = scene.faces[0], scene.frame.shape[:2]
-    strokes = TABLE.place(face, values)
-    roi = roi_of(strokes, *size_hw)
-    field = limited_field(strokes, roi, 1, (size_hw[0], size_hw[1]), BORDER_IOD * face.pose.iod_px)
+    placed = limited(scene, values)[:1]
+    field = exact_field(placed, placed[0].roi, (scene.frame.shape[0], scene.frame.shape[1]))
     return int((field != 0).any(axis=-1).sum()) * len(scene.faces)
+
+
+def gridded(placed: Placed, step_px: float, frame_hw: tuple[int, int]) -> FloatArray:
+    """The field of a face on its grid, as `Warp` makes it."""
+    field = np.zeros((*grid_shape(placed.roi, step_px), 2), np.float32)
+    sum_strokes(placed, field, placed.roi[0] - step_px, placed.roi[1] - step_px, step_px, frame_hw)
+    return field
 
 
 def ours(scene: Scene, which: str) -> list[Candidate]:
@@ -218,7 +243,7 @@ def recipe(scene: Scene, which: str, plan: Plan) -> list[Candidate]:
     out = scene.frame.copy()
 
     def run() -> BgrFrame:
-        out[plan.view] = peers.opencv_recipe(scene.frame, plan.roi, plan.strokes, plan.scale)
+        out[plan.view] = peers.opencv_recipe(scene.frame, plan.roi, plan.strokes, 1.0)
         return out
 
     return [Candidate(f"NumPy + remap {which}", run)]
@@ -236,18 +261,25 @@ def pictures(scene: Scene, plans: dict[str, Plan]) -> list[Candidate]:
 def parts(scene: Scene, which: str, plan: Plan) -> list[Candidate]:
     """What `Warp.apply` in place is made of."""
     values, (x0, y0, x1, y1) = SETS[which], plan.roi
-    around = np.s_[max(0, y0 - MARGIN_PX) : y1 + MARGIN_PX, max(0, x0 - MARGIN_PX) : x1 + MARGIN_PX]
+    height, width = size_hw = scene.frame.shape[0], scene.frame.shape[1]
+    left, top = max(0, x0 // kernels.BLOCK * kernels.BLOCK - kernels.BLOCK), max(0, y0 - MARGIN_PX)
+    around = np.s_[top : y1 + MARGIN_PX, left : x1 + kernels.BLOCK]
     source = np.ascontiguousarray(scene.frame[around])
-    origin = max(0, x0 - MARGIN_PX), max(0, y0 - MARGIN_PX)
-    field = limited_field(plan.strokes, plan.roi, plan.step_px)
-    out = scene.frame.copy()
-    height, width = scene.frame.shape[:2]
+    field = gridded(plan.placed, plan.step_px, size_hw).reshape(-1)
+    rois, steps = np.array([plan.roi]), np.array([plan.step_px])
+    out, kept = scene.frame.copy(), np.ones(len(ADJUSTMENTS), np.float32)
+    wanted = place_faces(TABLE, scene.faces[:1], values, size_hw)
+
+    def hold_back() -> None:
+        limit([wanted[0]._replace(strokes=wanted[0].strokes.copy())], size_hw, kept)
+
     return [
         Candidate(f"  {which}: place strokes", lambda: TABLE.place(scene.faces[0], values)),
         Candidate(f"  {which}: find the ROI", lambda: roi_of(plan.strokes, height, width)),
-        Candidate(f"  {which}: field on the grid", lambda: limited_field(plan.strokes, plan.roi, plan.step_px)),
+        Candidate(f"  {which}: limit", hold_back),
+        Candidate(f"  {which}: field on the grid", lambda: gridded(plan.placed, plan.step_px, size_hw)),
         Candidate(f"  {which}: copy of the ROI", lambda: np.copyto(source, scene.frame[around])),
-        Candidate(f"  {which}: sample", lambda: kernels.sample(source, out, field, plan.roi, plan.step_px, origin)),
+        Candidate(f"  {which}: sample", lambda: kernels.sample(source, out, field, rois, steps, (left, top))),
     ]
 
 
@@ -256,12 +288,12 @@ def ready(scene: Scene, which: str, plan: Plan) -> list[Candidate]:
     x0, y0, _, _ = plan.roi
 
     def field(x: NDArray[np.float64], y: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
-        return plan.scale * np.stack(peers.stroke_field(plan.strokes, x + x0, y + y0), axis=-1)
+        return np.stack(peers.stroke_field(plan.strokes, x + x0, y + y0), axis=-1)
 
     functions, errors = sampling.runs(scene.frame, field, plan.roi)
     sampling.verify(errors, worst_limit=sampling.WORST["portrait"])
     names = {
-        f"grid {plan.step_px}": "sampling alone",
+        f"grid {sampling.STEPS[0]}": "sampling alone",
         "remap float x, y": "remap, ready float maps",
         "remap fixed": "remap, ready fixed maps",
         "copy": "copy of the ROI",
@@ -272,14 +304,14 @@ def ready(scene: Scene, which: str, plan: Plan) -> list[Candidate]:
 def halves(plan: Plan, scene: Scene, pool: ThreadPoolExecutor) -> list[Candidate]:
     """The sampling of one face in one thread, and its upper and lower half in two."""
     x0, y0, x1, y1 = plan.roi
-    step = plan.step_px
-    field = limited_field(plan.strokes, plan.roi, step)
+    step = round(plan.step_px)  # whole, so that the lower half begins at a node
+    field = gridded(plan.placed, step, (scene.frame.shape[0], scene.frame.shape[1]))
     rows = (y1 - y0) // 2 // step
     middle = y0 + rows * step
     out = scene.frame.copy()
 
     def half(roi: Box, grid: FloatArray) -> None:
-        kernels.sample(scene.frame, out, grid, roi, step, (0, 0))
+        kernels.sample(scene.frame, out, grid.reshape(-1), np.array([roi]), np.array([float(step)]), (0, 0))
 
     def two() -> BgrFrame:
         lower = pool.submit(half, (x0, middle, x1, y1), field[rows:])

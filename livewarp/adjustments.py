@@ -78,7 +78,7 @@ class Adjustment:
 
 # How the amounts and radii were found: benchmarks/effects.py measures what each adjustment does to real faces
 # and to the measures of all others (tests/measures.py); sheets of faces, by eye, for the rest. A shift
-# squeezes by 1.7 amount/radius; alone, every adjustment stays below the limit (SQUEEZE_FREE, warping/warp.py).
+# squeezes by 1.7 amount/radius; alone, every adjustment stays below the limit (SQUEEZE_FREE, warping/squeeze.py).
 ADJUSTMENTS: dict[str, Adjustment] = {
     a.name: a
     for a in (

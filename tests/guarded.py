@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from livewarp.warping import kernels
+from livewarp.warping import grids, kernels
 
 PAGE = mmap.PAGESIZE
 READ_WRITE, NOTHING = mmap.PROT_READ | mmap.PROT_WRITE, 0
@@ -36,9 +36,9 @@ def main() -> None:
             roi = (0, 0, width, height)
             for dx in (-1e4, -0.5, 0.5, 1e4):
                 for dy in (-1e4, -0.5, 0.5, 1e4):
-                    grid = np.empty((*kernels.grid_shape(roi, 8), 2), np.float32)
+                    grid = np.empty((*grids.grid_shape(roi, 8), 2), np.float32)
                     grid[...] = dx, dy
-                    kernels.sample(source, out, grid, roi, 8, (0, 0))
+                    kernels.sample(source, out, grid.reshape(-1), np.array([roi]), np.array([8.0]), (0, 0))
     for guard in (start, start + 3 * PAGE):
         libc.mprotect(guard, PAGE, READ_WRITE)
     sys.stdout.write(f"{PAGE} ok\n")

@@ -16,22 +16,32 @@ MAX_SHIFT = np.float32(8192.0)
 ROUND = 131  # half a grey level in 1/256, and 3 for four truncations
 
 
-def weights(step: int) -> NDArray[np.float32]:
-    """(4, step): Catmull-Rom."""
-    result = np.empty((4, step), np.float32)
-    for i in range(step):
-        t = i / step
-        result[0, i] = 0.5 * (((2.0 - t) * t - 1.0) * t)
-        result[1, i] = 0.5 * ((3.0 * t - 5.0) * t * t + 2.0)
-        result[2, i] = 0.5 * (((4.0 - 3.0 * t) * t + 1.0) * t)
-        result[3, i] = 0.5 * ((t - 1.0) * t * t)
-    return result
+def weights(t: float) -> NDArray[np.float32]:
+    """(4,): Catmull-Rom, at t from the second node to the third."""
+    return np.array(
+        [
+            0.5 * (((2.0 - t) * t - 1.0) * t),
+            0.5 * ((3.0 * t - 5.0) * t * t + 2.0),
+            0.5 * (((4.0 - 3.0 * t) * t + 1.0) * t),
+            0.5 * ((t - 1.0) * t * t),
+        ],
+        np.float32,
+    )
 
 
 def four(w: NDArray[np.float32], nodes: NDArray[np.float32]) -> np.float32:
     """Sum of four weighted nodes, in the order of the kernels."""
     with np.errstate(invalid="ignore", over="ignore"):  # nodes may be infinite or not a number
         return np.float32((w[0] * nodes[0] + w[1] * nodes[1]) + (w[2] * nodes[2] + w[3] * nodes[3]))
+
+
+def along(w: NDArray[np.float32], nodes: NDArray[np.float32]) -> np.float32:
+    """Sum of four weighted nodes of one row, from left to right."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = np.float32(0.0)
+        for weight, node in zip(w, nodes, strict=True):
+            total = np.float32(total + np.float32(weight * node))
+        return total
 
 
 def bounded(value: np.float32) -> np.float32:
@@ -41,16 +51,17 @@ def bounded(value: np.float32) -> np.float32:
     return value if value < MAX_SHIFT else MAX_SHIFT
 
 
-def shift_row(grid: NDArray[np.float32], y: int, width: int, step: int) -> NDArray[np.float32]:
+def shift_row(grid: NDArray[np.float32], y: int, width: int, step: float) -> NDArray[np.float32]:
     """(2, width): displacement of row y (from the top of the ROI), 1/65536 px, from grid (gh, gw, 2), px."""
-    w = weights(step)
     result = np.empty((2, width), np.float32)
-    j, i = divmod(y, step)
+    j = int(y / step)
+    down = np.float32(ONE) * weights(y / step - j)
     for x in range(width):
-        k, m = divmod(x, step)
+        k = int(x / step)
+        w = weights(x / step - k)
         for c in range(2):
-            along = [bounded(four(w[:, m], grid[j + n, k : k + 4, c])) for n in range(4)]
-            result[c, x] = four(np.float32(ONE) * w[:, i], np.array(along, np.float32))
+            rows = [bounded(along(w, grid[j + n, k : k + 4, c])) for n in range(4)]
+            result[c, x] = four(down, np.array(rows, np.float32))
     return result
 
 
@@ -75,18 +86,20 @@ def pixel(source: NDArray[np.uint8], u: int, v: int) -> list[int]:
 def sample(
     source: NDArray[np.uint8],
     out: NDArray[np.uint8],
-    grid: NDArray[np.float32],
-    roi: tuple[int, int, int, int],
-    step: int,
-    origin: tuple[int, int],
+    grids: list[NDArray[np.float32]],
+    rois: list[tuple[int, int, int, int]],
+    steps: list[float],
 ) -> None:
-    """As `livewarp.warping.kernels.sample`; every pixel of the ROI is written, also where nothing moves."""
-    x0, y0, x1, y1 = roi
-    for y in range(y0, y1):
-        shift = shift_row(grid, y - y0, x1 - x0, step)
-        for x in range(x0, x1):
-            dx, dy = (int(shift[c, x - x0]) for c in range(2))  # towards 0
-            out[y, x] = pixel(source, (x - origin[0]) * ONE + dx, (y - origin[1]) * ONE + dy)
+    """As `livewarp.warping.kernels.sample`; every pixel of the ROIs is written, also where nothing moves."""
+    height, width, _ = out.shape
+    shift, there = np.zeros((2, height, width), np.float32), np.zeros((height, width), bool)
+    for grid, (x0, y0, x1, y1), step in zip(grids, rois, steps, strict=True):
+        for y in range(y0, y1):
+            shift[:, y, x0:x1] += shift_row(grid, y - y0, x1 - x0, step)
+        there[y0:y1, x0:x1] = True
+    for y, x in zip(*np.nonzero(there), strict=True):
+        dx, dy = (int(shift[c, y, x]) for c in range(2))  # towards 0
+        out[y, x] = pixel(source, int(x) * ONE + dx, int(y) * ONE + dy)
 
 
 def bilinear(source: NDArray[np.uint8], u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:

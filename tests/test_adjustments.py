@@ -12,9 +12,9 @@ import naive
 from livewarp.adjustments import ADJUSTMENTS, Stroke
 from livewarp.face68 import MIRROR, N_LANDMARKS, Face
 from livewarp.parameters import KNOBS, Parameters
-from livewarp.warping.field import CX, CY, INV_RX_HIGH, INV_RX_LOW, INV_RY, add_strokes
+from livewarp.warping.field import CX, CY, INV_RX_HIGH, INV_RX_LOW, INV_RY
 from livewarp.warping.strokes import StrokeTable
-from livewarp.warping.warp import SQUEEZE_FREE, roi_of
+from livewarp.warping.warp import limit, place_faces
 from measures import MARKS, MEASURES, SHARED, shared, values
 from samples import face_at
 
@@ -36,7 +36,12 @@ SPILLS = {
 
 def strokes_of(face: Face, name: str, value: float) -> NDArray[np.float32]:
     """The placed strokes of one adjustment alone."""
-    return TABLE.place(face, Parameters(**(NEUTRAL | {name: value})))
+    return TABLE.place(face, values_of(name, value))
+
+
+def values_of(name: str, value: float) -> Parameters:
+    """One adjustment alone."""
+    return Parameters(**(NEUTRAL | {name: value}))
 
 
 def forward(strokes: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -137,13 +142,10 @@ def test_no_anchor_is_a_lid() -> None:
 def test_alone_none_is_limited(name: str, value: float) -> None:
     """The limit against folding is for sums: one adjustment, at its extreme, stays below where it begins."""
     for roll, yaw, pitch in ((0, 0, 0), (0.4, 0, 0), (0, 0.25, 0), (-0.2, -0.5, 0.2), (0, 0.1, -0.3)):
-        strokes = strokes_of(face_at(400, 400, 120, roll, yaw, pitch), name, value)
-        if not len(strokes):  # a turned head has let go of it
-            continue
-        x0, y0, x1, y1 = roi_of(strokes, 800, 800)
-        field, squeeze = np.zeros((y1 - y0, x1 - x0, 2), np.float32), np.zeros((y1 - y0, x1 - x0), np.float32)
-        add_strokes(strokes, field, squeeze, x0, y0, 1.0)
-        assert squeeze.max() < SQUEEZE_FREE
+        placed = place_faces(TABLE, [face_at(400, 400, 120, roll, yaw, pitch)], values_of(name, value), (800, 800))
+        kept = np.ones(len(ADJUSTMENTS), np.float32)
+        limit(placed, (800, 800), kept)
+        assert kept.min() == 1.0
 
 
 def test_every_adjustment_has_a_measure() -> None:

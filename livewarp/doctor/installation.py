@@ -99,9 +99,9 @@ def kernels(case: Case) -> Finding:
         return problem("NUMBA_DISABLE_JIT is set: nothing is compiled, far too slow", "unset NUMBA_DISABLE_JIT")
     try:
         from livewarp.tracking import forest_kernels
-        from livewarp.warping import field, kernels
+        from livewarp.warping import fading, field, grids, kernels, squeeze
 
-        modules = (field, kernels, forest_kernels)
+        modules = (fading, field, grids, kernels, squeeze, forest_kernels)
         compiled = [f for module in modules for f in vars(module).values() if _is_cached(f)]
         folders = sorted({str(f.stats.cache_path) for f in compiled})
     except RuntimeError as error:  # numba found no folder that it may write to

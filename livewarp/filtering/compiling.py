@@ -23,14 +23,14 @@ from livewarp.knobs import Value
 from livewarp.parameters import KNOBS, Parameters
 from livewarp.tracking import FaceTracker, forest_kernels, picture_kernels, smoothing_kernels
 from livewarp.tracking.warmup import warm_up_kernels
-from livewarp.warping import Warp, field, kernels
+from livewarp.warping import Warp, fading, field, grids, kernels, squeeze
 from livewarp.warping.kernels import sample
 
-WARM_UP_IODS_PX = (40.0, 100.0)  # a small and a larger face take different kernels
+WARM_UP_IOD_PX = 60.0
 HELP_S = 60.0  # after which this process does it itself
 
-_KERNELS = 28  # that a start with dlib's model compiles
-_MODULES = (forest_kernels, picture_kernels, smoothing_kernels, field, kernels)
+_KERNELS = 35  # that a start with dlib's model compiles
+_MODULES = (forest_kernels, picture_kernels, smoothing_kernels, fading, field, grids, kernels, squeeze)
 
 _log = logging.getLogger(__name__)
 
@@ -40,11 +40,9 @@ def warm_up_warp(warp: Warp, height: int, width: int, values: Mapping[str, Value
     frame = np.zeros((height, width, 3), np.uint8)
     nothing = {name: KNOBS[name].neutral for name in values}
     ones = {**nothing, **dict.fromkeys(ADJUSTMENTS, 1.0), "enabled": True, "strength": 1.0}
-    for iod_px in WARM_UP_IODS_PX:
-        pose = Pose(0.0, height / 2, iod_px, 0.0, 0.0, 0.0)  # at the border, which has a kernel of its own
-        face = Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32))
-        warp.apply(frame, [face], ones, frame)
-        warp.apply(frame, [face], ones)
+    pose = Pose(0.0, height / 2, WARM_UP_IOD_PX, 0.0, 0.0, 0.0)  # at the border, which has a kernel of its own
+    face = Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32))
+    warp.apply(frame, [face], ones, frame)
 
 
 def is_cold() -> bool:

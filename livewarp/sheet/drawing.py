@@ -17,7 +17,7 @@ from livewarp.parameters import KNOBS, Parameters, effective
 from livewarp.sheet.layout import DEFAULT_CELL_PX, DEFAULT_COLUMNS, Cell, Layout, drawables, lay_out
 from livewarp.warping import warp
 from livewarp.warping.strokes import StrokeTable
-from livewarp.warping.warp import limited_field
+from livewarp.warping.warp import exact_field, limit, place_faces
 
 CROP_IOD = 2.7  # the side of a picture
 FACE_MIDDLE_IOD = (0.0, 0.40, 0.0)  # face axes: halfway between forehead and chin
@@ -134,12 +134,13 @@ def _field(face: Face, crop: Box, values: Mapping[str, Value], cell_px: int) -> 
     points = (face.landmarks + 0.5 - np.array(crop[:2], np.float32)) * factor - 0.5
     face = Face.from_landmarks(points, face.id, face.confidence)
     field = np.zeros((cell_px, cell_px, 2), np.float32)
-    strokes = StrokeTable(ADJUSTMENTS.values()).place(face, values)
-    if len(strokes) and values["enabled"]:
-        # Around the cell, too: what lies there counts for the limit of the whole.
-        around = cell_px // 2
-        roi = (-around, -around, cell_px + around, cell_px + around)
-        field = limited_field(strokes, roi, 1)[around : around + cell_px, around : around + cell_px]
+    if values["enabled"]:
+        # In the middle of a frame so large that nothing fades at its border, and nothing is cut off.
+        frame_hw = 3 * cell_px, 3 * cell_px
+        middle = Face.from_landmarks(face.landmarks + np.float32(cell_px), face.id, face.confidence)
+        placed = place_faces(StrokeTable(ADJUSTMENTS.values()), [middle], values, frame_hw)
+        limit(placed, frame_hw, np.ones(len(ADJUSTMENTS), np.float32))
+        field = exact_field(placed, (cell_px, cell_px, 2 * cell_px, 2 * cell_px), frame_hw)
     return face, field
 
 

@@ -1,7 +1,6 @@
 """Strokes to a displacement field: they are placed on a face, and summed on a grid of nodes.
 
-Beside the field stands a bound on how much it squeezes the picture, by which `livewarp.warping.warp` keeps the
-map from folding.
+What keeps the map from folding has been done to the strokes before: see `livewarp.warping.squeeze`.
 
 Guarantees: these kernels hold no GIL, keep no state and check nothing: `livewarp.warping.warp` has.
 """
@@ -20,16 +19,16 @@ from livewarp.arrays import DisplacementField, FloatArray, Landmarks
 # at a fixed ratio q = 1 of offset and radius: the offset is what strength scales.
 # n = 3 instead of his 2 makes the second derivative continuous at the rim, too: with 2, a grid
 # interpolated between its nodes is four times as far off there.
-_Q2 = np.float32(1.0)
-_PEAK = (np.float32(1.0) + _Q2) ** 3  # 1 / k(0): an amount is the shift at the anchor itself
-_ZERO, _HALF, _ONE, _FOUR, _SIX = (np.float32(v) for v in (0.0, 0.5, 1.0, 4.0, 6.0))
+Q2 = np.float32(1.0)
+PEAK = (np.float32(1.0) + Q2) ** 3  # 1 / k(0): an amount is the shift at the anchor itself
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
-# The columns of a placed stroke. They stand in this file because numba compiles their values into its kernels, and
-# compiles them again when this file changes.
-CX, CY, COS, SIN, INV_RX_LOW, INV_RX_HIGH, INV_RY, AX, AY, IS_SCALE = range(10)
-N_COLUMNS = 10
+# The columns of a placed stroke. numba compiles their values into its kernels, and compiles these again when this
+# file changes, but not those of squeeze.py: after a change here, empty its cache (the `__pycache__` folders).
+CX, CY, COS, SIN, INV_RX_LOW, INV_RX_HIGH, INV_RY, AX, AY, IS_SCALE, PART = range(11)
+N_COLUMNS = 11
 
-_Start = tuple[np.float32, np.float32, np.float32]
+Start = tuple[np.float32, np.float32, np.float32]
 """The first node of a row from a stroke's anchor, x and y, and from one node to the next, px."""
 
 
@@ -69,12 +68,13 @@ def place_strokes(
         unit = 1.0 if is_scale != 0.0 else iod
         placed[n, AX], placed[n, AY] = unit * gain * amount_x, unit * gain * amount_y
         placed[n, IS_SCALE] = is_scale
+        placed[n, PART] = 3.0 * adjustment + side + 1.0
         n += 1
     return placed[:n]
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def _reach(stroke: FloatArray) -> tuple[float, float]:
+def reach_of(stroke: FloatArray) -> tuple[float, float]:
     """How far a stroke (N_COLUMNS,) reaches along picture x and y, px."""
     rx, ry = 1.0 / min(stroke[INV_RX_LOW], stroke[INV_RX_HIGH]), 1.0 / stroke[INV_RY]
     cos, sin = stroke[COS], stroke[SIN]
@@ -86,44 +86,42 @@ def reached(strokes: FloatArray) -> tuple[float, float, float, float]:
     """Smallest and largest x, then y, that strokes (n, N_COLUMNS) can move, px."""
     x0, y0, x1, y1 = math.inf, math.inf, -math.inf, -math.inf
     for n in range(strokes.shape[0]):
-        reach_x, reach_y = _reach(strokes[n])
+        reach_x, reach_y = reach_of(strokes[n])
         x0, x1 = min(x0, strokes[n, CX] - reach_x), max(x1, strokes[n, CX] + reach_x)
         y0, y1 = min(y0, strokes[n, CY] - reach_y), max(y1, strokes[n, CY] + reach_y)
     return x0, y0, x1, y1
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def add_strokes(
-    strokes: FloatArray, field: DisplacementField, squeeze: FloatArray, x0: float, y0: float, step: float
-) -> None:
-    """Add strokes (n, N_COLUMNS) to a field (h, w, 2) and to the bound (h, w) of how much it squeezes.
-
-    Node (j, i) lies at (x0 + i·step, y0 + j·step), px. `squeeze` gains, per stroke, how far the
-    smallest stretch of its own backward map is below 1, where it is.
-    """
-    h, w = squeeze.shape
-    rows = np.zeros((h, 3, w), np.float32)  # x, y and squeeze apart: what is adjacent is done at once
+def add_strokes(strokes: FloatArray, field: DisplacementField, x0: float, y0: float, step: float) -> None:
+    """Add strokes (n, N_COLUMNS) to a field (h, w, 2), px; node (j, i) lies at (x0 + i·step, y0 + j·step), px."""
+    h, w, _ = field.shape
+    rows = np.zeros((h, 2, w), np.float32)  # x and y apart: what is adjacent is done at once
     for n in range(strokes.shape[0]):
-        cx, cy, ax, ay = strokes[n, CX], strokes[n, CY], strokes[n, AX], strokes[n, AY]
-        reach_x, reach_y = _reach(strokes[n])
-        i0 = max(0, math.ceil((cx - reach_x - x0) / step))
-        i1 = min(w, math.floor((cx + reach_x - x0) / step) + 1)
-        j0 = max(0, math.ceil((cy - reach_y - y0) / step))
-        j1 = min(h, math.floor((cy + reach_y - y0) / step) + 1)
-        if i0 >= i1:
-            continue
+        stroke = strokes[n]
+        i0, i1, j0, j1 = nodes_reached(stroke, x0, y0, step, h, w)
+        left = np.float32(x0 + i0 * step - stroke[CX])
         for j in range(j0, j1):
-            start = np.float32(x0 + i0 * step - cx), np.float32(y0 + j * step - cy), np.float32(step)
-            to = rows[j, 0, i0:i1], rows[j, 1, i0:i1], rows[j, 2, i0:i1]
-            if strokes[n, IS_SCALE] != 0.0:
-                _add_scale(strokes[n], start, ax, ay, *to)
+            start = left, np.float32(y0 + j * step - stroke[CY]), np.float32(step)
+            if stroke[IS_SCALE] != 0.0:
+                _add_scale(stroke, start, rows[j, 0, i0:i1], rows[j, 1, i0:i1])
             else:
-                _add_shift(strokes[n], start, ax, ay, *to)
+                _add_shift(stroke, start, rows[j, 0, i0:i1], rows[j, 1, i0:i1])
     for j in range(h):
         for i in range(w):
             field[j, i, 0] += rows[j, 0, i]
             field[j, i, 1] += rows[j, 1, i]
-            squeeze[j, i] += rows[j, 2, i]
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def nodes_reached(stroke: FloatArray, x0: float, y0: float, step: float, h: int, w: int) -> tuple[int, int, int, int]:
+    """First column and end, first row and end of the nodes that a stroke may move, within (h, w); may be none."""
+    reach_x, reach_y = reach_of(stroke)
+    i0 = max(0, math.ceil((stroke[CX] - reach_x - x0) / step))
+    i1 = max(i0, min(w, math.floor((stroke[CX] + reach_x - x0) / step) + 1))
+    j0 = max(0, math.ceil((stroke[CY] - reach_y - y0) / step))
+    j1 = max(j0, min(h, math.floor((stroke[CY] + reach_y - y0) / step) + 1))
+    return i0, i1, j0, j1 if i0 < i1 else j0
 
 
 # One row of nodes of one stroke. No branches, and nothing wider than float32, so that the compiler takes eight
@@ -132,45 +130,33 @@ def add_strokes(
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True)
-def _add_shift(
-    stroke: FloatArray, start: _Start, ax: np.float32, ay: np.float32, x: FloatArray, y: FloatArray, squeeze: FloatArray
-) -> None:
-    cos, sin = stroke[COS], stroke[SIN]
+def _add_shift(stroke: FloatArray, start: Start, x: FloatArray, y: FloatArray) -> None:
+    cos, sin, ax, ay = stroke[COS], stroke[SIN], stroke[AX], stroke[AY]
     inv_low, inv_high, inv_y = stroke[INV_RX_LOW], stroke[INV_RX_HIGH], stroke[INV_RY]
     dx0, dy, step = start
     for i in range(x.size):
-        _, _, nx, ny, inv_x, t = _within(dx0 + np.float32(i) * step, dy, cos, sin, inv_low, inv_high, inv_y)
-        inv = _ONE / (t + _Q2)
-        ratio = t * inv
-        k = _PEAK * ratio * ratio * ratio
-        # Gradient of the profile k in face axes: g = (dk/ds²)·2·(nx/rx, ny/ry).
-        slope = -_SIX * _PEAK * ratio * ratio * _Q2 * inv * inv  # 2·dk/ds²
-        gx, gy = slope * nx * inv_x, slope * ny * inv_y
-        squeeze[i] += _squeezed(-ax * gx, -_HALF * (ax * gy + ay * gx), -ay * gy)
+        _, _, _, _, _, t = within(dx0 + np.float32(i) * step, dy, cos, sin, inv_low, inv_high, inv_y)
+        ratio = t / (t + Q2)
+        k = PEAK * ratio * ratio * ratio
         x[i] -= (cos * ax - sin * ay) * k
         y[i] -= (sin * ax + cos * ay) * k
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True)
-def _add_scale(
-    stroke: FloatArray, start: _Start, ax: np.float32, ay: np.float32, x: FloatArray, y: FloatArray, squeeze: FloatArray
-) -> None:
-    cos, sin = stroke[COS], stroke[SIN]
+def _add_scale(stroke: FloatArray, start: Start, x: FloatArray, y: FloatArray) -> None:
+    cos, sin, ax, ay = stroke[COS], stroke[SIN], stroke[AX], stroke[AY]
     inv_low, inv_high, inv_y = stroke[INV_RX_LOW], stroke[INV_RX_HIGH], stroke[INV_RY]
     dx0, dy, step = start
     for i in range(x.size):
-        fx, fy, nx, ny, inv_x, t = _within(dx0 + np.float32(i) * step, dy, cos, sin, inv_low, inv_high, inv_y)
+        fx, fy, _, _, _, t = within(dx0 + np.float32(i) * step, dy, cos, sin, inv_low, inv_high, inv_y)
         k = t * t * t
-        slope = -_SIX * t * t
-        gx, gy = slope * nx * inv_x, slope * ny * inv_y
         ux, uy = -ax * fx * k, -ay * fy * k
-        squeeze[i] += _squeezed(-ax * (k + fx * gx), -_HALF * (ax * fx * gy + ay * fy * gx), -ay * (k + fy * gy))
         x[i] += cos * ux - sin * uy
         y[i] += sin * ux + cos * uy
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True)
-def _within(
+def within(
     dx: np.float32,
     dy: np.float32,
     cos: np.float32,
@@ -184,49 +170,3 @@ def _within(
     inv_x = inv_low if fx < _ZERO else inv_high
     nx, ny = fx * inv_x, fy * inv_y
     return fx, fy, nx, ny, inv_x, max(_ONE - nx * nx - ny * ny, _ZERO)
-
-
-@njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True)
-def _squeezed(jxx: np.float32, jxy: np.float32, jyy: np.float32) -> np.float32:
-    """How far below 0 the smaller eigenvalue of a symmetric matrix is."""
-    d = jxx - jyy
-    return max(_HALF * (np.sqrt(d * d + _FOUR * jxy * jxy) - jxx - jyy), _ZERO)
-
-
-@njit(nogil=True, cache=True)
-def fade_at_border(
-    field: DisplacementField,
-    squeeze: FloatArray,
-    x0: float,
-    y0: float,
-    step: float,
-    height: int,
-    width: int,
-    reach: float,
-) -> None:
-    """Let a field and its squeeze (see `add_strokes`) fall to 0 over `reach` px before the frame's border."""
-    for j in range(squeeze.shape[0]):
-        y = y0 + j * step
-        wy, gy = _rise(min(y, height - 1 - y) / reach)
-        for i in range(squeeze.shape[1]):
-            x = x0 + i * step
-            wx, gx = _rise(min(x, width - 1 - x) / reach)
-            if wx == 1.0 and wy == 1.0:
-                continue
-            # (w·d)' = w·d' + d·∇w, and the second term squeezes by no more than |d|·|∇w|.
-            slope = math.hypot(gx * wy, gy * wx) / reach
-            moved = math.hypot(field[j, i, 0], field[j, i, 1])
-            w = wx * wy
-            squeeze[j, i] = w * squeeze[j, i] + moved * slope
-            field[j, i, 0] *= w
-            field[j, i, 1] *= w
-
-
-@njit(nogil=True, cache=True, forceinline=True)
-def _rise(t: float) -> tuple[float, float]:
-    """From 0 to 1 for t from 0 to 1, flat to the second derivative at both ends, and its slope."""
-    if t <= 0.0:
-        return 0.0, 0.0
-    if t >= 1.0:
-        return 1.0, 0.0
-    return t * t * t * (t * (6.0 * t - 15.0) + 10.0), 30.0 * t * t * (t - 1.0) * (t - 1.0)

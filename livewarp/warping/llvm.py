@@ -8,13 +8,20 @@ its cache (the `__pycache__` folders).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.extending import intrinsic as _intrinsic
 
 I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
+
+
+Generated = tuple[Any, Callable[..., Any]]
+"""What an intrinsic returns: its signature, and what writes its instructions."""
+
+intrinsic: Callable[..., Any] = _intrinsic  # callers leave `typingctx` out, which its own type does not say
 
 
 def number(value: int) -> ir.Constant:
@@ -67,6 +74,13 @@ def clamp_lanes(builder: ir.IRBuilder, value: ir.Value, high: ir.Value) -> ir.Va
     low = ir.Constant(value.type, [0] * value.type.count)
     value = builder.select(builder.icmp_signed("<", value, low), low, value)
     return builder.select(builder.icmp_signed(">", value, high), high, value)
+
+
+def within_lanes(builder: ir.IRBuilder, value: ir.Value, most: float) -> ir.Value:
+    """Float lanes within ±most; what is not a number compares false and becomes -most."""
+    low, high = lanes(F32, [-most] * value.type.count), lanes(F32, [most] * value.type.count)
+    value = builder.select(builder.fcmp_ordered(">", value, low), value, low)
+    return builder.select(builder.fcmp_ordered("<", value, high), value, high)
 
 
 def mix_lanes(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, weight: ir.Value) -> ir.Value:

@@ -1,13 +1,14 @@
 """The warp: faces and parameters in, a reshaped frame out, each pixel sampled once.
 
-All strokes of all faces add up to one displacement field on a coarse grid; it is limited so that it
-cannot fold, interpolated to pixels, and the frame is sampled through it, inside the ROI only.
+All strokes of all faces add up to one displacement field. Strokes are weakened where their sum could fold, each face's
+are summed on a coarse grid of its own, and the frame is sampled through the sum of the grids, where it moves only.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -17,27 +18,35 @@ from livewarp.arrays import BgrFrame, Box, DisplacementField, FloatArray
 from livewarp.errors import FrameError
 from livewarp.face68 import Face
 from livewarp.knobs import Value
-from livewarp.warping.field import add_strokes, fade_at_border, reached
-from livewarp.warping.kernels import MAX_SIDE, grid_shape, sample, sample_dense
+from livewarp.warping.fading import STEEPEST_FADE, fade_at_border
+from livewarp.warping.field import add_strokes, reached
+from livewarp.warping.grids import BLOCK, grid_shape
+from livewarp.warping.kernels import MAX_SIDE, sample
+from livewarp.warping.squeeze import LOOK_IOD, crowded, hold, weaken
 from livewarp.warping.strokes import StrokeTable
 
-# Spacing of the field's nodes by IOD, px. What lies between the nodes is then within 0.05 px of the exact
-# field (tests/test_warp.py); on the smallest faces only the exact field at every pixel is.
-GRID_STEPS = ((0.0, 1), (100.0, 4), (300.0, 8))
+# Spacing of the field's nodes at an IOD of 100 px, px, and the power of the IOD by which it grows. What interpolation
+# gets wrong grows with between the second and the third power of the spacing over the IOD, and with the IOD: with these
+# it is within 0.05 px of the exact field on any face (tests/test_warp.py). No step in it, so none in what a face costs.
+GRID_STEP_PX, GRID_STEP_POWER = 3.6, 0.6
 
 # Nearer to the frame's border than this the field fades, to nothing at the border itself: what lies beyond
 # is not in the picture, and repeating the last pixels would show as streaks.
 BORDER_IOD = 0.4
 
-# Around a ROI in scratch: the map stays inside the ROI, its interpolation reaches a pixel further.
+# Above and below a ROI in scratch: the map stays inside the ROIs, its interpolation reaches a pixel further. To its
+# sides there is a block of columns.
 MARGIN_PX = 2
 
-# Squeeze: how far the smallest stretch of the backward map is below 1. Up to SQUEEZE_FREE strokes
-# add up as they are; from there the whole field is scaled, smoothly, so as never to pass
-# SQUEEZE_MAX. The Jacobian then stays above (1 - SQUEEZE_MAX)², since the symmetric part of the
-# map's derivative has no eigenvalue below 1 - SQUEEZE_MAX. Source: own derivation.
-SQUEEZE_FREE = 0.55
-SQUEEZE_MAX = 0.75
+
+class Placed(NamedTuple):
+    """The strokes (n, N_COLUMNS) of a face, what they can move of a frame, and where its eyes are, px."""
+
+    strokes: FloatArray
+    roi: Box
+    x: float
+    y: float
+    iod_px: float
 
 
 class Warp:
@@ -49,6 +58,8 @@ class Warp:
     def __init__(self) -> None:
         self._table = StrokeTable(ADJUSTMENTS.values())
         self._scratch = np.empty(0, np.uint8)
+        self._nodes = np.empty(0, np.float32)
+        self._kept = np.ones(len(ADJUSTMENTS), np.float32)
 
     def apply(
         self,
@@ -62,28 +73,51 @@ class Warp:
         if not values["enabled"] or min(frame.shape[:2]) < 2:  # in a single row there is no face
             return out
         size_hw = frame.shape[0], frame.shape[1]
-        placed = [(face, self._table.place(face, values)) for face in faces if face.confidence > 0.0]
-        for roi, smallest, strokes in _groups(placed, size_hw):
-            step_px = grid_step(smallest)
-            field = limited_field(strokes, roi, step_px, size_hw, BORDER_IOD * smallest.pose.iod_px)
-            source, origin = self._copy_around(frame, roi) if out is frame else (frame, (0, 0))
-            if step_px == 1:
-                sample_dense(source, out, field, roi, origin)
-            else:
-                sample(source, out, field, roi, step_px, origin)
+        kept = np.ones(len(ADJUSTMENTS), np.float32)
+        placed = place_faces(self._table, faces, values, size_hw)
+        limit(placed, size_hw, kept)
+        self._kept = kept
+        if placed:
+            rois, steps = np.array([p.roi for p in placed]), np.array([grid_step(p.iod_px) for p in placed])
+            nodes = self._sum(placed, steps, size_hw)
+            source, origin = self._copy(frame, placed) if out is frame else (frame, (0, 0))
+            sample(source, out, nodes, rois, steps, origin)
         return out
 
-    def _copy_around(self, frame: BgrFrame, roi: Box) -> tuple[BgrFrame, tuple[int, int]]:
-        """A contiguous copy of the ROI and its margin, and where its top left pixel (x, y) lies in the frame."""
+    @property
+    def limited(self) -> dict[str, float]:
+        """By adjustment, how much of it was taken from the last frame's face that lost most, 0..1; any thread."""
+        taken = 1.0 - self._kept
+        return {name: float(share) for name, share in zip(ADJUSTMENTS, taken, strict=False) if share > 0.0}
+
+    def _sum(self, placed: Sequence[Placed], steps: FloatArray, frame_hw: tuple[int, int]) -> FloatArray:
+        """The strokes of each face on its own grid, one grid after the other."""
+        shapes = [(*grid_shape(p.roi, step), 2) for p, step in zip(placed, steps, strict=True)]
+        size = sum(math.prod(shape) for shape in shapes)
+        if self._nodes.size < size:
+            self._nodes = np.empty(2 * size, np.float32)
+        nodes = self._nodes[:size]
+        nodes[:] = 0.0
+        begin = 0
+        for p, step, shape in zip(placed, steps, shapes, strict=True):
+            end = begin + math.prod(shape)
+            sum_strokes(p, nodes[begin:end].reshape(shape), p.roi[0] - step, p.roi[1] - step, step, frame_hw)
+            begin = end
+        return nodes
+
+    def _copy(self, frame: BgrFrame, placed: Sequence[Placed]) -> tuple[BgrFrame, tuple[int, int]]:
+        """A part of the frame in which all is copied that the ROIs may read, and where its top left pixel lies."""
         height, width = frame.shape[:2]
-        x0, y0 = max(0, roi[0] - MARGIN_PX), max(0, roi[1] - MARGIN_PX)
-        x1, y1 = min(width, roi[2] + MARGIN_PX), min(height, roi[3] + MARGIN_PX)
-        size = (y1 - y0) * (x1 - x0) * 3
+        boxes = [_around(p.roi, height, width) for p in placed]
+        left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
+        right, bottom = max(box[2] for box in boxes), max(box[3] for box in boxes)
+        size = (bottom - top) * (right - left) * 3
         if self._scratch.size < size:
             self._scratch = np.empty(frame.size, np.uint8)
-        copy = self._scratch[:size].reshape(y1 - y0, x1 - x0, 3)
-        np.copyto(copy, frame[y0:y1, x0:x1])
-        return copy, (x0, y0)
+        copy = self._scratch[:size].reshape(bottom - top, right - left, 3)
+        for x0, y0, x1, y1 in boxes:
+            np.copyto(copy[y0 - top : y1 - top, x0 - left : x1 - left], frame[y0:y1, x0:x1])
+        return copy, (left, top)
 
 
 def warp(
@@ -156,43 +190,82 @@ def check_frame(frame: BgrFrame) -> None:
         )
 
 
-def grid_step(face: Face) -> int:
-    """Spacing of the field's nodes for this face, px; 1: a node a pixel."""
-    return [step for least_iod_px, step in GRID_STEPS if face.pose.iod_px >= least_iod_px][-1]
+def grid_step(iod_px: float) -> float:
+    """Spacing of the field's nodes for a face of this size, px; at 1 it has one at each pixel."""
+    return max(1.0, GRID_STEP_PX * math.pow(iod_px / 100.0, GRID_STEP_POWER))
 
 
-def limited_field(
-    strokes: FloatArray, roi: Box, step_px: int, frame_hw: tuple[int, int] = (0, 0), border_px: float = 0.0
-) -> DisplacementField:
-    """The summed field of strokes, px, scaled so as not to fold.
+def place_faces(
+    table: StrokeTable, faces: Sequence[Face], values: Mapping[str, Value], frame_hw: tuple[int, int]
+) -> list[Placed]:
+    """The strokes of each face that has any in the frame, as strong as they are wanted; see `limit`."""
+    result = []
+    for face in faces:
+        if face.confidence <= 0.0 or not len(strokes := table.place(face, values)):
+            continue
+        x0, y0, x1, y1 = roi = roi_of(strokes, *frame_hw)
+        if x0 < x1 and y0 < y1:
+            result.append(Placed(strokes, roi, face.pose.x, face.pose.y, face.pose.iod_px))
+    return result
 
-    Parameters
-    ----------
-    frame_hw, border_px
-        Size of the frame, and how near its border the field begins to fade; 0: it does not.
 
-    Returns
-    -------
-    (h, w, 2) float32
-        On the grid of `kernels.sample`; for step 1, at every pixel of the ROI.
+def limit(placed: Sequence[Placed], frame_hw: tuple[int, int], kept: FloatArray) -> None:
+    """Weaken strokes, in place, so that the map of all together does not fold; see `livewarp.warping.squeeze`.
+
+    kept: (adjustments,), lowered to what is left of each on the face that loses most of it.
     """
+    if not placed:
+        return
+    strokes = placed[0].strokes if len(placed) == 1 else np.concatenate([p.strokes for p in placed])
+    ends = list(accumulate(len(p.strokes) for p in placed))
+    left = np.ones(len(strokes), np.float32)
+    for p in placed:
+        runs = np.array(
+            [(end - len(o.strokes), end) for o, end in zip(placed, ends, strict=True) if _intersect(o.roi, p.roi)]
+        )
+        # Places that are looked at go with the face, so that a face that moves is not limited now more, now less.
+        step = LOOK_IOD * p.iod_px
+        i0, j0 = math.floor((p.roi[0] - p.x) / step), math.floor((p.roi[1] - p.y) / step)
+        i1, j1 = math.ceil((p.roi[2] - p.x) / step), math.ceil((p.roi[3] - p.y) / step)
+        fade = STEEPEST_FADE / _border_px(p) if _is_weighted(p, frame_hw) else 0.0
+        x0, y0, w, h = crowded(strokes, runs, p.x + i0 * step, p.y + j0 * step, step, i1 - i0 + 1, j1 - j0 + 1, fade)
+        if w > 0:
+            hold(strokes, runs, x0, y0, step, *weigh_nodes(p, x0, y0, step, (h, w), frame_hw), left)
+    parts = np.empty(3 * len(kept), np.float32)
+    for p, end in zip(placed, ends, strict=True):
+        weaken(p.strokes, left[end - len(p.strokes) : end], parts, kept)
+
+
+def weigh_nodes(
+    p: Placed, x0: float, y0: float, step: float, shape: tuple[int, int], frame_hw: tuple[int, int]
+) -> tuple[FloatArray, FloatArray]:
+    """What a face's field is multiplied by at nodes (h, w), and how steep that is, 1/px."""
+    weight, slope = np.ones(shape, np.float32), np.zeros(shape, np.float32)
+    if _is_weighted(p, frame_hw):
+        fade_at_border(weight, slope, x0, y0, step, *frame_hw, _border_px(p))
+    return weight, slope
+
+
+def sum_strokes(
+    p: Placed, field: DisplacementField, x0: float, y0: float, step: float, frame_hw: tuple[int, int]
+) -> None:
+    """Add the field of a face, weighted, at nodes (h, w, 2); node [j, i] lies at (x0 + i·step, y0 + j·step), px."""
+    if not _is_weighted(p, frame_hw):
+        add_strokes(p.strokes, field, x0, y0, step)
+        return
+    own = np.zeros_like(field)
+    add_strokes(p.strokes, own, x0, y0, step)
+    weight, _ = weigh_nodes(p, x0, y0, step, (field.shape[0], field.shape[1]), frame_hw)
+    field += weight[..., None] * own
+
+
+def exact_field(placed: Sequence[Placed], roi: Box, frame_hw: tuple[int, int]) -> DisplacementField:
+    """What faces, limited by `limit`, move at every pixel of a ROI, without a grid, px."""
     x0, y0, x1, y1 = roi
-    shape, margin = ((y1 - y0, x1 - x0), 0) if step_px == 1 else (grid_shape(roi, step_px), step_px)
-    field = np.zeros((*shape, 2), np.float32)
-    squeeze = np.zeros(shape, np.float32)
-    add_strokes(strokes, field, squeeze, x0 - margin, y0 - margin, step_px)
-    if border_px > 0.0 and min(x0, y0, frame_hw[1] - x1, frame_hw[0] - y1) < border_px:
-        fade_at_border(field, squeeze, x0 - margin, y0 - margin, step_px, *frame_hw, border_px)
-    field *= limit(float(squeeze.max()))
+    field = np.zeros((y1 - y0, x1 - x0, 2), np.float32)
+    for p in placed:
+        sum_strokes(p, field, x0, y0, 1.0, frame_hw)
     return field
-
-
-def limit(squeeze: float) -> float:
-    """What a field is scaled by so that a squeeze of `squeeze` becomes at most SQUEEZE_MAX; C1, at most 1."""
-    if squeeze <= SQUEEZE_FREE:
-        return 1.0
-    room = SQUEEZE_MAX - SQUEEZE_FREE
-    return (SQUEEZE_FREE + room * math.tanh((squeeze - SQUEEZE_FREE) / room)) / squeeze
 
 
 def roi_of(strokes: FloatArray, height: int, width: int) -> Box:
@@ -203,36 +276,20 @@ def roi_of(strokes: FloatArray, height: int, width: int) -> Box:
     return x0, y0, x1, y1
 
 
-class _Group(NamedTuple):
-    """Strokes that are summed in one field, what they can move, and the smallest of the faces they lie on."""
-
-    roi: Box
-    smallest: Face
-    strokes: FloatArray
-
-
-def _groups(placed: list[tuple[Face, FloatArray]], frame_hw: tuple[int, int]) -> list[_Group]:
-    """Faces whose ROIs overlap, together: their sum is what must not fold."""
-    groups: list[_Group] = []
-    for face, strokes in placed:
-        if not len(strokes):
-            continue
-        roi = roi_of(strokes, *frame_hw)
-        if roi[0] >= roi[2] or roi[1] >= roi[3]:
-            continue
-        new = _Group(roi, face, strokes)
-        # Each that is joined makes the ROI larger, which may then touch another.
-        while (other := next((g for g in groups if _intersect(g.roi, new.roi)), None)) is not None:
-            groups = [g for g in groups if g is not other]
-            new = _joined(other, new)
-        groups.append(new)
-    return groups
+def _around(roi: Box, height: int, width: int) -> Box:
+    """A ROI with what its pixels may be sampled from beside it, and the whole blocks that it touches."""
+    x0, y0, x1, y1 = roi
+    left, right = max(0, x0 // BLOCK * BLOCK - BLOCK), min(width, x1 + BLOCK)
+    return left, max(0, y0 - MARGIN_PX), right, min(height, y1 + MARGIN_PX)
 
 
-def _joined(a: _Group, b: _Group) -> _Group:
-    roi = min(a.roi[0], b.roi[0]), min(a.roi[1], b.roi[1]), max(a.roi[2], b.roi[2]), max(a.roi[3], b.roi[3])
-    smallest = min(b.smallest, a.smallest, key=lambda face: face.pose.iod_px)
-    return _Group(roi, smallest, np.concatenate([a.strokes, b.strokes]))
+def _border_px(p: Placed) -> float:
+    return BORDER_IOD * p.iod_px
+
+
+def _is_weighted(p: Placed, frame_hw: tuple[int, int]) -> bool:
+    x0, y0, x1, y1 = p.roi
+    return min(x0, y0, frame_hw[1] - x1, frame_hw[0] - y1) < _border_px(p)
 
 
 def _intersect(a: Box, b: Box) -> bool:
