@@ -23,12 +23,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import numpy as np
 import psutil
 
 from livewarp.control import Client
+from livewarp.control.secret import read_token
 from livewarp.live.stats import WINDOW
 
 SIZE = (1280, 720)
@@ -45,6 +46,7 @@ class Daemon:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self._folder = tempfile.TemporaryDirectory()
+        os.environ["XDG_RUNTIME_DIR"] = self._folder.name  # where clients here find the token
         folders = {f"XDG_{name}": self._folder.name for name in ("CONFIG_HOME", "STATE_HOME", "RUNTIME_DIR")}
         width, height = map(str, size)
         arguments = ["--source", "portrait", "--sink", "null", "--width", width, "--height", height, "--fps", str(FPS)]
@@ -115,7 +117,9 @@ def running(target: Any, *arguments: Any) -> Iterator[None]:
 
 def watch_preview(url: str, seen: list[int], ending: threading.Event) -> None:
     """Read the preview as a browser does."""
-    with urlopen(f"{url}preview.mjpeg", timeout=10) as stream:
+    at, _, _ = url.partition("?")
+    request = Request(f"{at}preview.mjpeg", headers={"Authorization": f"Bearer {read_token()}"})
+    with urlopen(request, timeout=10) as stream:
         while not ending.is_set():
             seen[0] += len(stream.read1(1 << 20))
 

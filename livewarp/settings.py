@@ -71,6 +71,7 @@ _Radius = Annotated[float, Field(ge=0.05, le=3.0)]  # IOD
 _Amount = Annotated[float, Field(ge=-0.8, le=0.8)]  # IOD or a ratio; a scale of 1 would fold at its centre
 _Offset = Annotated[float, Field(ge=-4.0, le=4.0)]  # IOD
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+_Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$")]  # as browsers write it
 _Words = Annotated[str, Field(min_length=1, max_length=40)]
 
 
@@ -111,6 +112,9 @@ class ControlSettings(_Table):
     address: str = Field("127.0.0.1:8787", description="HOST:PORT of the control port")
     socket: str = Field("auto", min_length=1, description="auto | none | PATH of a Unix socket for this user alone")
     panel: str = Field("127.0.0.1:8788", description="HOST:PORT of the preview page")
+    allow_origins: tuple[_Origin, ...] = Field(
+        (), strict=False, description="pages beside the panel that may use it with the token"
+    )
 
 
 class LogSettings(_Table):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import json
 import queue
 import re
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -15,11 +18,13 @@ from typing import Any, Protocol, TypeVar
 import gevent
 import gevent.event
 
-from livewarp.control.client import Address, parse_address
+from livewarp.control.access import Access
+from livewarp.control.address import Address, parse_address
 from livewarp.control.line.connection import ClientLimits
 from livewarp.control.line.server import ControlServer
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.presets import Presets
+from livewarp.control.secret import read_token
 from livewarp.errors import SettingsError
 from livewarp.parameters import Parameters, Switches, Wanted
 from livewarp.settings import Settings
@@ -65,6 +70,10 @@ class FakeDaemon:
             {"id": 3, "confidence": 0.97, "box": [512.0, 180.0, 760.5, 470.0]}
             | {"yaw_deg": 4.0, "pitch_deg": -2.5, "roll_deg": 0.5}
         ]
+
+    def panel_link(self) -> str:
+        """A link."""
+        return "http://127.0.0.1:8788/?key=once"
 
     def change(self, wanted: Wanted) -> int:
         """Remember what of it is new."""
@@ -211,7 +220,9 @@ def control(
 
     def make() -> ControlServer:
         methods = Dispatcher(daemon, presets)
-        return ControlServer(methods, ANY_PORT, path, limits=ClientLimits(**limits), max_connections=max_connections)
+        return ControlServer(
+            methods, Access(), ANY_PORT, path, limits=ClientLimits(**limits), max_connections=max_connections
+        )
 
     return served(make, daemon)
 
@@ -219,9 +230,11 @@ def control(
 class Line:
     """A plain socket at the line port, without any of the package's own client."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], token: str | None = None, hello: bool = True) -> None:
         self.socket = socket.create_connection(address, TIMEOUT_S)
         self.file = self.socket.makefile("rb")
+        if hello:
+            prove(self, token or read_token())
 
     def __enter__(self) -> Line:
         return self
@@ -248,6 +261,22 @@ class Line:
         """Send one request; its reply."""
         request = {"jsonrpc": "2.0", "id": id_, "method": method}
         return self.tell(json.dumps(request if params is None else request | {"params": params}))
+
+
+def prove(line: Line, token: str | None) -> None:
+    """`hello`, written out here as docs/control.md has it, and checked."""
+    assert token is not None
+    host, port = line.socket.getpeername()[:2]
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    ours = secrets.token_hex(16)
+    theirs = line.ask("hello", {"nonce": ours})["result"]
+
+    def proof(who: str) -> str:
+        message = f"livewarp 2\n{who}\n{address}\n{ours}\n{theirs['nonce']}"
+        return hmac.new(token.encode(), message.encode(), hashlib.sha256).hexdigest()
+
+    assert theirs["proof"] == proof("daemon")
+    assert line.ask("hello", {"proof": proof("client")})["result"] == {"welcome": True}
 
 
 _KEYWORDS = {"$ref", "anyOf", "type", "enum", "minimum", "maximum", "items", "properties", "required"}

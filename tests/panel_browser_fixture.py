@@ -14,6 +14,7 @@ import pytest
 
 from browser import Browser, find_chromium
 from livewarp.control.client import Client
+from livewarp.control.secret import read_token
 
 LIVE = "document.body.dataset.link === 'open' && document.querySelector('#screen').dataset.picture === 'live'"
 OPTIONS = ["--source", "portrait", "--sink", "null", "--width", "640", "--height", "360", "--control", "127.0.0.1:0"]
@@ -44,7 +45,9 @@ class Running:
         )
         self.log = ""
         self.control = self._wait_for(r"control: (\S+)")
-        self.url = self._wait_for(r"preview: (\S+)/")
+        self.link = self._wait_for(r"preview: (\S+)")
+        self.url = self.link.partition("/?")[0]
+        self.token = read_token(folder / "livewarp" / "token")
         self._rest = threading.Thread(target=self._read_rest)  # a full pipe would stop the daemon
         self._rest.start()
 
@@ -69,7 +72,7 @@ class Running:
 
     def call(self, method: str, **params: object) -> object:
         """One call over the line port, as from another program."""
-        with Client(self.control) as client:
+        with Client(self.control, token=self.token) as client:
             return client.call(method, params)
 
     def end(self) -> None:

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from control_fixture import ANY_PORT, TIMEOUT_S, FakeDaemon, served
-from livewarp.control.client import Address
+from livewarp.control.access import Access
+from livewarp.control.address import Address
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.presets import Presets
+from livewarp.control.secret import read_token
 from livewarp.control.web.panel import Panel
 from livewarp.sinks.preview import Preview
 
@@ -81,10 +83,15 @@ class Reply:
         return json.loads(self.body)
 
 
+def bearer(token: str | None = None) -> dict[str, str]:
+    """The header that shows the token."""
+    return {"Authorization": f"Bearer {token or read_token()}"}
+
+
 def ask(address: Address, method: str, path: str, body: object = None, **headers: str | None) -> Reply:
     """Send one request to a panel; header None leaves it out."""
     connection = http.client.HTTPConnection(*address, timeout=TIMEOUT_S)
-    sent: dict[str, str | None] = {"Host": str(address)}
+    sent: dict[str, str | None] = {"Host": str(address), **bearer()}
     if body is not None:
         sent["Content-Type"] = "application/json"
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -105,7 +112,7 @@ class Viewer:
 
     def __init__(self, address: Address, path: str = STREAM) -> None:
         self.connection = http.client.HTTPConnection(*address, timeout=TIMEOUT_S)
-        self.connection.request("GET", path)
+        self.connection.request("GET", path, headers=bearer())
         self._response: http.client.HTTPResponse | None = None
 
     @property
@@ -147,6 +154,6 @@ class Viewer:
 @contextlib.contextmanager
 def serve_panel(daemon: FakeDaemon, preview: Preview, folder: Path) -> Iterator[Panel]:
     """A panel of both, whose presets are in that folder; it runs in a hub of its own, as in the daemon's main one."""
-    with served(lambda: Panel(Dispatcher(daemon, Presets(folder)), preview, ANY_PORT), daemon) as panel:
+    with served(lambda: Panel(Dispatcher(daemon, Presets(folder)), preview, Access(), ANY_PORT), daemon) as panel:
         yield panel
         preview.close()  # before the panel stops, as in the daemon

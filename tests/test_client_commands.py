@@ -23,6 +23,7 @@ from control_fixture import FakeDaemon, control
 from livewarp.cli.client.commands import COMMANDS
 from livewarp.cli.client.watch import Screen, sparkline
 from livewarp.control.client import Client
+from livewarp.control.secret import new_token
 from livewarp.errors import ControlError, SettingsError
 from livewarp.parameters import KNOBS
 
@@ -106,6 +107,7 @@ def test_client_after_the_daemon_has_gone(daemon):
 )
 def test_client_at_another_program(reply):
     """What answers, but not as livewarp does, is said to be none."""
+    new_token()
     with socket.create_server(("127.0.0.1", 0)) as other:
 
         def answer() -> None:
@@ -127,6 +129,7 @@ def test_client_at_another_program(reply):
 
 def test_client_at_a_silent_program():
     """Where a connection is accepted and nothing comes back, the call ends at its deadline."""
+    new_token()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         with (
@@ -331,6 +334,7 @@ def test_commands_import_nothing_slow(address):
         "from livewarp.control import Client\n"
         "from livewarp.cli.client.commands import COMMANDS\n"
         "arguments = {'set': ['thin=0.4'], 'adjust': ['thin=0.1'], 'preset': ['list'], 'completion': ['bash']}\n"
+        "arguments['open'] = ['--url']\n"
         "for command in COMMANDS:\n"
         "    if command.name == 'watch':\n"
         "        continue  # it ends with the daemon only; what it imports is imported\n"

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from control_fixture import ANY_PORT, FakeDaemon, Line, control, served
 from livewarp import __version__
 from livewarp.adjustments import ADJUSTMENTS
-from livewarp.control.client import Address, parse_address
+from livewarp.control.access import Access
+from livewarp.control.address import Address, parse_address
 from livewarp.control.line.server import ControlServer
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.jsonrpc import MAX_MESSAGE_BYTES
@@ -99,7 +100,7 @@ def test_stats_state_and_version(line, daemon):
     assert line.ask("state")["result"] == daemon.state()
     assert line.ask("version")["result"] == {
         "version": __version__,
-        "protocol": 1,
+        "protocol": 2,
         "pid": os.getpid(),
         "socket": None,
     }
@@ -331,14 +332,14 @@ def test_one_client_too_many_is_told_so(server):
     with contextlib.ExitStack() as stack:
         lines = [stack.enter_context(Line(server.address)) for _ in range(60)]
         assert all("result" in line.ask("version") for line in lines)
-        with Line(server.address) as more:
+        with Line(server.address, hello=False) as more:
             assert "60" in more.reply()["error"]["message"]
             assert more.reply() is None
         lines[0].socket.shutdown(socket.SHUT_WR)
         assert lines[0].reply() is None
         # The refused one may hold its place for a moment longer than its client sees.
         for _ in range(100):
-            with Line(server.address) as more:
+            with Line(server.address, hello=False) as more:
                 if "result" in (more.ask("version") or {}):
                     return
         pytest.fail("the place was never given again")
@@ -462,7 +463,10 @@ def test_what_is_no_host_and_port_is_refused(text):
 
 def test_a_second_daemon_learns_of_the_first(server, daemon):
     """A port where a livewarp answers is refused with its pid and the way out."""
-    with pytest.raises(ControlError) as caught, served(lambda: ControlServer(Dispatcher(daemon), server.address)):
+    with (
+        pytest.raises(ControlError) as caught,
+        served(lambda: ControlServer(Dispatcher(daemon), Access(), server.address)),
+    ):
         pass
     assert str(caught.value) == (
         f"livewarp is already running (pid {os.getpid()}) on {server.address}; "
@@ -481,7 +485,7 @@ def test_a_port_of_another_program_is_named(daemon):
         thread = threading.Thread(target=hang_up)
         thread.start()
         with pytest.raises(ControlError, match=f"{address} is in use by another program.*--control"):
-            served(lambda: ControlServer(Dispatcher(daemon), address)).__enter__()
+            served(lambda: ControlServer(Dispatcher(daemon), Access(), address)).__enter__()
         thread.join(10)
 
 
@@ -490,7 +494,10 @@ def test_a_port_is_free_again_at_once(daemon):
     with control(daemon) as server, Line(server.address) as line:
         assert "result" in line.ask("stop")
         assert line.reply() is None
-    with served(lambda: ControlServer(Dispatcher(daemon), server.address)) as again, Line(again.address) as line:
+    with (
+        served(lambda: ControlServer(Dispatcher(daemon), Access(), server.address)) as again,
+        Line(again.address) as line,
+    ):
         assert "result" in line.ask("version")
 
 
@@ -541,11 +548,11 @@ def test_an_address_that_cannot_be_bound_is_named(daemon):
     """An address that the machine does not have is refused by name."""
     with pytest.raises(ControlError, match=r"cannot listen on .*--control"):
         served(
-            lambda: ControlServer(Dispatcher(daemon), Address("192.0.2.1", 0))
+            lambda: ControlServer(Dispatcher(daemon), Access(), Address("192.0.2.1", 0))
         ).__enter__()  # a documentation address
 
 
 def test_any_free_port_is_told(daemon):
     """Port 0 becomes the port that was bound."""
-    with served(lambda: ControlServer(Dispatcher(daemon), ANY_PORT)) as server:
+    with served(lambda: ControlServer(Dispatcher(daemon), Access(), ANY_PORT)) as server:
         assert server.address.port > 0

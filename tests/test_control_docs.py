@@ -20,6 +20,7 @@ from livewarp.control.protocol.refusals import (
     PARSE_ERROR,
 )
 from livewarp.control.protocol.schema import EVENTS
+from livewarp.control.secret import UNAUTHORIZED, socket_file
 
 TEXT = (Path(__file__).parents[1] / "docs" / "control.md").read_text(encoding="utf-8")
 ANY = "…"
@@ -66,7 +67,15 @@ def test_every_topic_code_and_limit_is_told():
     """The topics, the error codes and the limits are those of the code."""
     for topic in EVENTS:
         assert f"| `{topic}` |" in TEXT
-    for code in (PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR, NOT_DONE):
+    for code in (
+        PARSE_ERROR,
+        INVALID_REQUEST,
+        METHOD_NOT_FOUND,
+        INVALID_PARAMS,
+        INTERNAL_ERROR,
+        NOT_DONE,
+        UNAUTHORIZED,
+    ):
         assert f"| {code} |" in TEXT
     for limit in (f"{MAX_MESSAGE_BYTES:,} bytes", f"| {MAX_BATCH} calls |", "| 300;", "| 5,000 ("):
         assert limit in TEXT
@@ -74,13 +83,9 @@ def test_every_topic_code_and_limit_is_told():
 
 @pytest.mark.parametrize("block", re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
 def test_the_python_examples_run(block, capsys):
-    """Every Python example runs as it stands, but for the address."""
-    with control(FakeDaemon()) as server:
-        host, port = server.address
-        program = block.replace("Client()", f'Client("{server.address}")')
-        program = program.replace('("127.0.0.1", 8787)', f'("{host}", {port})')
-        assert program != block
-        exec(compile(program, "docs/control.md", "exec"), {})
+    """Every Python example runs as it stands."""
+    with control(FakeDaemon(), path=socket_file()):
+        exec(compile(block, "docs/control.md", "exec"), {})
 
 
 def test_the_commands_shown_exist():

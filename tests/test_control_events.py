@@ -286,9 +286,9 @@ def test_a_subscriber_that_never_reads_is_dropped(daemon, monkeypatch):
     ):
         deaf.send(b'{"jsonrpc": "2.0", "method": "subscribe", "params": {"topics": ["faces"], "rate_hz": 60}}\n')
         client.get()
-        assert len(server._sockets) == 3
+        assert len(server._connections) == 3
         deadline_s = time.monotonic() + 20
-        while len(server._sockets) == 3:
+        while len(server._connections) == 3:
             assert time.monotonic() < deadline_s
             daemon.seen[0] = {**daemon.seen[0], "id": daemon.seen[0]["id"] + 1}
             assert client.get("thin") == {"thin": 0.2}

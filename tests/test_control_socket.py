@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from control_fixture import ANY_PORT, FakeDaemon, control, served
+from livewarp.control.access import Access
 from livewarp.control.client import Client
-from livewarp.control.line import unix
 from livewarp.control.line.server import ControlServer
 from livewarp.control.line.unix import listen_unix, socket_path
 from livewarp.control.protocol.dispatch import Dispatcher
@@ -91,7 +91,7 @@ def test_where_it_may_be_missing_the_port_alone_serves(daemon, path, caplog):
     """A socket that nobody asked for by its path is a warning where it cannot be had; the port serves on."""
     with control(daemon, path=path):
         methods = Dispatcher(FakeDaemon())
-        with served(lambda: ControlServer(methods, ANY_PORT, path, must_have_path=False)) as second:
+        with served(lambda: ControlServer(methods, Access(), ANY_PORT, path, must_have_path=False)) as second:
             assert second.path is None
             with Client(str(second.address)) as client:
                 assert client.call("version")["socket"] is None
@@ -159,17 +159,21 @@ def test_without_a_runtime_folder_there_is_a_private_one(daemon, monkeypatch, tm
         assert (folder.st_uid, folder.st_mode & 0o777) == (os.getuid(), 0o700)
 
 
-def test_a_runtime_folder_that_is_anothers_is_not_used(monkeypatch, caplog):
-    """Where the usual folder belongs to somebody else, there is no socket, and one line says so."""
+def test_a_runtime_folder_that_others_write_in_is_not_used(daemon, monkeypatch, tmp_path, caplog):
+    """Where others can write in the usual folder, there is no socket there, and one line says so."""
+    access = Access()  # the token is another matter
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    tmp_path.chmod(0o777)
 
-    def refuse(name):
-        raise PermissionError("/tmp/runtime-1000 is another user's")
+    def make():
+        return ControlServer(Dispatcher(daemon), access, ANY_PORT, socket_path("auto"), must_have_path=False)
 
-    monkeypatch.setattr(unix, "user_runtime_path", refuse)
-    assert socket_path("auto") is None
-    assert [r.getMessage() for r in caplog.records] == [
-        "no Unix socket: /tmp/runtime-1000 is another user's; choose one with control.socket"
-    ]
+    with served(make) as server:
+        assert server.path is None
+        assert [problem.what for problem in server.problems] == [
+            f"cannot listen at {tmp_path}/livewarp: others can write in {tmp_path}"
+        ]
+    assert len([r for r in caplog.records if r.levelname == "WARNING"]) == 1
 
 
 def test_a_client_at_no_socket(path, tmp_path):

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from livewarp.control.client import Client
+from livewarp.control.secret import read_token
 from livewarp.errors import ControlError
 
 QUICK = ["--source", "portrait", "--width", "320", "--height", "180", "--control", "127.0.0.1:0"]
@@ -180,7 +181,9 @@ def test_a_webcam_that_nobody_watches_stays_closed(start: Callable[..., Running]
         if state["sinks"]:
             pytest.skip(f"a camera here: {state['sinks']}; who watches it is its own affair")
         assert "nobody watches" in wait_for_state(client, "idle")["reason"]
-        with urllib.request.urlopen(f"{daemon.panel}preview.mjpeg", timeout=30) as stream:
+        url = f"{daemon.panel.partition('?')[0]}preview.mjpeg"
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {read_token()}"})
+        with urllib.request.urlopen(request, timeout=30) as stream:
             assert stream.read(100)
             told = wait_for_state(client, "stalled")  # it has tried to open it
             assert told["viewers"] == 1

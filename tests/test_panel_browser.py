@@ -45,7 +45,7 @@ def open_page(browser: Browser, daemon: Running) -> Iterator[Callable[..., Page]
     def open_page(width: int = 1280, height: int = 800, **media: str) -> Page:
         page = browser.page(width, height, **media)
         pages.append(page)
-        page.open(f"{daemon.url}/")
+        page.open(daemon.link)
         page.until(LIVE)
         page.until("document.querySelector('#parameter-thin') !== null")
         return page
@@ -174,7 +174,7 @@ def test_a_third_window_leaves_room_for_changes(
         other.run(f"void navigator.locks.request('livewarp preview {number}', {hold})")
     third = browser.page()
     try:
-        third.open(f"{daemon.url}/")
+        third.open(daemon.link)
         third.until("document.querySelector('#veil').textContent.includes('two other windows')")
         third.until("document.querySelector('#parameter-thin') !== null")
         third.run("document.querySelector('[data-switch=mirror]').click()")
@@ -354,7 +354,7 @@ def test_a_restart_is_picked_up(browser: Browser, tmp_path: Path) -> None:
     daemon = Running(tmp_path)
     page = browser.page()
     try:
-        page.open(f"{daemon.url}/")
+        page.open(daemon.link)
         page.until(LIVE)
         daemon.call("set", thin=0.9)
         page.until("document.querySelector('#parameter-thin')?.value === '0.9'")

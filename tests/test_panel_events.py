@@ -14,7 +14,7 @@ import pytest
 
 from control_fixture import TIMEOUT_S, FakeDaemon
 from livewarp.sinks.preview import Preview
-from panel_fixture import ask, serve_panel
+from panel_fixture import ask, bearer, serve_panel
 
 ALL = "parameters,switches,presets,state,stats,faces"
 
@@ -44,7 +44,7 @@ class Listener:
 
     def __init__(self, address, query):
         self._connection = http.client.HTTPConnection(*address, timeout=TIMEOUT_S)
-        self._connection.request("GET", f"/api/events?{query}")
+        self._connection.request("GET", f"/api/events?{query}", headers=bearer())
         self.response = self._connection.getresponse()
 
     def __enter__(self):
@@ -163,7 +163,8 @@ def test_a_reader_that_never_reads_is_dropped(panel, daemon, browse, monkeypatch
     with socket.socket() as deaf, Listener(panel.address, "topics=stats") as listener:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(panel.address)
-        deaf.sendall(f"GET /api/events?topics=stats HTTP/1.1\r\nHost: {panel.address}\r\n\r\n".encode())
+        head = f"Host: {panel.address}\r\nAuthorization: {bearer()['Authorization']}\r\n"
+        deaf.sendall(f"GET /api/events?topics=stats HTTP/1.1\r\n{head}\r\n".encode())
         wait_for(lambda: subscribers(panel) == 2)
         number = 0
 

@@ -60,7 +60,7 @@ def page(browser: Browser, daemon: Running) -> Iterator[Page]:
     """The panel, with all values at their start."""
     daemon.call("reset")
     page = browser.page()
-    page.open(f"{daemon.url}/")
+    page.open(daemon.link)
     page.until(LIVE)
     page.until("document.querySelector('#parameter-lamp_place') !== null")
     until(lambda: page.run(SHOWN) == HELD, "the page shows the values at their start")

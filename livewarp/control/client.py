@@ -1,4 +1,4 @@
-"""A small blocking client of the control plane, and the addresses that it may have.
+"""A small blocking client of the control plane.
 
 It needs nothing but the standard library, so that a client starts at once. docs/control.md shows it at work.
 
@@ -9,123 +9,24 @@ subscription has a connection of its own, so that calls go on beside it.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import itertools
 import json
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from livewarp.errors import ControlError, SettingsError
-
-DEFAULT_CONTROL = "127.0.0.1:8787"
-
-_MAX_REPLY_BYTES = 1 << 20  # livewarp's replies have some kilobytes; whatever sends more is no livewarp
-
-
-class Address(NamedTuple):
-    """A loopback host and a port, as sockets take them; `str` gives HOST:PORT."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def family(self) -> socket.AddressFamily:
-        """IPv4 or IPv6."""
-        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+from livewarp.control.address import DEFAULT_CONTROL, Address, parse_address, parse_endpoint
+from livewarp.control.secret import socket_file
+from livewarp.control.wire import Wire, open_wire
+from livewarp.errors import ControlError
 
 
-def parse_address(text: str) -> Address:
-    """The loopback address that HOST:PORT names.
-
-    Parameters
-    ----------
-    text
-        "127.0.0.1:8787", "localhost:8787" or "[::1]:8787"; port 0 binds any free port.
-
-    Raises
-    ------
-    SettingsError
-        It is not HOST:PORT, or the host is not this machine's loopback.
-    """
-    host, colon, port = text.rpartition(":")
-    if not (colon and host and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
-        raise SettingsError("address", got=repr(text), allowed=f"HOST:PORT such as {DEFAULT_CONTROL}")
-    host = {"localhost": "127.0.0.1", "[::1]": "::1"}.get(host.lower(), host)
-    try:
-        loopback = host == "::1" or ipaddress.IPv4Address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        only = "loopback only (127.0.0.1, [::1] or localhost), because whoever reaches the port controls the camera"
-        remedy = f"from elsewhere: ssh -L {port}:127.0.0.1:{port} HOST"
-        raise SettingsError("address", got=repr(text), allowed=only, remedy=remedy)
-    return Address(host, int(port))
-
-
-def parse_endpoint(text: str) -> Address | Path:
-    """Where a daemon can be reached: HOST:PORT, or the path of its Unix socket as unix:PATH or /PATH.
-
-    Raises
-    ------
-    SettingsError
-        It is neither, or not on this machine.
-    """
-    if text.startswith("/"):
-        return Path(text)
-    if text.startswith("unix:") and text != "unix:":
-        return Path(text.removeprefix("unix:")).expanduser()
-    if ":" not in text:
-        raise SettingsError("address", got=repr(text), allowed=f"HOST:PORT such as {DEFAULT_CONTROL}, or unix:PATH")
-    return parse_address(text)
-
-
-class _Wire:
-    """A connection that carries lines; every wait has a deadline. Errors are OSError and ValueError."""
-
-    def __init__(self, endpoint: Address | Path, timeout_s: float) -> None:
-        if isinstance(endpoint, Address):
-            self._socket = socket.create_connection(endpoint, timeout_s)
-        elif hasattr(socket, "AF_UNIX"):
-            self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.settimeout(timeout_s)
-            try:
-                self._socket.connect(str(endpoint))
-            except OSError:
-                self._socket.close()
-                raise
-        else:
-            raise OSError("this system has no Unix sockets")
-        self._pending = bytearray()
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def send(self, line: bytes, timeout_s: float) -> None:
-        self._socket.settimeout(timeout_s)
-        self._socket.sendall(line)
-
-    def read_line(self, timeout_s: float | None) -> bytes:
-        """The next line; ConnectionResetError where there is none any more."""
-        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
-        while (end := self._pending.find(b"\n")) < 0:
-            # 0 would mean: never wait.
-            self._socket.settimeout(None if deadline_s is None else max(deadline_s - time.monotonic(), 0.001))
-            chunk = self._socket.recv(65_536)
-            if not chunk and not self._pending:
-                raise ConnectionResetError("hung up without an answer")
-            if not chunk or len(self._pending) > _MAX_REPLY_BYTES:
-                raise ValueError("not one line")
-            self._pending += chunk
-        line = bytes(self._pending[:end])
-        del self._pending[: end + 1]
-        return line
+def usual_endpoint() -> Address | Path:
+    """Where this user's daemon usually listens: its Unix socket where there is one, else the port."""
+    path = socket_file()
+    return path if path.exists() else parse_address(DEFAULT_CONTROL)
 
 
 class Event(NamedTuple):
@@ -173,9 +74,12 @@ class Client:
     Parameters
     ----------
     address
-        HOST:PORT of the daemon's control port, or unix:PATH of its socket.
+        HOST:PORT of the daemon's control port, or unix:PATH of its socket; None: this user's usual socket, or
+        where nobody listens there the usual port.
     timeout_s
         How long a call may take.
+    token
+        What a port asks for, a socket never; None: LIVEWARP_TOKEN, or the file that the daemon has written.
 
     Attributes
     ----------
@@ -189,13 +93,14 @@ class Client:
     {'thin': 0.5}
     """
 
-    def __init__(self, address: str = DEFAULT_CONTROL, timeout_s: float = 3.0) -> None:
-        self.address = parse_endpoint(address)
+    def __init__(self, address: str | None = None, timeout_s: float = 3.0, *, token: str | None = None) -> None:
+        self.address: Address | Path = usual_endpoint() if address is None else parse_endpoint(address)
         self._given = address
+        self._token = token
         self.frame: int | None = None
         self._timeout_s = timeout_s
         self._ids = itertools.count(1)
-        self._wire: _Wire | None = None
+        self._wire: Wire | None = None
 
     def __enter__(self) -> Client:
         return self
@@ -269,7 +174,7 @@ class Client:
 
     def subscribe(self, *topics: str, rate_hz: float = 10.0) -> Subscription:
         """Events of these topics, at most so many of each a second; the first of each has its value now."""
-        listener = Client(self._given, self._timeout_s)
+        listener = Client(self._given, self._timeout_s, token=self._token)
         try:
             listener.call("subscribe", {"topics": list(topics), "rate_hz": rate_hz})
         except BaseException:
@@ -310,9 +215,18 @@ class Client:
         """Send a message and return the line that comes back, all before the deadline."""
         deadline_s = time.monotonic() + self._timeout_s
         if self._wire is None:
-            self._wire = _Wire(self.address, self._timeout_s)
+            self._wire = self._connect()
         self._wire.send(json.dumps(message).encode() + b"\n", self._timeout_s)
         return self._wire.read_line(max(deadline_s - time.monotonic(), 0.001))
+
+    def _connect(self) -> Wire:
+        try:
+            return open_wire(self.address, self._token, self._timeout_s)
+        except (FileNotFoundError, ConnectionRefusedError):
+            if self._given is not None or isinstance(self.address, Address):
+                raise
+            self.address = parse_address(DEFAULT_CONTROL)  # the socket is left over, or has just gone
+            return open_wire(self.address, self._token, self._timeout_s)
 
     @contextlib.contextmanager
     def _errors(self, quiet: bool = False) -> Iterator[None]:

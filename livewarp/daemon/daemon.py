@@ -7,19 +7,22 @@ threads of its own (`livewarp.live.engine`) and rings the hub when it ends.
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import stat
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import gevent
 import gevent.event
 import gevent.hub
 
 from livewarp.appearance.collection import install_textures
-from livewarp.control.client import parse_address
+from livewarp.control.access import Access
+from livewarp.control.address import parse_address
 from livewarp.control.line.server import ControlServer
 from livewarp.control.line.unix import AUTO, socket_path
 from livewarp.control.protocol.dispatch import Dispatcher
@@ -99,13 +102,16 @@ class Daemon:
         self._preview = Preview()
         # Ports first: a second daemon must fail at once, before it takes the webcam.
         dispatcher = Dispatcher(self)
+        access = Access()
         self._control = ControlServer(
             dispatcher,
+            access,
             parse_address(settings.control.address),
             socket_path(settings.control.socket),
             must_have_path=settings.control.socket != AUTO,
         )
-        self._panel = Panel(dispatcher, self._preview, parse_address(settings.control.panel))
+        panel = parse_address(settings.control.panel)
+        self._panel = Panel(dispatcher, self._preview, access, panel, settings.control.allow_origins)
         try:
             self._control.start()
             self._panel.start()
@@ -130,6 +136,10 @@ class Daemon:
     def panel_url(self) -> str:
         """Where a browser shows the preview."""
         return self._panel.url
+
+    def panel_link(self) -> str:
+        """A URL that opens the preview in a browser, once."""
+        return self._panel.link()
 
     @property
     def parameters(self) -> Parameters:
@@ -219,7 +229,7 @@ class Daemon:
 
     def state(self) -> dict[str, Any]:
         """What the daemon is doing, why and for how long."""
-        return state_of(self._engine)
+        return state_of(self._engine, [*self._control.problems, *self._panel.problems])
 
     def faces(self) -> list[dict[str, Any]]:
         """The faces of the newest frame."""
@@ -248,7 +258,7 @@ class Daemon:
             _log.info("control: %s (livewarp set thin=0.5)", self.control_address)
             if self._control.path is not None:
                 _log.info("socket: %s", self._control.path)
-            _log.info("preview: %s", self.panel_url)
+            self._say_where_the_panel_is()
             notify.ready()
             self._ended.wait()
         finally:
@@ -265,6 +275,15 @@ class Daemon:
                 handler.cancel()
         if self._engine.error is not None:
             raise self._engine.error
+
+    def _say_where_the_panel_is(self) -> None:
+        """The link that opens it, to a person; the bare address, to a log, which others may read."""
+        if _is_read_at_once(sys.stderr) and _log.isEnabledFor(logging.INFO):
+            begin = "\r\x1b[K" if sys.stderr.isatty() else "livewarp: "
+            sys.stderr.write(f"{begin}preview: {self.panel_link()}\n")
+            sys.stderr.flush()
+        else:
+            _log.info("preview: %s (livewarp open)", self.panel_url)
 
     def summary(self) -> str:
         """What was done, in one line."""
@@ -327,6 +346,16 @@ class Daemon:
             )
             sys.stderr.write(f"\r\x1b[K{line}")
             sys.stderr.flush()
+
+
+def _is_read_at_once(stream: TextIO) -> bool:
+    """Whether what is written there is kept nowhere: a terminal, or another program's pipe, and no journal."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return False
+    journal = os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"  # systemd.exec(5)
+    return stream.isatty() or (stat.S_ISFIFO(status.st_mode) and not journal)
 
 
 def _known(values: Mapping[str, Value]) -> dict[str, Value]:

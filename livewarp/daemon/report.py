@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from livewarp.errors import Problem
 from livewarp.face68 import Face
 from livewarp.live.engine import Engine
 from livewarp.settings import Settings
 from livewarp.sources import SOURCE_KINDS
 
 
-def state_of(engine: Engine) -> dict[str, Any]:
+def state_of(engine: Engine, problems: Sequence[Problem] = ()) -> dict[str, Any]:
     """What it is doing, why and for how long, and what ails it."""
     state, now = engine.state, time.monotonic()
     return {
@@ -38,7 +40,7 @@ def state_of(engine: Engine) -> dict[str, Any]:
         "switches": asdict(engine.switches),
         "getting_ready": engine.getting_ready,
         "covered": engine.covered,
-        "problems": [asdict(problem) for problem in engine.problems()],
+        "problems": [asdict(problem) for problem in (*engine.problems(), *problems)],
         "viewers": engine.viewers,
         "abandoned_threads": engine.abandoned_threads,
         "economy": engine.economy,

@@ -10,7 +10,8 @@ from typing import Any
 
 import psutil
 
-from livewarp.control.client import Address, Client, parse_address
+from livewarp.control.address import Address, parse_address
+from livewarp.control.client import Client
 from livewarp.doctor.devices import camera_places
 from livewarp.errors import LivewarpError
 from livewarp.settings import Settings

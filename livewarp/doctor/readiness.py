@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from livewarp.control.client import Address, parse_address
+from livewarp.control.address import Address, parse_address
 from livewarp.doctor.case import is_free, owner_of
 from livewarp.doctor.finding import Finding, note, ok, problem
 from livewarp.errors import LivewarpError

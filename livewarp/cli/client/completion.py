@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from livewarp.control.client import DEFAULT_CONTROL, Client
+from livewarp.control.client import Client
 from livewarp.errors import LivewarpError
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ _RC = {
 
 def _asked(ask: Callable[[Client], Iterable[T]], context: click.Context) -> list[T]:
     """What the daemon answers; nothing where none does."""
-    address = context.params.get("control") or os.environ.get("LIVEWARP_CONTROL", DEFAULT_CONTROL)
+    address = context.params.get("control") or os.environ.get("LIVEWARP_CONTROL")
     try:
         with Client(address, timeout_s=_PATIENCE_S) as client:
             return list(ask(client))

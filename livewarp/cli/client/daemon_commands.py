@@ -9,7 +9,8 @@ import click
 
 from livewarp.cli.client.completion import complete_sources
 from livewarp.cli.client.terminal import dim, named, over_control, shown, table, values_table
-from livewarp.control.client import Address, Client
+from livewarp.control.address import Address
+from livewarp.control.client import Client
 from livewarp.errors import SourceError
 from livewarp.sources import source_kind
 

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import click
 
-from livewarp.control.client import DEFAULT_CONTROL, Client
+from livewarp.control.client import Client
 from livewarp.errors import EXIT_USAGE, ControlError, LivewarpError
 
 _INVALID_PARAMS = -32602  # JSON-RPC's code for a refused parameter
@@ -44,9 +44,7 @@ control_option = click.option(
     "--control",
     metavar="ADDRESS",
     envvar="LIVEWARP_CONTROL",
-    default=DEFAULT_CONTROL,
-    show_default=True,
-    help="Where the daemon listens: HOST:PORT or unix:PATH; also by LIVEWARP_CONTROL.",
+    help="Where the daemon listens: HOST:PORT or unix:PATH; also by LIVEWARP_CONTROL [its socket, else its port].",
 )
 
 
@@ -59,7 +57,7 @@ def over_control(command: Callable[..., tuple[Any, str]]) -> Callable[..., None]
     @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
     @control_option
     @functools.wraps(command)
-    def run(as_json: bool, control: str, **arguments: Any) -> None:
+    def run(as_json: bool, control: str | None, **arguments: Any) -> None:
         with failures(), Client(control) as client:
             result, text = command(client, **arguments)
         click.echo(json.dumps(result, indent=2) if as_json else text)

@@ -102,7 +102,7 @@ def _cut(line: str, width: int) -> str:
     "--rate", type=click.FloatRange(0.1, 60.0), default=4.0, show_default=True, help="Most updates of each a second."
 )
 @control_option
-def watch(rate: float, control: str) -> None:
+def watch(rate: float, control: str | None) -> None:
     """Show state, figures and values live; Ctrl-C ends it.
 
     On a terminal it is drawn in place; elsewhere each event is a line of JSON:

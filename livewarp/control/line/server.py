@@ -5,67 +5,41 @@ Guarantees: everything runs in greenlets of the hub that started it; clients ove
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
+import time
 from pathlib import Path
 
 import gevent.socket
 from gevent.pool import Pool
-from gevent.server import StreamServer
 
-from livewarp.control.client import Address, Client
-from livewarp.control.line.connection import ClientLimits, Connection, shut_down
+from livewarp.control.access import Access, unauthorized
+from livewarp.control.address import Address
+from livewarp.control.line.connection import ClientLimits, Connection
 from livewarp.control.line.unix import listen_unix, unlink
+from livewarp.control.listening import Accepting, listen
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.refusals import INVALID_REQUEST
-from livewarp.errors import ControlError
+from livewarp.errors import ControlError, Problem
 
-MAX_CONNECTIONS = 300
+MAX_CONNECTIONS = 300  # over the Unix socket, and as many over TCP
+MAX_STRANGERS = 64  # that have not proved yet that they have the token
 _REFUSALS = 50  # connections over the limit that still get that answer; beyond, they are just closed
+_SILENT_S = 1.0  # so long nothing was heard of who makes room for another
 _FAREWELL_S = 1.0  # how long the replies under way may take when the server stops
 
 log = logging.getLogger(__name__)
 
 
-def listen(address: Address, option: str = "--control") -> gevent.socket.socket:
-    """A listening socket on a loopback address; port 0: any free one.
+class _Listener(Accepting):
+    """A listening socket of the line port."""
 
-    Parameters
-    ----------
-    option
-        What a person sets to choose another address; named in errors.
+    def __init__(self, owner: ControlServer, sock: gevent.socket.socket) -> None:
+        super().__init__(sock, owner.serve, spawn=Pool())
+        self._owner = owner
 
-    Raises
-    ------
-    ControlError
-        It cannot be bound; where a livewarp answers there, with its pid.
-    """
-    sock = gevent.socket.socket(address.family, gevent.socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":  # elsewhere it would let two servers share the port
-            sock.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        sock.listen(128)
-    except OSError as error:
-        sock.close()
-        raise _cannot_listen(address, option, error) from None
-    return sock
-
-
-def _cannot_listen(address: Address, option: str, error: OSError) -> ControlError:
-    """Why the address cannot be had, and what to do."""
-    if error.errno != errno.EADDRINUSE:
-        reason = error.strerror or str(error)
-        return ControlError(f"cannot listen on {address}: {reason}", remedy=f"choose another address with {option}")
-    try:
-        with Client(str(address), timeout_s=3.0) as client:  # it may be loading weights
-            pid = int(client.call("version")["pid"])
-    except (ControlError, LookupError, TypeError, ValueError):
-        what = f"{address} is in use by another program"
-        return ControlError(what, remedy=f"choose another port with {option}")
-    what = f"livewarp is already running (pid {pid}) on {address}"
-    return ControlError(what, remedy=f"stop it with `livewarp stop` or choose another port with {option}")
+    def make_room(self) -> None:
+        """Hang up on whoever can be missed most."""
+        self._owner.make_room()
 
 
 class ControlServer:
@@ -75,17 +49,25 @@ class ControlServer:
     ----------
     dispatcher
         Runs what clients call.
+    access
+        Who may use it.
     address
         Where to listen; after `start`, where it listens (port 0 has become a real one).
     path
         A Unix socket to listen at as well; None: at none.
     must_have_path
-        Whether a socket that cannot be had is an error; else it is a warning, and `path` becomes None.
+        Whether a socket that cannot be had is an error; else it is a problem, and `path` becomes None.
+
+    Attributes
+    ----------
+    problems
+        What is not as the settings want it.
     """
 
     def __init__(
         self,
         dispatcher: Dispatcher,
+        access: Access,
         address: Address,
         path: Path | None = None,
         *,
@@ -96,15 +78,19 @@ class ControlServer:
         self.address = address
         self.path = path
         self._must_have_path = must_have_path
+        self.problems: list[Problem] = []
         self._dispatcher = dispatcher
+        self._access = access
         self._limits = limits or ClientLimits()
         self._max_connections = max_connections
-        self._sockets: set[gevent.socket.socket] = set()
-        self._servers: list[StreamServer] = []
+        self._connections: set[Connection] = set()
+        self._refused = 0
+        self._servers: list[_Listener] = []
 
     def start(self) -> None:
         """Listen, and serve from the running hub. Raises `ControlError` where that is not possible."""
-        sock = listen(self.address)
+        sock, problem = listen(self.address, "--control", self._access)
+        self.problems += [problem] if problem is not None else []
         self.address = Address(*sock.getsockname()[:2])
         self._serve_at(sock)
         try:
@@ -116,10 +102,11 @@ class ControlServer:
                 self.stop()
                 raise
             log.warning("%s; there is none this time", error)
+            self.problems.append(error.problem)
         self._dispatcher.socket_path = self.path
 
     def _serve_at(self, sock: gevent.socket.socket) -> None:
-        server = StreamServer(sock, self._serve, spawn=Pool())
+        server = _Listener(self, sock)
         server.start()
         self._servers.append(server)
 
@@ -128,31 +115,64 @@ class ControlServer:
         servers, self._servers = self._servers, []
         for server in servers:
             server.stop_accepting()
-        for sock in self._sockets:
-            shut_down(sock, gevent.socket.SHUT_RD)  # a greenlet that waits for a line sees the end
+        for connection in self._connections:
+            connection.end()
         for server in servers:
             server.stop(timeout=_FAREWELL_S)
         if len(servers) > 1 and self.path is not None:
             unlink(self.path)
 
-    def _serve(self, sock: gevent.socket.socket, peer: object) -> None:
+    def serve(self, sock: gevent.socket.socket, peer: object) -> None:
         """One connection, in its own greenlet; the server closes the socket when this returns."""
-        if len(self._sockets) >= self._max_connections + _REFUSALS:
-            return
-        full = len(self._sockets) >= self._max_connections
-        self._sockets.add(sock)
-        connection = Connection(sock, self._dispatcher, self._limits)
+        connection = Connection(sock, self._dispatcher, self._limits, self._access)
         try:
-            if sock.family != getattr(gevent.socket, "AF_UNIX", None):
+            if not connection.private:
                 sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
-            if full:
-                allowed = str(self._max_connections)
-                connection.refuse(ControlError("connections", INVALID_REQUEST, got="one more", allowed=allowed))
-            else:
-                connection.serve()
+            refusal = self._refusal(sock, connection)
+            if refusal is not None:
+                self._refuse(connection, refusal)
+                return
+            self._connections.add(connection)
+            connection.serve()
         except OSError as error:
             log.debug("control client %s is gone: %s", peer, error)
         except Exception:
             log.exception("control client %s: unexpected", peer)
         finally:
-            self._sockets.discard(sock)
+            self._connections.discard(connection)
+
+    def _refusal(self, sock: gevent.socket.socket, connection: Connection) -> ControlError | None:
+        """Why this connection gets no answer; None: it does."""
+        if not self._access.admits(sock):
+            return unauthorized("this livewarp is another user's")
+        alike = [each for each in self._connections if each.private == connection.private]
+        strangers = [each for each in alike if not each.admitted]
+        if len(strangers) >= MAX_STRANGERS:
+            self._drop(min(strangers, key=lambda each: each.begun_s))
+        if len(alike) < self._max_connections or self._make_room(alike):
+            return None
+        return ControlError("connections", INVALID_REQUEST, got="one more", allowed=str(self._max_connections))
+
+    def make_room(self) -> None:
+        """Hang up on whoever can be missed most."""
+        self._make_room(list(self._connections))
+
+    def _make_room(self, connections: list[Connection]) -> bool:
+        """Hang up on the one that has been silent for longest, unless all are at work; whether there is room."""
+        latest_s = time.monotonic() - _SILENT_S
+        silent = [each for each in connections if not each.listens and each.heard_s < latest_s]
+        if silent:
+            self._drop(min(silent, key=lambda each: (each.heard_s, each.begun_s)))
+        return bool(silent)
+
+    def _drop(self, connection: Connection) -> None:
+        connection.hang_up()
+        self._connections.discard(connection)  # at once, or the next one would find it again
+
+    def _refuse(self, connection: Connection, error: ControlError) -> None:
+        if self._refused < _REFUSALS:
+            self._refused += 1
+            try:
+                connection.refuse(error)
+            finally:
+                self._refused -= 1

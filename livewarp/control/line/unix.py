@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import socket
 import stat
-import warnings
 from pathlib import Path
 
 import gevent.socket
-from platformdirs import RuntimeDirWarning, user_runtime_path
 
+from livewarp.control.secret import socket_file
 from livewarp.errors import ControlError, SettingsError
+from livewarp.system.runtime import make_private, who_else_writes
 
 AUTO, NONE = "auto", "none"
 _PROBE_S = 1.0  # how long whoever listens at a file may take to accept
 _REMEDY = "choose another with control.socket"
-
-log = logging.getLogger(__name__)
 
 
 def has_unix_sockets() -> bool:
@@ -37,22 +34,11 @@ def socket_path(setting: str) -> Path | None:
     if setting == NONE or (setting == AUTO and not has_unix_sockets()):
         return None
     if setting == AUTO:
-        return _usual_path()
+        return socket_file()
     if not has_unix_sockets():
         what = "control.socket: this system has no Unix sockets"
         raise SettingsError(what, got=repr(setting), allowed="auto or none")
     return Path(setting).expanduser()
-
-
-def _usual_path() -> Path | None:
-    """In this user's runtime folder, or where there is none in a private one in the temporary folder."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeDirWarning)  # of the latter; `version` gives clients the path
-            return user_runtime_path("livewarp") / "control.sock"
-    except OSError as error:  # somebody else has made that folder
-        log.warning("no Unix socket: %s; choose one with control.socket", error)
-        return None
 
 
 def listen_unix(path: Path) -> gevent.socket.socket:
@@ -88,15 +74,11 @@ def unlink(path: Path) -> None:
 
 def _own_folder(folder: Path) -> None:
     """Make the folder where it is missing; refuse one in which others could put a socket of theirs."""
-    if not folder.is_dir():
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-    for each in (folder, folder.parent):
-        status = each.stat()
-        sticky = bool(status.st_mode & stat.S_ISVTX)  # as /tmp: nobody replaces what is another's
-        if status.st_uid not in (os.getuid(), 0) or (status.st_mode & 0o022 and not sticky):
-            what = f"cannot listen at {folder}: others can write in {each}"
-            raise ControlError(what, remedy="choose another folder with control.socket")
+    make_private(folder)
+    others = who_else_writes(folder)
+    if others is not None:
+        what = f"cannot listen at {folder}: others can write in {others}"
+        raise ControlError(what, remedy="choose another folder with control.socket")
 
 
 def _clear(path: Path) -> None:

@@ -38,6 +38,9 @@ class Controlled(Protocol):
     def change(self, wanted: Wanted) -> int:
         """Use these from the next frame on, swapped whole; the index of the first that certainly does."""
 
+    def panel_link(self) -> str:
+        """A URL that opens the panel in a browser, once."""
+
     def sources(self) -> list[dict[str, Any]]:
         """What `switch_source` may be given: {source, name, current}."""
 
@@ -76,6 +79,12 @@ class Session(Protocol):
     """
 
     private: bool
+
+    def challenge(self, client_nonce: str) -> dict[str, str]:
+        """Show that this end has the token; {nonce, proof}."""
+
+    def prove(self, given: str) -> None:
+        """Let the client in, if it has the token. Raises `ControlError`."""
 
     def subscribe(self, inbox: Inbox) -> None:
         """Send these events, in the place of those of an earlier subscription."""

@@ -10,7 +10,7 @@ from livewarp.control.protocol.message import Changes
 from livewarp.control.protocol.schema import DEFS, DIALECT, EVENTS, Schema
 from livewarp.parameters import KNOBS
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Counts up when a client that knows the previous protocol would misunderstand the new one; what is only
 added (a method, a param, a member of a result) does not count, and `schema` has it."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from livewarp.control.protocol.access_methods import ACCESS_METHODS
 from livewarp.control.protocol.daemon_methods import DAEMON_METHODS, SETUP_METHODS
 from livewarp.control.protocol.event_methods import EVENT_METHODS
 from livewarp.control.protocol.method import Method, schema_document
@@ -32,6 +33,7 @@ METHODS: Mapping[str, Method] = {
         *SETUP_METHODS,
         *EVENT_METHODS,
         *DAEMON_METHODS,
+        *ACCESS_METHODS,
         _SCHEMA,
     )
 }

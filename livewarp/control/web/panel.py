@@ -4,9 +4,8 @@ Every control method has a path, `/api/NAME`: GET where it changes nothing, POST
 them, `/api/events?topics=A,B` streams changes as server-sent events, `/preview.mjpeg` the frames that
 the sinks get, `/split.mjpeg` each of them below the same frame as it came, and `/snapshot.jpg` is one frame.
 
-Any web page that a browser shows can send requests to a loopback port, so each request is checked:
-`Host` (against DNS rebinding), who sent it (`Sec-Fetch-Site`, `Origin`), and changes come only by
-POST with a JSON content type, which other origins cannot send without a permission that is never given.
+Each request is checked by the gate, and changes come only by POST with a JSON content type, which other origins
+cannot send without a permission that only those have that the settings name.
 
 Guarantees: everything runs in greenlets of the hub that started it; a slow client delays no other.
 """
@@ -16,77 +15,37 @@ from __future__ import annotations
 import importlib.resources
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-import gevent
-import gevent.socket
-from gevent.pool import Pool
-from gevent.pywsgi import LoggingLogAdapter, WSGIHandler, WSGIServer
+from gevent.pywsgi import LoggingLogAdapter
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from livewarp.control.client import Address
-from livewarp.control.line.server import listen
+from livewarp.control.access import Access
+from livewarp.control.address import Address
+from livewarp.control.listening import listen
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.jsonrpc import MAX_MESSAGE_BYTES, read_json
 from livewarp.control.protocol.methods import METHODS
 from livewarp.control.protocol.refusals import INTERNAL_ERROR, METHOD_NOT_FOUND, invalid_params
+from livewarp.control.secret import UNAUTHORIZED
+from livewarp.control.web.connections import HEADERS, UNAVAILABLE, PanelServer
+from livewarp.control.web.gate import Gate
 from livewarp.control.web.streams import EVENTS_TYPE, FRAMES_TYPE, Streams, close_all
-from livewarp.errors import ControlError, ParameterError
+from livewarp.errors import ControlError, ParameterError, Problem
 from livewarp.sinks.preview import Preview
 
-MAX_CONNECTIONS = 300
-_REFUSALS = 50  # connections over the limit that are refused at a time; the others wait
-_REFUSAL_S = 1.0  # how long a refused connection may take to read the reason
-_SILENCE_S = 60.0  # how long a kept connection may be idle, or a viewer may read nothing
-
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), display-capture=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 _MIME_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_HTTP_STATUS = {METHOD_NOT_FOUND: 404, INTERNAL_ERROR: 500}  # of JSON-RPC's codes; the others are the caller's: 400
-_FORBIDDEN, _UNSUPPORTED_MEDIA_TYPE, _UNAVAILABLE = 403, 415, 503  # HTTP statuses, and the codes of their errors
+_HTTP_STATUS = {
+    METHOD_NOT_FOUND: 404,
+    INTERNAL_ERROR: 500,
+    UNAUTHORIZED: 401,
+}  # of JSON-RPC's codes; the others are the caller's: 400
+_UNSUPPORTED_MEDIA_TYPE = 415  # HTTP status, and the code of its error
 
 log = logging.getLogger(__name__)
-
-
-class _Handler(WSGIHandler):  # type: ignore[misc]  # gevent comes without types
-    """pywsgi's handler, with deadlines, and without a traceback for what clients do."""
-
-    # pywsgi compares args[0], which is a string for a timeout.
-    ignored_socket_errors: tuple[Any, ...] = (*WSGIHandler.ignored_socket_errors, "timed out")
-
-    def handle(self) -> None:
-        with self.rfile:  # else the garbage collector closes it, in any thread, and the hub's loop is for one only
-            if self.server.pool.free_count() < _REFUSALS:
-                _refuse_connection(self.socket)
-            self.socket.settimeout(_SILENCE_S)
-            super().handle()
-
-    def _connection_upgrade_requested(self) -> bool:
-        """Never granted: pywsgi would hand over the bare connection, and reading a body there blocks until it ends."""
-        return False
-
-    def get_environ(self) -> dict[str, Any]:
-        return {**super().get_environ(), "livewarp.socket": self.socket}
-
-    def read_request(self, raw_requestline: str) -> Any:
-        try:
-            return super().read_request(raw_requestline)
-        except OSError as error:
-            raise ValueError(f"half a request: {error}") from None
 
 
 class _Request(Request):
@@ -102,22 +61,40 @@ class Panel:
         The control methods; shared with the line port, so that clients of each hear of the other's changes.
     preview
         Where frames come from; its owner starts it, and closes it *before* the panel stops.
+    access
+        Who may use it.
     address
         Where to listen; after `start` with the real port in place of port 0.
+    origins
+        Of other pages that may use it with the token.
+
+    Attributes
+    ----------
+    problems
+        What is not as the settings want it.
     """
 
-    def __init__(self, methods: Dispatcher, preview: Preview, address: Address) -> None:
+    def __init__(
+        self, methods: Dispatcher, preview: Preview, access: Access, address: Address, origins: Collection[str] = ()
+    ) -> None:
         self.address = address
+        self.problems: list[Problem] = []
+        self._access = access
+        self._origins = origins
         self._methods = methods
         self._preview = preview
         self._files = _read_static()
         self._routes = self._map()
-        self._server: WSGIServer | None = None
+        self._server: PanelServer | None = None
 
     @property
     def url(self) -> str:
-        """Where to point a browser."""
+        """Where it is."""
         return f"http://{self.address}/"
+
+    def link(self) -> str:
+        """Where to point a browser: this URL opens it once, and lets that browser in from then on."""
+        return f"{self.url}?key={self._access.link()}"
 
     def start(self) -> None:
         """Listen, and serve from the running hub.
@@ -127,16 +104,15 @@ class Panel:
         ControlError
             The address is in use, or not this machine's.
         """
-        sock = listen(self.address, "--panel")
+        sock, problem = listen(self.address, "--panel", self._access)
+        self.problems += [problem] if problem is not None else []
         self.address = Address(*sock.getsockname()[:2])
-        names = {str(self.address), f"localhost:{self.address.port}"}
-        self._hosts = names | {name.removesuffix(":80") for name in names}  # browsers omit the default port
+        self._gate = Gate(self._access, self.address, self._origins)
         self._streams = Streams(self._methods, self._preview)
-        self._server = WSGIServer(
+        self._server = PanelServer(
             sock,
             self._serve,
-            spawn=Pool(MAX_CONNECTIONS + _REFUSALS),
-            handler_class=_Handler,
+            self._access,
             log=None,
             error_log=LoggingLogAdapter(log, logging.DEBUG),  # malformed requests
             # Given here, since pywsgi would ask the resolver for it.
@@ -173,12 +149,19 @@ class Panel:
         """The WSGI application."""
         request = _Request(environ)
         try:
-            self._check_sender(request)
-            endpoint, _ = self._routes.bind("localhost").match(request.path, request.method)
-            response: Response = endpoint(request)
+            self._gate.check_host(request)
+            response = self._gate.sign_in(request) or self._gate.answer_preflight(request)
+            if response is None:
+                self._gate.check(request)
+                endpoint, _ = self._routes.bind("localhost").match(request.path, request.method)
+                response = endpoint(request)
         except ControlError as error:
             log.debug("panel refused %s %s: %s", request.method, request.path, error)
             response = _control_error(error)
+            if error.code == UNAUTHORIZED:
+                response.headers["WWW-Authenticate"] = "Bearer"
+                if request.path == "/":  # a person reads it
+                    response.data, response.mimetype = f"livewarp: {error}\n", "text/plain"
         except HTTPException as error:
             log.debug("panel refused %s %s: %s", request.method, request.path, error)
             response = _http_error(error, request)
@@ -188,23 +171,9 @@ class Panel:
         except Exception:
             log.exception("panel: %s %s failed", request.method, request.path)
             response = _error(500, INTERNAL_ERROR, "unexpected; the daemon's log says more")
-        response.headers.extend(_HEADERS)
+        response.headers.extend(HEADERS)
+        self._gate.let_read(request, response)
         return response(environ, start_response)
-
-    def _check_sender(self, request: _Request) -> None:
-        """Refuse (`ControlError`) requests of other web pages; of these headers, other programs send only Host."""
-        host = request.environ.get("HTTP_HOST", "").lower()
-        if host not in self._hosts:
-            allowed = " or ".join(sorted(self._hosts))
-            remedy = "tunnels need the same port number"
-            raise ControlError("Host", _FORBIDDEN, got=repr(host[:80]), allowed=allowed, remedy=remedy)
-        site = request.headers.get("Sec-Fetch-Site", "none")
-        followed_link = request.path == "/" and request.method == "GET"  # the page with the link cannot read the answer
-        if site not in {"same-origin", "none"} and not followed_link:
-            raise ControlError("Sec-Fetch-Site", _FORBIDDEN, got=repr(site[:80]), allowed="the panel's own page")
-        origin = request.headers.get("Origin", f"http://{host}").lower()
-        if origin != f"http://{host}":
-            raise ControlError("Origin", _FORBIDDEN, got=repr(origin[:80]), allowed=f"http://{host}")
 
     def _page(self, request: _Request) -> Response:
         body, mime_type = self._files[request.path]
@@ -231,7 +200,7 @@ class Panel:
             subscriptions = self._streams.subscribe(request.args)
         except ParameterError as error:
             raise invalid_params(error) from None
-        events = self._streams.events(request.environ["livewarp.socket"], subscriptions)
+        events = self._streams.events(request.environ["livewarp.socket"], subscriptions, self._still_open(request))
         response = Response(events, content_type=EVENTS_TYPE)
         response.call_on_close(lambda: close_all(subscriptions))  # also after a HEAD, which sends no event
         return response
@@ -239,34 +208,19 @@ class Panel:
     def _snapshot(self, request: _Request) -> Response:
         jpeg = self._streams.snapshot()
         if jpeg is None:
-            raise ControlError("no frame came", _UNAVAILABLE, remedy="`livewarp state` says why")
+            raise ControlError("no frame came", UNAVAILABLE, remedy="`livewarp state` says why")
         return Response(jpeg, mimetype="image/jpeg")
+
+    def _still_open(self, request: _Request) -> Callable[[], bool]:
+        return lambda: self._gate.still_open(request)
 
     def _stream(self, request: _Request) -> Response:
         if request.method == "HEAD":
             return Response(content_type=FRAMES_TYPE)
-        frames = self._streams.frames(request.environ["livewarp.socket"], split=request.path == "/split.mjpeg")
+        frames = self._streams.frames(
+            request.environ["livewarp.socket"], request.path == "/split.mjpeg", self._still_open(request)
+        )
         return Response(frames, content_type=FRAMES_TYPE)
-
-
-def _refuse_connection(sock: gevent.socket.socket) -> None:
-    """Answer a connection over the limit with 503, and hang up when the client has read it.
-
-    Closing with unread bytes would reset the connection, and the client could lose the answer.
-    """
-    text = _control_error(ControlError("too many connections", _UNAVAILABLE, allowed=str(MAX_CONNECTIONS))).get_data(
-        as_text=True
-    )
-    head = {"Content-Type": "application/json", "Content-Length": len(text), "Connection": "close", "Retry-After": 1}
-    lines = [f"{name}: {value}" for name, value in {**head, **_HEADERS}.items()]
-    try:
-        with gevent.Timeout(_REFUSAL_S):
-            sock.sendall("\r\n".join(["HTTP/1.1 503 Service Unavailable", *lines, "", text]).encode())
-            sock.shutdown(gevent.socket.SHUT_WR)
-            while sock.recv(65_536):
-                pass
-    except (OSError, gevent.Timeout):
-        return  # the client has left, or has had its time
 
 
 def _read_static() -> Mapping[str, tuple[bytes, str]]:

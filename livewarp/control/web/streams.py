@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import gevent.select
 import gevent.socket
@@ -113,8 +113,10 @@ class Streams:
             self._preview.unwatch()
         return None
 
-    def frames(self, sock: gevent.socket.socket, split: bool) -> Iterator[bytes]:
+    def frames(self, sock: gevent.socket.socket, split: bool, allowed: Callable[[], bool]) -> Iterator[bytes]:
         """The parts of a multipart stream, until the viewer leaves or the panel stops; `split`: both halves.
+
+        `allowed` is asked before each part whether the viewer still may see it.
 
         Each part comes with the boundary that ends it, since browsers show a part only then.
         """
@@ -124,7 +126,7 @@ class Streams:
         try:
             number = newest.number  # older frames are left over from earlier viewers
             boundary = _BOUNDARY
-            while self._open:
+            while self._open and allowed():
                 if not newest.wait(number, _CHECK_S):
                     if _has_hung_up(sock):
                         return
@@ -163,13 +165,15 @@ class Streams:
             subscriptions.append(events.subscribe(sampled, min(rate_hz, _SAMPLED_HZ)))
         return subscriptions
 
-    def events(self, sock: gevent.socket.socket, subscriptions: list[Inbox]) -> Iterator[bytes]:
-        """Server-sent events, until the reader leaves or is dropped, or the panel stops."""
+    def events(
+        self, sock: gevent.socket.socket, subscriptions: list[Inbox], allowed: Callable[[], bool]
+    ) -> Iterator[bytes]:
+        """Server-sent events, until the reader leaves, is dropped, or may not get them, or the panel stops."""
         sock.settimeout(_EVENTS_SILENCE_S)
         sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
         sock.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_SNDBUF, _EVENTS_BUFFER_BYTES)
         sent_s = time.monotonic()
-        while self._open and not any(s.ended for s in subscriptions):
+        while self._open and allowed() and not any(s.ended for s in subscriptions):
             events = [subscriptions[0].get(_EVENTS_WAIT_S)]
             for subscription in subscriptions:
                 events += iter(lambda s=subscription: s.get(0.0), None)  # type: ignore[misc]  # mypy: a default

@@ -1,0 +1,47 @@
+"""Files that are read at start: regular ones of bounded size, so that no pipe, device or giant holds it up."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+# Names that Windows lacks; without them it has no pipes in folders, and links only for administrators.
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def read_regular(path: Path, max_bytes: int, *, private: bool = False) -> bytes:
+    """What is in a file.
+
+    Parameters
+    ----------
+    max_bytes
+        The most that it may have.
+    private
+        Refuse one that is a link, another user's, or readable by others.
+
+    Raises
+    ------
+    OSError
+        There is none, or it cannot be read.
+    ValueError
+        It is no regular file, too long, or not private; the text says which.
+    """
+    # Opening a pipe to read would wait for a writer.
+    descriptor = os.open(path, os.O_RDONLY | _CLOEXEC | _NONBLOCK | _BINARY | (_NOFOLLOW if private else 0))
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("no regular file")
+        if private and hasattr(os, "getuid"):
+            if status.st_uid != os.getuid():
+                raise ValueError("another user's")
+            if status.st_mode & 0o077:
+                raise ValueError("open to others")
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"over {max_bytes} bytes")
+    return content
