@@ -262,6 +262,7 @@ def text(title: str, result: Result) -> list[str]:
 SECTIONS = {
     "matrix": matrix,
     "pipeline": pipeline,
+    "decoding": lambda r: text("From the webcam's bytes", r),
     "latency": latency,
     "hold": hold,
     "startup": startup,

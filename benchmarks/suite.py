@@ -40,6 +40,7 @@ SUITES = (
     Suite("startup", "startup.py"),
     Suite("matrix", "matrix.py"),
     Suite("pipeline", "pipeline.py"),
+    Suite("decoding", "decoding.py"),
     Suite("latency", "latency.py"),
     Suite("control", "control.py", ("--rounds", "1"), None),
     Suite("warp", "warp.py", ("--main",), None),

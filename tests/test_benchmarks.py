@@ -30,6 +30,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
         (["matrix.py", "--quick"], "720p30, 2 faces: "),
         (["pipeline.py", "--quick", "--only=peers"], "OpenCV, half size"),
         (["pipeline.py", "--quick", "--only=live"], "CPU added at 720p30"),
+        (["decoding.py", "--quick"], "240p MJPEG, whole"),
         (["latency.py", "--quick"], "camera, 720p30, no filter"),
         (["suite.py", "--quick", "--only=matrix"], "all in "),
     ],

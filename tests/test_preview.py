@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import sys
 import threading
 import time
 import tracemalloc
@@ -11,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from livewarp.sinks.preview import MAX_FPS, MAX_WIDTH_PX, Preview, encode
+from livewarp.sinks.preview import MAX_FPS, MAX_WIDTH_PX, Picture, Preview, encode
 
 TIMEOUT_S = 10.0
 
@@ -235,3 +237,33 @@ def test_start_and_close_may_be_repeated(jpegs):
     preview.close()
     assert not any(thread.name == "preview" for thread in threading.enumerate())
     preview.offer(gray(1))
+
+
+def test_encoding_yields_to_the_frames() -> None:
+    """On Linux its thread has a lower priority than the loop's: where cores are short, frames do not wait for it."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("priorities of threads are Linux's")
+    found: list[int] = []
+    came = threading.Event()
+
+    def take(picture: Picture) -> None:
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        came.set()
+
+    preview = Preview(take)
+    preview.start()
+    preview.watch()
+    frame = np.zeros((36, 64, 3), np.uint8)
+    while not came.wait(0.01):
+        preview.offer(frame)
+    preview.close()
+    assert found[0] > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+def test_colours_arrive_in_the_preview() -> None:
+    """Greys 16, 128, 235 and six patches leave the JPEG within two levels."""
+    patches = [(16,) * 3, (128,) * 3, (235,) * 3]
+    patches += [(30, 40, 200), (40, 180, 60), (200, 60, 40), (180, 180, 40), (160, 50, 170), (60, 190, 200)]
+    for colour in patches:
+        picture = np.full((48, 64, 3), colour, np.uint8)
+        np.testing.assert_allclose(decoded(encode(picture)).astype(int), picture.astype(int), atol=2)

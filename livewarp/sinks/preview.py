@@ -16,8 +16,11 @@ lock is needed.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -36,6 +39,8 @@ JPEG_QUALITY = 80
 GAP_S = 0.5  # compare viewers keep the last pair this long, s
 
 _INTERVAL_S = 1 / MAX_FPS
+_SHARE = 0.25  # of a core at most: on a slow or busy machine fewer pictures are shown, and frames do not wait
+_NICENESS = 10  # of its thread: where cores are short the frames come first
 _JOIN_S = 2.0  # an encoding of the largest frame takes less
 
 log = logging.getLogger(__name__)
@@ -189,6 +194,9 @@ class Preview:
 
     def _run(self) -> None:
         """Thread: encode what comes, and begin anew after a failure, which is logged once an episode."""
+        if sys.platform.startswith("linux"):  # elsewhere that would be the whole process's
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
         while True:
             try:
                 self._encode_while_watched()
@@ -206,7 +214,9 @@ class Preview:
             mine = mine or note is _Note.FRAME
             if note is _Note.FRAME and self.viewers:
                 due_s = max(due_s, time.monotonic()) + _INTERVAL_S
+                began_s = time.monotonic()
                 self._encode()
+                due_s = max(due_s, began_s + (time.monotonic() - began_s) / _SHARE)
                 if self.failure is not None:
                     self.failure = None
                     log.info("the preview works again")

@@ -20,7 +20,7 @@ from livewarp.system.streaming import PictureFormat
 
 Plane = NDArray[np.uint8]
 
-_BAND_PX = 40_000  # larger pieces wake OpenCV's threads, which then spin for a millisecond
+_BAND_PX = 1 << 16  # from twice as many on OpenCV wakes its threads, which then spin for a millisecond
 
 # Some cameras leave a few bytes before the end of every JPEG; the picture before them is whole.
 _HARMLESS = re.compile(r"(\d{1,2}) extraneous bytes before marker 0xd9")
@@ -40,7 +40,7 @@ class RawLayout(NamedTuple):
     Attributes
     ----------
     cost
-        Of a pixel on the way to BGR, ns of one core; `benchmarks/pipeline.py` measures it.
+        Of a pixel on the way to BGR, ns of one core; `benchmarks/decoding.py` measures it.
     rows
         Of `stride` bytes, for each row of pixels.
     planes
