@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+CLIPS = Path(__file__).parents[2] / "shared" / "data" / "video" / "grid"
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -26,6 +27,10 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
         (["tracking.py", "--quick", "--only=jitter", "--model=mesh", "--detector=blaze"], "jitter of the jaw"),
         (["appearance.py", "--quick", "--only=sticks", "--only=equal"], "lines against landmarks"),
         (["detectors.py", "--quick"], "blaze found"),
+        (
+            ["identities.py", "--quick", "--model=mesh", "--scene=still"],
+            "identities" if not CLIPS.is_dir() else "people",
+        ),
         (["startup.py", "--quick"], "first frame, warm"),
         (["matrix.py", "--quick"], "720p30, 2 faces: "),
         (["pipeline.py", "--quick", "--only=peers"], "OpenCV, half size"),

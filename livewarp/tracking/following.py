@@ -20,6 +20,7 @@ from livewarp.tracking.doubt import START, Doubt
 from livewarp.tracking.identity import Memory
 from livewarp.tracking.kit import HANDOVER_S, Handover, Kit
 from livewarp.tracking.landmarks import Prediction, box_of
+from livewarp.tracking.looks import Gallery, looks_of
 from livewarp.tracking.motion import STILL, Velocity, is_far, moved, rotated, velocity
 from livewarp.tracking.picture_kernels import difference
 from livewarp.tracking.smoothing import LandmarkSmoother, fit
@@ -47,6 +48,7 @@ _COAST_S = 0.25  # of a later frame the motion predicts the head badly: it is of
 _DRIFT_S = 0.3  # time constant of the mean motion with which a lost face is expected to go on
 _TURN_S = 0.15  # time constant of the mean of `Track.turn`
 _APPEARANCE_SHARE = 0.05  # of a frame's appearance in the usual one
+_LOOK_S = 0.4  # from one note of what a person looks like to the next
 _LEAST_DT_S = 1e-3
 
 
@@ -101,6 +103,8 @@ class Track:
     turn: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))  # roll, yaw, pitch beyond `fit`'s, radians
     handover: Handover | None = None  # from another model that has been replaced
     lost: bool = False
+    gallery: Gallery = field(default_factory=Gallery)  # what the person looks like
+    looked_s: float = -math.inf  # when that was noted last
 
     def fade(self, dt_s: float) -> None:
         """Let the confidence go to what it should be."""
@@ -135,7 +139,10 @@ def begin_track(
     landmarks = _read_only(smoother.update(prediction.landmarks, _LEAST_DT_S))
     turn = _turn(prediction, raw)
     pose = rotated(fit(landmarks)[0], turn)
-    return Track(id, pose, landmarks, appearance, doubt, confidence, smoother=smoother, memory=memory, turn=turn)
+    track = Track(id, pose, landmarks, appearance, doubt, confidence, smoother=smoother, memory=memory, turn=turn)
+    if memory is not None:
+        track.gallery = memory.gallery
+    return track
 
 
 def follow(track: Track, kit: Kit, frame: BgrFrame, moment: Moment) -> None:
@@ -261,8 +268,8 @@ def hand_over(track: Track, before: Kit, after: Kit, frame: BgrFrame, now_s: flo
     track.doubt = after.doubt(after.score(new, crop), track.appearance, now_s)
 
 
-def note_places(tracks: Sequence[Track], moment: Moment) -> None:
-    """Note where each face is, while that is certain: what is remembered if it gets lost."""
+def note_places(tracks: Sequence[Track], frame: BgrFrame, moment: Moment) -> None:
+    """Note where each face is and what it looks like, while that is certain: what is remembered if it gets lost."""
     for track in tracks:
         if track.lost or (track.memory is not None and track.target < CERTAIN):
             continue
@@ -273,7 +280,10 @@ def note_places(tracks: Sequence[Track], moment: Moment) -> None:
             share = 1.0 - math.exp(-moment.dt_s / _DRIFT_S)
             x, y, size, roll = (a + share * (b - a) for a, b in zip(track.memory.velocity, mean, strict=True))
             mean = (x, y, size, roll)
-        track.memory = Memory(track.id, track.pose, mean, track.appearance, moment.now_s)
+        track.memory = Memory(track.id, track.pose, mean, track.appearance, moment.now_s, track.gallery)
+        if track.confidence == 1.0 and track.target == 1.0 and moment.now_s - track.looked_s >= _LOOK_S:
+            track.looked_s = moment.now_s
+            track.gallery.add(looks_of(frame, track.pose))
 
 
 def part(tracks: Sequence[Track], kit: Kit, frame: BgrFrame) -> None:

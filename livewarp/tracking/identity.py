@@ -1,9 +1,10 @@
-"""Which face is which: faces that were lost are remembered for some seconds and come back as themselves."""
+"""Which face is which: lost faces are remembered, for some seconds by their place, much longer by their looks."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 from livewarp.face68 import Pose
 from livewarp.tracking.detector import Detection
 from livewarp.tracking.landmarks import pose_from_box
+from livewarp.tracking.looks import SAME, Gallery, Looks
 from livewarp.tracking.motion import Velocity, moved
 from livewarp.tracking.picture_kernels import difference
 
 REMEMBER_S = 5.0  # a lost face that comes back nearby is the same one
+MOST = 16  # people who are remembered by their looks; beyond, the longest lost is forgotten
+_UNLIKE = 2.5  # looks of someone else, for certain: a face that comes back blurred or half hidden differs by less
 _FOREIGN = 1.0  # two appearances of one face differ by less, of two people mostly by more
 _REACH = 1.5  # IOD, and log of the size: so far from its last place a lost face may come back at once ...
 _DRIFT = 1.5  # ... and farther by so much for each second that it was gone ...
@@ -31,6 +35,11 @@ class Memory:
     velocity: Velocity  # over the last third of a second
     appearance: NDArray[np.float32]
     last_s: float
+    gallery: Gallery = field(default_factory=Gallery)
+
+    def is_recent(self, now_s: float) -> bool:
+        """Whether it may be near the place where it was lost."""
+        return now_s - self.last_s < REMEMBER_S
 
     def expected(self, now_s: float) -> Pose:
         """Where it would be now if it had gone on for a while."""
@@ -43,6 +52,8 @@ class Memory:
 
     def may_be(self, found: Detection, now_s: float) -> bool:
         """Whether it may have come back there: the farther, the longer it was gone."""
+        if not self.is_recent(now_s):
+            return False
         return self.distance(found, now_s) < _REACH + min(_FARTHEST_DRIFT, _DRIFT * (now_s - self.last_s))
 
 
@@ -63,28 +74,47 @@ class Identities:
         """Drop all memories."""
         self.memories = []
 
-    def expire(self, now_s: float) -> None:
-        """Drop the memories that are too old."""
-        self.memories = [m for m in self.memories if now_s - m.last_s < REMEMBER_S]
+    def forget_places(self) -> None:
+        """Another scene begins: of those who were lost nothing but their looks counts."""
+        self.memories = [replace(m, last_s=-math.inf) for m in self.memories]
+
+    def recent(self, now_s: float) -> list[Memory]:
+        """Those whose place may still be searched."""
+        return [m for m in self.memories if m.is_recent(now_s)]
 
     def remember(self, memory: Memory) -> None:
         """Remember a face, unless it is remembered already."""
         if all(m.id != memory.id for m in self.memories):
-            self.memories.append(memory)
+            self.memories = [*self.memories, memory][-MOST:]
 
     def near(self, found: Detection, now_s: float) -> list[Memory]:
         """The remembered faces that may have come back there, the nearest in place and size first."""
         candidates = [m for m in self.memories if m.may_be(found, now_s)]
         return sorted(candidates, key=lambda m: m.distance(found, now_s))
 
-    def recognise(self, found: Detection, appearance: NDArray[np.float32], now_s: float) -> Memory | None:
-        """The remembered face that this one is, by place, size and appearance."""
-        best = min(self.near(found, now_s), key=lambda m: difference(m.appearance, appearance), default=None)
+    def recognise(
+        self,
+        found: Detection,
+        appearance: NDArray[np.float32],
+        looks: Looks,
+        now_s: float,
+        doubtful: Iterable[Memory] = (),
+    ) -> Memory | None:
+        """The remembered face that this one is: by its looks wherever it is, or by place, size and appearance.
+
+        `doubtful`: faces that are still followed, but may have been lost.
+        """
+        candidates = [*self.memories, *(m for m in doubtful if all(m.id != mine.id for mine in self.memories))]
+        best = min(candidates, key=lambda m: m.gallery.distance(looks), default=None)
+        if best is not None and best.gallery.distance(looks) < SAME:
+            return best
+        near = [m for m in self.near(found, now_s) if not m.gallery.looks or m.gallery.distance(looks) < _UNLIKE]
+        best = min(near, key=lambda m: difference(m.appearance, appearance), default=None)
         return best if best is not None and difference(best.appearance, appearance) < _FOREIGN else None
 
     def take_back(self, memory: Memory) -> int:
         """The id of a remembered face, which is followed again."""
-        self.memories.remove(memory)
+        self.memories = [m for m in self.memories if m.id != memory.id]
         return memory.id
 
     def new_id(self) -> int:

@@ -13,6 +13,7 @@ from livewarp.face68 import Pose
 from livewarp.tracking.detector import Detection, overlap
 from livewarp.tracking.doubt import START, score_of
 from livewarp.tracking.following import (
+    CERTAIN,
     IMPLAUSIBLE_RESIDUAL,
     SMALLEST_IOD_PX,
     VISIBLE,
@@ -24,6 +25,7 @@ from livewarp.tracking.following import (
 from livewarp.tracking.identity import Identities
 from livewarp.tracking.kit import Kit
 from livewarp.tracking.landmarks import Prediction, box_of, crop_face, pose_from_box
+from livewarp.tracking.looks import looks_of
 from livewarp.tracking.smoothing import fit
 
 # A search result that overlaps a followed face this much (intersection over union) is that face.
@@ -159,8 +161,14 @@ class Newcomers:
         if score < START or share_inside(prediction.landmarks, frame) < VISIBLE[0]:
             return None
         appearance = kit.check.appearance(crop)
-        memory = self._identities.recognise(newcomer.found, appearance, now_s)
+        looks = looks_of(frame, pose)
+        doubtful = [t for t in alive if t.memory is not None and t.target < CERTAIN]
+        memory = self._identities.recognise(
+            newcomer.found, appearance, looks, now_s, [t.memory for t in doubtful if t.memory is not None]
+        )
         if memory is not None:
+            for track in doubtful:  # it is no longer where it was followed last
+                track.lost = track.lost or track.id == memory.id
             id, appearance = self._identities.take_back(memory), memory.appearance
         elif self._emerges(newcomer, alive, now_s):
             return None
@@ -172,7 +180,10 @@ class Newcomers:
             confidence = max(confidence, ghost.confidence)
             tracks.remove(ghost)
         doubt = kit.doubt(score, appearance, now_s)
-        return begin_track(id, prediction, appearance, doubt, confidence, memory)
+        track = begin_track(id, prediction, appearance, doubt, confidence, memory)
+        if memory is None:
+            track.gallery.add(looks)
+        return track
 
     def _emerges(self, newcomer: Newcomer, alive: Sequence[Track], now_s: float) -> bool:
         """Whether this may be a face from a moment ago, half behind another: its appearance is then a stranger's."""

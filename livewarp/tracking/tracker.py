@@ -158,7 +158,7 @@ class FaceTracker:
             if not track.lost:
                 following.follow(track, self._kit, frame, moment)
         following.part(self._tracks, self._kit, frame)
-        following.note_places(self._tracks, moment)
+        following.note_places(self._tracks, frame, moment)
         self._search(frame, moment)
         confidence = 1.0 if is_first else 0.0
         self._newcomers.admit(self._tracks, self._kit, frame, timestamp_s, confidence)
@@ -214,6 +214,7 @@ class FaceTracker:
         dt_s = 0.0 if self._last_s is None else now_s - self._last_s
         if self._last_s is not None and self._is_gap(now_s, since_s):
             self._begin_scene()
+            self._identities.forget()
             self._tracks.clear()
             self._thumbnail = None
             dt_s = 0.0
@@ -238,12 +239,11 @@ class FaceTracker:
         """Drop all that earlier frames said about where faces are."""
         self._kit.plan.forget()
         self._kit.finder.forget()
-        self._identities.forget()
+        self._identities.forget_places()
         self._newcomers.forget()
 
     def _search(self, frame: BgrFrame, moment: Moment) -> None:
         """Search for faces that are not followed yet, and hand on what has been found."""
-        self._identities.expire(moment.now_s)
         alive = [t for t in self._tracks if not t.lost]
         finder = self._kit.finder
         if len(alive) < self._max_faces and finder.is_ready(moment.now_s):
@@ -261,7 +261,7 @@ class FaceTracker:
         # In place a search costs nothing that another frame waits for: it begins as soon as something has changed.
         windows = self._kit.plan.next((h, w), self._thumbnail, now_s, faces, pace if self._live or faces else 0.0)
         least_score = 0.0
-        memories = self._identities.memories
+        memories = self._identities.recent(now_s)
         if not windows and memories and now_s - self._searched_again_s >= pace * SEARCH_AGAIN_S - 1e-6:
             boxes = [box_of(m.expected(now_s)) for m in memories]
             windows = [v for v in (window_around(b, (h, w), 0.7) for b in boxes) if v is not None]
