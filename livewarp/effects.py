@@ -226,7 +226,14 @@ EFFECTS: dict[str, Effect] = {
 
 # What `age` gives above 0, and below (at -1).
 OLDER = {"wrinkles": 1.0, "spots": 0.9, "sag": 1.0}
-YOUNGER = {"skin_smooth": 0.55, "skin_even": 0.65, "under_eye": 0.8, "smile_lines": 0.8, "skin_rosy": 0.25}
+YOUNGER = {
+    "skin_smooth": 0.75,
+    "skin_even": 0.9,
+    "under_eye": 1.0,
+    "smile_lines": 1.0,
+    "jaw": -0.15,
+    "face_length": -0.15,
+}
 
 # The adjustments that `sag` gives to, at 1: those that ageing skin and bone change, by about a third of what a face of
 # eighty has. More makes another person of the face, and to a reader of ages no older one.
