@@ -98,6 +98,7 @@ ADJUSTMENTS: dict[str, Adjustment] = {
             ),
             default=0.35,
             minimum=0.0,
+            maximum=1.5,
         ),
         Adjustment(
             "face_length",

@@ -133,6 +133,7 @@ class FakeDaemon:
             "outputs": self.outputs,
             "switches": {"blank": self.switches.blank, "freeze": self.switches.freeze},
             "getting_ready": [],
+            "limited": {},
             "problems": self.wrong,
             "viewers": 0,
             "abandoned_threads": 0,

@@ -78,6 +78,7 @@ class ScriptedFilter:
         self.since_s: list[float | None] = []  # as `track` was given it
         self.closed = 0
         self.getting_ready: list[str] = []
+        self.limited: dict[str, float] = {}
         self.on_render: Callable[[], None] = lambda: None
 
     def warm_up(self, height: int, width: int) -> None:

@@ -164,7 +164,7 @@ def test_set(livewarp, daemon):
         ("thin-=0.15", 0.05, "thin: 0.2 -> 0.05"),
         ("thin+=-0.1", 0.1, "thin: 0.2 -> 0.1"),
         ("thin+=0.8", 1.0, "thin: 0.2 -> 1"),
-        ("thin+=0.9", 1.0, "thin: 0.2 -> 1 (stopped at the bound)"),
+        ("thin+=1.5", 1.5, "thin: 0.2 -> 1.5 (stopped at the bound)"),
         ("thin-=1e300", 0.0, "thin: 0.2 -> 0 (stopped at the bound)"),
     ],
 )
@@ -185,11 +185,11 @@ def test_small_steps_add_up(livewarp, daemon):
 @pytest.mark.parametrize(
     ("assignments", "said"),
     [
-        (["thin=2"], "parameter thin: got '2', allowed: a number from 0 to 1"),
-        (["thin=-0.5"], "parameter thin: got '-0.5', allowed: a number from 0 to 1"),
-        (["eyes=0.5", "thin=x"], "parameter thin: got 'x', allowed: a number from 0 to 1"),
-        (["thin=nan"], "parameter thin: got 'nan', allowed: a number from 0 to 1"),
-        (["thin="], "parameter thin: got '', allowed: a number from 0 to 1"),
+        (["thin=2"], "parameter thin: got '2', allowed: a number from 0 to 1.5"),
+        (["thin=-0.5"], "parameter thin: got '-0.5', allowed: a number from 0 to 1.5"),
+        (["eyes=0.5", "thin=x"], "parameter thin: got 'x', allowed: a number from 0 to 1.5"),
+        (["thin=nan"], "parameter thin: got 'nan', allowed: a number from 0 to 1.5"),
+        (["thin="], "parameter thin: got '', allowed: a number from 0 to 1.5"),
         (["thin+=inf"], "parameter thin: got '+=inf', allowed: thin+=D with a finite number D"),
         (["enabled+=1"], "parameter enabled: got '+=1', allowed: enabled+=D"),
         (["enabled=maybe"], "parameter enabled: got 'maybe', allowed: true or false"),
@@ -242,7 +242,7 @@ def test_describe(livewarp, daemon):
     assert lines[0].split() == ["NAME", "VALUE", "DEFAULT", "RANGE", "WHAT", "IT", "DOES"]
     assert [text.split()[0] for text in lines[1:]] == list(KNOBS)
     thin = next(text for text in lines if text.startswith("thin"))
-    assert thin.split(maxsplit=6) == ["thin", "0.2", "0.35", "0", "to", "1", KNOBS["thin"].help]
+    assert thin.split(maxsplit=6) == ["thin", "0.2", "0.35", "0", "to", "1.5", KNOBS["thin"].help]
     described = json.loads(livewarp("describe", "--json").output)
     assert {name: d["initial"] for name, d in described.items()} == dict(daemon.initial)
     assert {name: {**d, "initial": None} for name, d in described.items()} == {
@@ -381,7 +381,7 @@ def test_adjust(livewarp, daemon):
         (["thin=nan"], "adjust: got 'thin=nan', allowed: NAME=D"),
         (["thn=0.1"], "unknown parameter 'thn', allowed: enabled"),
         (["enabled=1"], "parameter enabled: is not a number"),
-        (["--strict", "eyes=0.1", "thin=0.9"], "parameter thin: got 1.1, allowed: a number from 0 to 1"),
+        (["--strict", "eyes=0.1", "thin=1.5"], "parameter thin: got 1.7, allowed: a number from 0 to 1.5"),
     ],
 )
 def test_a_refused_step_is_one_line_and_status_2(livewarp, daemon, arguments, said):
@@ -654,8 +654,8 @@ def test_client_methods(address, daemon):
         assert client.set(thin=0.5, mirror=True) == {"thin": 0.5, "mirror": True}
         assert client.frame == daemon.begun == 101
         assert client.get("thin", "mirror") == {"thin": 0.5, "mirror": True}
-        assert client.adjust(thin=0.75) == {"thin": 1.0}
-        with pytest.raises(ControlError, match=r"thin: got 1\.1"):
+        assert client.adjust(thin=1.25) == {"thin": 1.5}
+        with pytest.raises(ControlError, match=r"thin: got 1\.6"):
             client.adjust(thin=0.1, strict=True)
         assert client.reset("thin") == {"thin": 0.2}
         assert client.load_preset("doll")["eyes"] > 0

@@ -211,7 +211,7 @@ THIN = KNOBS["thin"].kind.allowed
 @pytest.mark.parametrize(
     ("method", "params", "data"),
     [
-        ("set", {"thin": 1.01}, {"name": "thin", "got": 1.01, "allowed": THIN}),
+        ("set", {"thin": 1.51}, {"name": "thin", "got": 1.51, "allowed": THIN}),
         ("set", {"thin": -0.5}, {"name": "thin", "got": -0.5, "allowed": THIN}),
         ("set", {"thin": True}, {"name": "thin", "got": True, "allowed": THIN}),
         ("set", {"thin": "0.5"}, {"name": "thin", "got": "0.5", "allowed": THIN}),

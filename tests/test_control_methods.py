@@ -49,17 +49,17 @@ def test_adjust_adds(line, daemon):
     """`adjust` adds to several parameters at once, and steps of a tenth end at whole tenths."""
     assert line.ask("adjust", {"by": {"thin": 0.25, "jaw": -1}})["result"] == {"thin": 0.45, "jaw": -1.0}
     line.ask("set", {"thin": 0})
-    for _ in range(10):
+    for _ in range(16):
         line.ask("adjust", {"by": {"thin": 0.1}})
-    assert daemon.parameters == daemon.initial.replace(thin=1.0, jaw=-1.0)
+    assert daemon.parameters == daemon.initial.replace(thin=1.5, jaw=-1.0)
 
 
 def test_adjust_stops_at_a_bound_or_refuses(line, daemon):
     """`adjust` stops at a bound; with strict: true it changes nothing and names the bound."""
-    error = line.ask("adjust", {"by": {"eyes": 0.1, "thin": 0.9}, "strict": True})["error"]
-    assert (error["code"], error["data"]["name"], error["data"]["got"]) == (-32602, "thin", 1.1)
+    error = line.ask("adjust", {"by": {"eyes": 0.1, "thin": 1.5}, "strict": True})["error"]
+    assert (error["code"], error["data"]["name"], error["data"]["got"]) == (-32602, "thin", 1.7)
     assert daemon.changes == []
-    assert line.ask("adjust", {"by": {"eyes": 0.1, "thin": 0.9}})["result"] == {"eyes": 0.35, "thin": 1.0}
+    assert line.ask("adjust", {"by": {"eyes": 0.1, "thin": 1.5}})["result"] == {"eyes": 0.35, "thin": 1.5}
     assert line.ask("adjust", {"by": {"thin": -1e9}, "strict": False})["result"] == {"thin": 0.0}
 
 

@@ -293,7 +293,7 @@ def test_control_answers_while_frames_run(start: Callable[..., Running]) -> None
         (["run", "--sink", "screen"], 2, "sink: got 'screen', allowed: auto"),
         (["run", "--sink", "file:gone/out.mp4"], 1, "no folder gone"),
         (["run", "--sink", "virtualcam:/dev/video99"], 1, "virtual camera /dev/video99"),
-        (["run", "--set", "thin=2"], 2, "parameter thin: got '2', allowed: a number from 0 to 1"),
+        (["run", "--set", "thin=2"], 2, "parameter thin: got '2', allowed: a number from 0 to 1.5"),
         (["run", "--set", "thin"], 2, "--set: got 'thin', allowed: NAME=VALUE"),
         (["run", "--set", "thick=1"], 2, "unknown parameter 'thick'"),
         (["run", "--width", "5"], 2, "--width"),

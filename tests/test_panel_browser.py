@@ -100,10 +100,10 @@ def test_dragging_a_slider_changes_the_parameter(page: Page, daemon: Running) ->
         x = left + 8 + (width - 16) * i / 20
         page.mouse("mouseMoved", x, y)
         shown.append(value_of(page, "thin"))
-    assert shown == pytest.approx([i / 20 for i in range(1, 21)], abs=0.02)
-    until(lambda: daemon.call("get", names=["thin"]) == {"thin": 1.0}, "the drag has arrived before it ends")
+    assert shown == pytest.approx([1.5 * i / 20 for i in range(1, 21)], abs=0.03)
+    until(lambda: daemon.call("get", names=["thin"]) == {"thin": 1.5}, "the drag has arrived before it ends")
     page.mouse("mouseReleased", left + width - 8, y)
-    assert value_of(page, "thin") == 1.0
+    assert value_of(page, "thin") == 1.5
     page.until("document.querySelector('[data-name=thin]').classList.contains('moved')")
 
 
@@ -228,7 +228,7 @@ def test_everything_works_by_keyboard(page: Page, daemon: Running) -> None:
 def test_presets(page: Page, daemon: Running) -> None:
     """A preset is put on with one click and marked; one's own are saved, renamed and deleted, or it says why not."""
     page.click("[data-name=slim] button")
-    until(lambda: daemon.call("get", names=["thin"]) == {"thin": 0.7}, "slim is on")
+    until(lambda: daemon.call("get", names=["thin"]) == {"thin": 1.0}, "slim is on")
     page.until("document.querySelector('[data-name=slim] button').ariaPressed === 'true'")
     daemon.call("set", thin=0.8)
     page.until("document.querySelector('[data-name=slim] button').ariaPressed === 'false'")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import tomllib
 import unicodedata
+from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,9 @@ from livewarp.adjustments import ADJUSTMENTS
 from livewarp.control.protocol.presets import MAX_OWN, SHIPPED, Presets, held
 from livewarp.errors import ControlError, ParameterError
 from livewarp.parameters import KNOBS, Parameters, check
+from livewarp.warping.strokes import StrokeTable
+from livewarp.warping.warp import exact_field, limit, place_faces
+from samples import face_at
 
 
 @pytest.fixture
@@ -28,12 +33,28 @@ def names(presets):
 
 
 def test_the_shipped_looks_are_valid_and_mild():
-    """The shipped looks have names; each is within bounds, changes something, and nothing beyond nine tenths."""
+    """The shipped looks have names; each is within bounds, changes something, and nothing beyond 1."""
     assert list(SHIPPED) == ["natural", "slim", "doll", "sculpted", "fresh", "studio", "grandparent"]
     for values in SHIPPED.values():
         assert check(values, held()) == dict(values)
         assert any(values.values())
-        assert max(map(abs, values.values())) <= 0.9
+        assert max(map(abs, values.values())) <= 1.0
+
+
+def test_the_shipped_shapes_are_unlike_each_other_and_the_default():
+    """Between any two of the shapes, the default and no shape at all, landmarks lie 0.9 % of the IOD apart (rms)."""
+    face, table = face_at(400, 300, 100), StrokeTable(ADJUSTMENTS.values())
+    none = dict(Parameters().replace(**dict.fromkeys(ADJUSTMENTS, 0.0)))
+    looks = {"none": none, "default": Parameters()} | {n: none | SHIPPED[n] for n in list(SHIPPED)[:4]}
+    fields = {}
+    for name, values in looks.items():
+        placed = place_faces(table, [face], values, (720, 800))
+        limit(placed, (720, 800), np.ones(len(ADJUSTMENTS), np.float32))
+        field = exact_field(placed, (0, 0, 800, 720), (720, 800))
+        fields[name] = field[tuple(np.rint(face.landmarks.T[::-1]).astype(int))]
+    apart = {(a, b): np.sqrt(((fields[a] - fields[b]) ** 2).sum(axis=1).mean()) for a, b in combinations(fields, 2)}
+    assert min(apart.values()) > 0.9  # px, at 100 px of IOD
+    assert np.hypot(*fields["natural"].T).mean() > np.hypot(*fields["default"].T).mean()
 
 
 def test_presets_hold_adjustments():
@@ -142,7 +163,7 @@ def test_shipped_looks_stay(presets):
     ("text", "said"),
     [
         (b"thin = ", "Invalid value"),
-        (b"thin = 2.0\n", "got 2.0, allowed: a number from 0 to 1"),
+        (b"thin = 2.0\n", "got 2.0, allowed: a number from 0 to 1.5"),
         (b"thin = true\n", "got True"),
         (b"strength = 0.5\n", "unknown parameter 'strength'"),
         (b"[thin]\nx = 1\n", "got {'x': 1}"),

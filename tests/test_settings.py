@@ -68,7 +68,7 @@ def test_options_go_over_the_file_and_the_file_over_the_defaults(tmp_path: Path)
         ("[tracking]\nmax_faces = true", r"\[tracking\] max_faces: got True, allowed: integer"),
         ("[vidoe]\nwidth = 640", r"\[vidoe\]: unknown table; allowed: video, tracking"),
         ('[log]\nlevel = "loud"', r"\[log\] level: got 'loud', allowed: 'quiet', 'normal' or 'verbose'"),
-        ("[parameters]\nthin = 2", r"\[parameters\] parameter thin: got 2, allowed: a number from 0 to 1"),
+        ("[parameters]\nthin = 2", r"\[parameters\] parameter thin: got 2, allowed: a number from 0 to 1.5"),
         ("[parameters]\nthick = 1", r"\[parameters\] unknown parameter 'thick'; allowed: enabled"),
         ("video = 3", r"\[video\]: got 3"),
         ("[video", "not valid TOML"),

@@ -416,3 +416,29 @@ def test_real_poses_keep_the_rules(
             outside[y0:y1, x0:x1] = False
         np.testing.assert_array_equal(result[outside], frame[outside])
         np.testing.assert_allclose(result[0].astype(int), frame[0], atol=3)
+
+
+def test_limits_stay_where_they_belong() -> None:
+    """Cheeks, jaw and chin take nothing from the eyes, and a neighbour nothing that its own strokes do not reach."""
+    hollow = Parameters(**(NEUTRAL | {"eyes": 1.0, "cheeks": -1.0, "jaw": -1.0, "chin_width": -1.0, "thin": 1.0}))
+    face = face_at(400, 300, 80)
+    (alone,), kept = limited([face], hollow)
+    assert kept[list(ADJUSTMENTS).index("eyes")] == 1.0
+    assert kept[list(ADJUSTMENTS).index("jaw")] < 1.0
+    (beside, _), _ = limited([face, face_at(400 + 80 * 2.2, 310, 80)], hollow)  # their cheeks overlap
+    changed = np.abs(beside.strokes - alone.strokes)[:, [AX, AY]].max(axis=1) > 1e-6
+    assert changed.any()
+    assert (alone.strokes[changed, CX] > 400).all()
+
+
+def test_what_is_held_back_is_told(noise: BgrFrame) -> None:
+    """By knob, 0 to 1, of the last frame; nothing where nothing is held back, and nothing of a frame without faces."""
+    kept = Warp()
+    kept.apply(noise, [face_at(240, 150, 60)], extremes())
+    assert kept.limited.keys() == ADJUSTMENTS.keys()
+    assert all(0.0 < share < 1.0 for share in kept.limited.values())
+    kept.apply(noise, [face_at(240, 150, 60)], Parameters())
+    assert kept.limited == {}
+    kept.apply(noise, [face_at(240, 150, 60)], extremes())
+    kept.apply(noise, [], extremes())
+    assert kept.limited == {}

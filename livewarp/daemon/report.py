@@ -39,6 +39,8 @@ def state_of(engine: Engine, problems: Sequence[Problem] = ()) -> dict[str, Any]
         ],
         "switches": asdict(engine.switches),
         "getting_ready": engine.getting_ready,
+        # In twentieths: not every breath of a face is news.
+        "limited": {name: round(20 * share) / 20 for name, share in engine.limited.items() if share >= 0.025},
         "covered": engine.covered,
         "problems": [asdict(problem) for problem in (*engine.problems(), *problems)],
         "viewers": engine.viewers,

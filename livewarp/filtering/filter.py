@@ -184,6 +184,12 @@ class FaceFilter:
         """Why the newest frame was hidden whole, or ""; any thread may ask."""
         return next((step.covered for step in self._steps if step.is_wanted and step.covered), "")
 
+    @property
+    def limited(self) -> dict[str, float]:
+        """By knob, what share of it the newest frame goes without, so that nothing folds, 0..1; any thread may ask."""
+        ran = (step.work for step in self._steps if self.times_s[step.column] > 0.0)
+        return {name: share for work in ran for name, share in getattr(work, "limited", {}).items()}
+
     def cover(self, frame: BgrFrame, parameters: Parameters) -> None:
         """Hide a whole frame, in place, where these parameters want something hidden."""
         for step in self._steps:

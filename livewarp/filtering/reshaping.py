@@ -19,9 +19,14 @@ class Reshaping:
         self._warp = Warp()
 
     def prepare(self, height: int, width: int) -> None:
-        """Compile or load the warp's kernels, for small faces and large ones."""
+        """Compile or load the warp's kernels."""
         warm_up_warp(self._warp, height, width, Parameters())
 
     def run(self, frame: BgrFrame, scene: Scene, values: Mapping[str, Value], economy: int) -> None:
         """Reshape all faces of the scene at once."""
         self._warp.apply(frame, scene.faces, values, frame)
+
+    @property
+    def limited(self) -> dict[str, float]:
+        """See `Warp.limited`."""
+        return self._warp.limited

@@ -191,6 +191,11 @@ class Engine:
         return self._loading.filter.covered if self._loading.filter is not None else ""
 
     @property
+    def limited(self) -> dict[str, float]:
+        """By knob, what share of it the newest frame goes without, so that nothing folds, 0..1."""
+        return self._loading.filter.limited if self._loading.filter is not None else {}
+
+    @property
     def abandoned_threads(self) -> int:
         """How many threads hang in calls that cannot be ended."""
         return self.loop.capture.abandoned

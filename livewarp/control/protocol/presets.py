@@ -33,34 +33,48 @@ from livewarp.parameters import KNOBS, check
 from livewarp.system.atomic import write_whole
 
 SHIPPED: Mapping[str, Mapping[str, Value]] = {
-    # A little of what everybody asks for; it shows only beside the original.
-    "natural": {"thin": 0.25, "cheeks": -0.1, "eyes": 0.15, "nose_width": -0.1},
-    # Narrower everywhere below the eyes, towards a V.
-    "slim": {"thin": 0.7, "cheeks": -0.2, "jaw": -0.25, "chin_width": -0.25, "eyes": 0.15, "nose_width": -0.15},
-    # Large eyes, small nose and chin, fuller lips.
-    "doll": {
+    # A better day of the same face: a little narrower, eyes a little more open, a hint of a smile.
+    "natural": {
         "thin": 0.45,
-        "chin_width": -0.4,
-        "chin_length": -0.35,
-        "eyes": 0.8,
+        "cheekbones": 0.15,
+        "jaw": -0.15,
+        "eyes": 0.3,
         "eye_openness": 0.15,
-        "nose_width": -0.45,
-        "nose_length": -0.2,
-        "mouth_width": -0.15,
-        "upper_lip": 0.35,
-        "lower_lip": 0.25,
+        "brow_height": 0.2,
+        "nose_width": -0.3,
+        "upper_lip": 0.2,
+        "smile": 0.2,
     },
-    # High cheekbones over hollow cheeks, a firm chin, a slim nose, slightly rising eyes.
+    # Narrower everywhere below the eyes, towards a V.
+    "slim": {"thin": 1.0, "cheeks": -0.35, "jaw": -0.4, "chin_width": -0.45, "eyes": 0.15, "nose_width": -0.3},
+    # Large eyes, small nose and chin, a short face, a small mouth with fuller lips.
+    "doll": {
+        "thin": 0.5,
+        "face_length": -0.3,
+        "forehead": 0.3,
+        "chin_width": -0.6,
+        "chin_length": -0.4,
+        "eyes": 0.85,
+        "eye_openness": 0.3,
+        "brow_height": 0.3,
+        "nose_width": -0.6,
+        "nose_length": -0.35,
+        "mouth_width": -0.35,
+        "upper_lip": 0.5,
+        "lower_lip": 0.45,
+    },
+    # High cheekbones over hollow cheeks, a firm jaw and chin, a slim nose, rising eyes and brows.
     "sculpted": {
-        "thin": 0.15,
-        "cheekbones": 0.35,
-        "cheeks": -0.6,
-        "chin_width": -0.1,
-        "chin_length": 0.15,
-        "eye_tilt": 0.15,
-        "brow_height": 0.1,
-        "nose_width": -0.25,
-        "nose_bridge": -0.3,
+        "thin": 0.25,
+        "cheekbones": 0.75,
+        "cheeks": -0.85,
+        "jaw": 0.3,
+        "chin_width": -0.2,
+        "chin_length": 0.4,
+        "eye_tilt": 0.5,
+        "brow_tilt": 0.45,
+        "nose_width": -0.35,
+        "nose_bridge": -0.6,
     },
     # A good night's sleep: nothing that anybody would name.
     "fresh": {

@@ -109,6 +109,7 @@ DEFS: Mapping[str, Schema] = {
             "model": TEXT,
             "problems": listing(PROBLEM),
             "getting_ready": listing(TEXT),
+            "limited": {"type": "object", "additionalProperties": NUMBER},
             "covered": TEXT,
         },
         more=True,
