@@ -166,13 +166,11 @@ def field(strokes: np.ndarray, h: int, w: int, x0: float, y0: float, step: float
     return out
 
 
-def rasterise(placed, units, triangles, x0, y0, maps):
+def rasterise(placed, units, triangles, maps):
     """Plain twin of `livewarp.appearance.face_kernels.rasterise`: barycentric coordinates of every pixel."""
-    maps[:] = 0.0
+    maps[:] = [0.0, 0.0, -1.0, 0.0]
     for corners in triangles:
-        if placed[corners, 2].sum() <= 0:
-            continue
-        xy = placed[corners, :2].astype(np.float64) - [x0, y0]
+        xy = placed[corners, :2].astype(np.float64)
         matrix = np.vstack([xy.T, np.ones(3)])
         if abs(np.linalg.det(matrix)) < 1e-6:
             continue
@@ -184,9 +182,120 @@ def rasterise(placed, units, triangles, x0, y0, maps):
                 ):
                     continue
                 weights = inverse @ [j, i, 1.0]
-                if weights.min() < -1e-7:
+                if weights.min() < -1e-3:
                     continue
                 amount = weights @ placed[corners, 2]
                 if amount > maps[i, j, 2]:
                     maps[i, j, :2] = weights @ units[corners]
                     maps[i, j, 2:] = weights @ placed[corners, 2:]
+    maps[..., 2][maps[..., 2] <= 0.004] = 0.0
+
+
+def between(small, shrink, y, x):
+    """(channels,): a small picture in the middle of pixel (y, x) of its part of the frame, bilinear, ends extended."""
+    height, width = small.shape[:2]
+    sy = min(max((y + 0.5) / shrink - 0.5, 0), height - 1)
+    sx = min(max((x + 0.5) / shrink - 0.5, 0), width - 1)
+    i, j = int(sy), int(sx)
+    below, right = min(i + 1, height - 1), min(j + 1, width - 1)
+    p, q = sy - i, sx - j
+    upper = small[i, j] * (1 - q) + small[i, right] * q
+    lower = small[below, j] * (1 - q) + small[below, right] * q
+    return upper * (1 - p) + lower * p
+
+
+def texel(picture, x, y):
+    """(channels,): a picture at place x, y from 0 to 1, bilinear between the pixels' middles."""
+    rows, columns = picture.shape[:2]
+    u = min(max(x * columns - 0.5, 0), columns - 1.001)
+    v = min(max(y * rows - 0.5, 0), rows - 1.001)
+    j, i = int(u), int(v)
+    q, p = u - j, v - i
+    four = picture[i : i + 2, j : j + 2].astype(np.float64)
+    return (four[0, 0] * (1 - q) + four[0, 1] * q) * (1 - p) + (four[1, 0] * (1 - q) + four[1, 1] * q) * p
+
+
+def part_of(frame, origin, shrink, small):
+    """The pixels of a small picture's part of the frame that there are: (y, x, y in the part, x in the part)."""
+    x0, y0 = origin
+    for y in range(y0, min(y0 + small.shape[0] * shrink, frame.shape[0])):
+        for x in range(x0, min(x0 + small.shape[1] * shrink, frame.shape[1])):
+            yield y, x, y - y0, x - x0
+
+
+_LIGHT = np.array([0.114, 0.587, 0.299])
+
+
+def measure_small(frame, origin, shrink, small):
+    """Plain twin of `livewarp.appearance.face_kernels.measure_small`: its mean colours."""
+    x0, y0 = origin
+    for i in range(small.shape[0]):
+        for j in range(small.shape[1]):
+            block = frame[y0 + i * shrink : y0 + (i + 1) * shrink, x0 + j * shrink : x0 + (j + 1) * shrink]
+            small[i, j] = block.reshape(-1, 3).mean(axis=0)
+
+
+def tone(colour, near, broad, spread, mean, c):
+    """(3,) what smoothing and tones make of a colour (3,), step by step; `c` as the columns of `toning`."""
+    least = 0.055 * mean + 2
+    fine = min(c[0], 0.9) * (1 - spread / (spread + least**2))
+    near_light, broad_light = near @ _LIGHT, broad @ _LIGHT
+    shift = min(c[1], 0.9)
+    if broad_light > near_light:
+        shift = min(shift + c[2], 0.95)
+    far = abs(broad_light - near_light) / (0.22 * broad_light + 6)
+    shift *= max(0, 1 - 0.5 * far**2)
+    colour = colour + fine * (near - colour) + shift * (broad - near)
+    level = near_light + shift * (broad_light - near_light)
+    gain = c[3] * max(0, 1 - (level / 255) ** 2) if c[3] > 0 else c[3]
+    gain = 1 + gain + gain**2 / 2
+    light = colour @ _LIGHT
+    colour = light + (colour - light) * max(0.05, 1 + c[4])
+    warm = c[5] * min(max(level / 140, 0.45), 1)
+    return colour * gain * (1 + warm * np.array([-0.25, -0.45, 1.0]))
+
+
+def tone_skin(frame, origin, shrink, lines):
+    """Plain twin of `livewarp.appearance.toning.tone_skin`, not rounded."""
+    out = frame.astype(np.float64)
+    for y, x, i, j in part_of(frame, origin, shrink, lines):
+        line = between(lines.astype(np.float64), shrink, i, j)
+        if line[7] > 0:
+            colour = frame[y, x].astype(np.float64)
+            out[y, x] = line[:3] * (colour + line[3] * (colour @ _LIGHT)) + line[4:7]
+    return out.clip(0, 255)
+
+
+def blend_texture(frame, origin, shrink, maps, skin, texture, weights, gain):
+    """Plain twin of `join_layers` and `blend_texture` of `livewarp.appearance.blending`, not rounded."""
+    out = frame.astype(np.float64)
+    amount = maps[..., 2] * skin
+    nodes = np.dstack([maps[..., :2], amount, amount * maps[..., 3]]).astype(np.float64)
+    for y, x, i, j in part_of(frame, origin, shrink, skin):
+        u, v, pigment, gains = between(nodes, shrink, i, j)
+        step = texel(texture, u, v) - [128, 128, 128, 0]
+        g = (step[:3] @ weights[:3]) * gains
+        brown = step[3] * weights[3] * pigment
+        colour = frame[y, x].astype(np.float64)
+        if g > 0:
+            g *= 1 - 0.75 * min(max(colour @ _LIGHT - 150, 0), 90) / 90
+        k = min(max(int(g * 256 + len(gain) // 2 + 0.5), 0), len(gain) - 1)
+        out[y, x] = colour * gain[k] * (1 - brown * np.array([0.62, 0.48, 0.32]))
+    return out.clip(0, 255)
+
+
+def tone_parts(frame, origin, shrink, maps, skin_light, coefficients):
+    """Plain twin of `livewarp.appearance.toning.tone_parts`, not rounded."""
+    out = frame.astype(np.float64)
+    skin = skin_light + 1
+    for y, x, i, j in part_of(frame, origin, shrink, maps):
+        u, v, amount, _ = between(maps.astype(np.float64), shrink, i, j)
+        c = texel(coefficients, u, v) * amount
+        colour = frame[y, x].astype(np.float64)
+        light, high, low = colour @ _LIGHT, colour.max(), colour.min()
+        dark = np.clip((0.92 * skin - light) / (0.35 * skin), 0, 1)
+        white = np.clip((light / skin - 0.30) * 2.5, 0, 1) * np.clip((0.62 - (high - low) / (high + 1)) * 3, 0, 1)
+        gain = c[0] + dark * c[2] + white * c[4] * (1 - (light / 255) ** 2)
+        more = max(0, 1 + c[1] + dark * c[3] + white * c[5])
+        out[y, x] = (light + (colour - light) * more) * (1 + gain + gain**2 / 2)
+    return out.clip(0, 255)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import naive
-from livewarp.appearance import Painter, face_kernels, mapping, textures
+from livewarp.appearance import Painter, mapping, textures
 from livewarp.appearance.recipe import is_wanted, mix
 from livewarp.appearance.regions import REGIONS
 from livewarp.arrays import BgrFrame
@@ -184,19 +183,6 @@ def test_the_mesh_goes_where_the_landmarks_go() -> None:
     before, after = (mapping.place_mesh(Face.from_landmarks(p)) for p in (points, moved))
     nearest = int(np.argmin(np.linalg.norm(before[:, :2] - points[48], axis=1)))
     assert -10.5 < after[nearest, 0] - before[nearest, 0] < -5.0
-
-
-def test_rasterise_equals_its_twin(portrait: tuple[BgrFrame, Face]) -> None:
-    """The map drawn triangle by triangle is what solving for every pixel gives."""
-    _, face = portrait
-    placed = mapping.place_mesh(face)
-    x0, y0 = placed[:, :2].mean(axis=0).astype(int)
-    maps, expected = np.empty((2, 16, 20, 4), np.float32)
-    face_kernels.rasterise(placed, mapping.unit_coordinates(), mapping.triangles(), int(x0), int(y0), maps)
-    naive.rasterise(placed, mapping.unit_coordinates(), mapping.triangles(), int(x0), int(y0), expected)
-    assert (expected[..., 2] > 0).mean() > 0.2
-    # Weights step from pixel to pixel, so they round otherwise: by a hundredth of a texture's pixel.
-    np.testing.assert_allclose(maps, expected, atol=2e-5)
 
 
 def test_texture_levels_halve_and_suit_the_size() -> None:

@@ -8,6 +8,7 @@ Convention: face axes of `livewarp.face68`; px are those of the frame.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -85,6 +86,9 @@ _IN_SPACE = np.c_[_POINTS, _DEPTH]
 _INSIDE = _inside(_POINTS)
 _FOLLOWERS = _followers(_POINTS)
 _MEAN = MEAN_FACE.astype(np.float64)
+_REACH = (_INSIDE > 0).reshape(ROWS, COLUMNS)
+REACHED = np.flatnonzero(cv2.dilate(_REACH.astype(np.uint8), np.ones((3, 3), np.uint8)))
+"""Vertices of the triangles that can show anything."""
 
 # Where the lines of an open mouth, a smile and raised brows are, in vertices.
 _ABS_X, _Y = np.abs(_POINTS[:, 0]), _POINTS[:, 1]

@@ -143,9 +143,9 @@ _F = np.float32
 def draw_own(
     frame: BgrFrame,
     origin: tuple[int, int],
+    shrink: int,
     maps: FloatArray,
     skin: FloatArray,
-    shrink: int,
     picture: NDArray[np.uint8],
     amount_of: float,
     shade: float,
@@ -153,33 +153,42 @@ def draw_own(
     chroma: float,
     mean: float,
 ) -> None:
-    """Draw a texture (h, w, 5) on skin; `maps`, `skin` and `shrink` as in `face_kernels.blend_texture`.
+    """Draw a texture (h, w, 5) on skin; `maps`, `skin` and `shrink` as in `livewarp.appearance.face_kernels`.
 
     `shade`: log gain of a step of the last channel. `paint`: share of its colour, in the light of the face. `chroma`:
     share of its colour at the face's own luminance. `mean`: luminance of this face's skin, levels.
     """
     rows, columns = picture.shape[0], picture.shape[1]
-    small_rows, small_columns = skin.shape
+    height, width = skin.shape
+    x0, y0 = origin
+    inverse = _F(1.0 / shrink)
     t = np.empty(5, np.float32)
-    for i in range(maps.shape[0]):
-        for j in range(maps.shape[1]):
-            amount = maps[i, j, 2]
+    m = np.empty(3, np.float32)
+    for y in range(y0, min(y0 + height * shrink, frame.shape[0])):
+        sy = min(max((_F(y - y0) + _F(0.5)) * inverse - _F(0.5), _F(0.0)), _F(height - 1.001))
+        si = int(sy)
+        sp = sy - _F(si)
+        for x in range(x0, min(x0 + width * shrink, frame.shape[1])):
+            sx = min(max((_F(x - x0) + _F(0.5)) * inverse - _F(0.5), _F(0.0)), _F(width - 1.001))
+            sj = int(sx)
+            sq = sx - _F(sj)
+            for k in range(3):
+                upper = maps[si, sj, k] + sq * (maps[si, sj + 1, k] - maps[si, sj, k])
+                lower = maps[si + 1, sj, k] + sq * (maps[si + 1, sj + 1, k] - maps[si + 1, sj, k])
+                m[k] = upper + sp * (lower - upper)
+            upper = skin[si, sj] + sq * (skin[si, sj + 1] - skin[si, sj])
+            lower = skin[si + 1, sj] + sq * (skin[si + 1, sj + 1] - skin[si + 1, sj])
+            amount = m[2] * (upper + sp * (lower - upper)) * _F(amount_of)
             if amount <= LEAST:
                 continue
-            si = min(max(int((i + 0.5) / shrink), 0), small_rows - 1)
-            sj = min(max(int((j + 0.5) / shrink), 0), small_columns - 1)
-            amount *= skin[si, sj] * _F(amount_of)
-            if amount <= LEAST:
-                continue
-            u = min(max(maps[i, j, 0] * _F(columns) - _F(0.5), _F(0.0)), _F(columns - 1.001))
-            v = min(max(maps[i, j, 1] * _F(rows) - _F(0.5), _F(0.0)), _F(rows - 1.001))
+            u = min(max(m[0] * _F(columns) - _F(0.5), _F(0.0)), _F(columns - 1.001))
+            v = min(max(m[1] * _F(rows) - _F(0.5), _F(0.0)), _F(rows - 1.001))
             tj, ti = int(u), int(v)
             q, p = u - _F(tj), v - _F(ti)
             for k in range(5):
                 upper = picture[ti, tj, k] * (_F(1.0) - q) + picture[ti, tj + 1, k] * q
                 lower = picture[ti + 1, tj, k] * (_F(1.0) - q) + picture[ti + 1, tj + 1, k] * q
                 t[k] = upper * (_F(1.0) - p) + lower * p
-            y, x = origin[1] + i, origin[0] + j
             blue, green, red = _F(frame[y, x, 0]), _F(frame[y, x, 1]), _F(frame[y, x, 2])
             g = (t[4] - _F(128.0)) * _F(shade) * amount
             g = _F(np.exp(g)) if g < 0.0 else _F(1.0) + g

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from livewarp.appearance import toning
 from livewarp.appearance.regions import HEIGHT, REGIONS, WIDTH, Pick
@@ -16,6 +19,8 @@ from livewarp.appearance.textures import CHANNELS, gains
 from livewarp.arrays import FloatArray
 from livewarp.effects import EFFECTS, Effect, Paint, Smooth, Texture, Tone
 from livewarp.knobs import Value
+
+CELL = 5  # side of a cell of `Recipe.reach`, px of the maps
 
 # Columns for light and colour of what is no skin, by what is picked.
 _PART_COLUMNS = {
@@ -37,6 +42,8 @@ class Recipe:
         (HEIGHT, WIDTH, 6) float32 coefficients for `toning.tone_skin` and `toning.tone_parts`; None: nothing.
     parts_but_teeth
         `parts` for a mouth that is shut.
+    reach
+        (HEIGHT / CELL, WIDTH / CELL) bool: near which of the cells `parts` has anything.
     own
         Textures of a person's own, by the name of the knob, and how much of each.
     """
@@ -45,6 +52,7 @@ class Recipe:
     skin: FloatArray | None
     parts: FloatArray | None
     parts_but_teeth: FloatArray | None
+    reach: NDArray[np.bool_]
     own: tuple[tuple[str, float], ...] = ()
 
 
@@ -93,7 +101,15 @@ def mix(values: Mapping[str, Value]) -> Recipe:
         shut = parts.copy()
         mouth = REGIONS["teeth"].weights > 0.0
         shut[mouth, toning.WHITE_LIGHT :] = 0.0
-    return Recipe(texture if texture.any() else None, skin, parts, shut, tuple(own))
+    return Recipe(texture if texture.any() else None, skin, parts, shut, _reach(parts), tuple(own))
+
+
+def _reach(parts: FloatArray | None) -> NDArray[np.bool_]:
+    """The cells within a small pixel, 0.03 IOD, of anything."""
+    if parts is None:
+        return np.zeros((HEIGHT // CELL, WIDTH // CELL), np.bool_)
+    near: NDArray[Any] = cv2.dilate(np.any(parts != 0.0, axis=2).astype(np.uint8), np.ones((7, 7), np.uint8))
+    return np.asarray(near.reshape(HEIGHT // CELL, CELL, WIDTH // CELL, CELL).any(axis=(1, 3)))
 
 
 def _skin_columns(part: Tone | Smooth) -> list[tuple[int, float]]:
