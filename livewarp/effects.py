@@ -161,7 +161,7 @@ EFFECTS: dict[str, Effect] = {
             "Fine detail of the skin softened; a quarter of it stays.",
             ("as it is", "smooth"),
             ("pores", "soften", "beauty", "blur", "airbrush", "retouch"),
-            (Smooth("skin", fine=0.80),),
+            (Smooth("skin", fine=0.90),),
         ),
         Effect(
             "skin_even",
@@ -177,7 +177,7 @@ EFFECTS: dict[str, Effect] = {
             "Skin tanned or lightened.",
             ("tan", "light"),
             ("whiten", "tan", "bronze", "pale", "brighten"),
-            (Tone("skin", light=0.22, colour=-0.10, warm=-0.02),),
+            (Tone("skin", light=0.20, colour=-0.16, warm=-0.03), Tone("lips", light=0.10, colour=-0.06)),
             minimum=-1.0,
         ),
         Effect(

@@ -31,7 +31,7 @@ LEAST_IOD_PX = 14.0  # nothing is drawn on smaller faces: their landmarks are no
 _SHRINKS = ((0.0, 1), (28.0, 2), (80.0, 4), (190.0, 8))
 _NEAR_IOD = 0.024  # deviation of the mean that detail is measured against: pores and fine lines are smaller
 _BROAD_IOD = 0.11  # and of the mean for blotches, which are smaller than a cheek
-_EDGE_SPREAD = 0.055  # spread of luminance, as a share of it, from which detail is an edge
+_EDGE_SPREAD = 0.10  # spread of luminance, as a share of it, from which detail is an edge
 _LIGHT = np.array([0.114, 0.587, 0.299], np.float32)
 # Speed, IOD a frame, from which the camera's own blur hides lines, and how far it goes on.
 _BLUR_FROM, _BLUR_RANGE, _BLUR_MOST = 0.10, 0.30, 0.75

@@ -25,7 +25,7 @@ _LIKELY = 0.8  # of the region's weight, where a pixel may speak for the skin
 _LEAST_SPREAD = np.array([0.020, 0.012, 0.26])
 # How a distance in spreads counts: chroma, darker, lighter (lit skin is lighter by far more than it is darker); squared
 # distance up to which it is skin, and from which it is not.
-_RULE = np.array([0.36, 0.30, 0.10, 1.3, 4.4], np.float32)
+_RULE = np.array([0.36, 0.30, 0.07, 1.3, 4.4], np.float32)
 
 Model = NDArray[np.float64]
 """(2, 3): middle and spread of red share, green share, log luminance."""
