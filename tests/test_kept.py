@@ -131,7 +131,9 @@ def test_a_damaged_file_is_told_and_ignored(path, caplog, text):
     """A file that is none of ours is named in a warning, the settings hold, and the next write mends it."""
     path.parent.mkdir()
     path.write_bytes(text)
-    assert Kept(path).load(CONFIG) == (CONFIG, False)
+    kept = Kept(path)
+    assert kept.load(CONFIG) == (CONFIG, b'"blank": false' not in text)  # it may have been blanked
+    assert [str(path) in problem.what for problem in kept.problems] == [True]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert str(path) in caplog.text
     left(path, CONFIG, {"thin": 0.5})
@@ -252,3 +254,64 @@ def test_a_daemon_that_is_killed_has_kept_its_parameters(tmp_path):
         running.process.kill()
     with Running() as client:
         assert client.get("thin") == {"thin": 0.5}
+
+
+@pytest.mark.parametrize("blank", [True, False])
+@pytest.mark.parametrize("spoil", [lambda text: text.replace(b'"version": 1', b'"version": 2'), lambda text: text[:-3]])
+def test_a_newer_or_damaged_file_never_loses_blank(path, blank, spoil):
+    """A file of a newer livewarp, or one that is cut off, still says whether the picture was blanked."""
+    kept = Kept(path)
+    kept.load(CONFIG)
+    kept.note(CONFIG.replace(thin=0.5), blank)
+    kept.write()
+    path.write_bytes(spoil(path.read_bytes()))
+    assert Kept(path).load(CONFIG)[1] is blank
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "empty", "giant"])
+def test_what_is_no_file_of_ours_starts_blanked(path, kind):
+    """A pipe, a folder, nothing or a giant in the place of the file neither holds up the start nor shows the camera."""
+    path.parent.mkdir()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(b"" if kind == "empty" else b"x" * 100_000)
+    kept = Kept(path)
+    assert kept.load(CONFIG) == (CONFIG, True)
+    assert len(kept.problems) == 1
+
+
+def test_a_second_daemon_keeps_its_own(path, caplog):
+    """Two daemons of one user do not overwrite each other's values: the second says so, and has a file of its own."""
+    first, second = Kept(path), Kept(path)
+    first.claim()
+    second.claim()
+    assert [str(path) in record.getMessage() for record in caplog.records] == [True]
+    for kept, thin in ((first, 0.1), (second, 0.9)):
+        kept.load(CONFIG)
+        kept.note(CONFIG.replace(thin=thin), False)
+        kept.write()
+    assert Kept(path).load(CONFIG)[0]["thin"] == 0.1
+    assert Kept(second.path).load(CONFIG)[0]["thin"] == 0.9 != first.path
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_blank_outlives_every_end(ending, tmp_path):
+    """Whatever ends it the moment after the reply, the next start is blanked; what can be caught leaves no socket."""
+    running = Running()
+    with running.client as client:
+        client.switch("blank", True)
+        client.switch("blank", False)
+        client.switch("blank", True)
+        socket = client.call("version")["socket"]
+        running.process.send_signal(ending)
+        if ending != signal.SIGKILL:
+            running.process.send_signal(ending)  # as an impatient person does
+    _, log = running.process.communicate(timeout=30)
+    assert "Traceback" not in log
+    assert Kept().load(CONFIG)[1] is True
+    if ending != signal.SIGKILL:
+        assert running.process.returncode == 0, log
+        assert not os.path.exists(socket)

@@ -50,6 +50,9 @@ OPENCV_QUIET = {"OPENCV_LOG_LEVEL": "ERROR", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 _SYNONYMS = {"start": "run", "status": "state", "quit": "stop"}
 
 
+_COMPILING = {"run", "apply", "sheet", "bench", "doctor"}  # commands that run kernels
+
+
 class _Sections(click.Group):
     """A group whose help lists its commands by what they are for."""
 
@@ -83,6 +86,10 @@ def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
     for name, value in (OPENCV if verbose else OPENCV | OPENCV_QUIET).items():
         os.environ.setdefault(name, value)
     logs.set_up(logs.LEVELS[context.obj or "normal"])
+    if context.invoked_subcommand in _COMPILING:
+        from livewarp.system.kernel_cache import choose_folder
+
+        choose_folder()
 
 
 @click.command()
@@ -170,6 +177,7 @@ def run(
     kept, start, blank = None, parameters, False
     if not fresh:
         kept = Kept()
+        kept.claim()
         options = {name: parameters[name] for name in (text.partition("=")[0] for text in assignments)}
         start, blank = kept.load(settings.start_parameters(), options)
     daemon = Daemon(
@@ -235,7 +243,12 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort as error:
+        if isinstance(error.__cause__, EOFError) or isinstance(error.__context__, EOFError):
+            click.echo("livewarp: unexpected end of a file; `livewarp -v ...` shows more", err=True)
+            sys.exit(EXIT_RUNTIME)
+        sys.exit(130)
+    except KeyboardInterrupt:
         sys.exit(130)
     except LivewarpError as error:
         if _verbose():

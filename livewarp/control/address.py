@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from livewarp.errors import SettingsError
+from livewarp.system.regular import expanded
 
 DEFAULT_CONTROL = "127.0.0.1:8787"
 
@@ -66,7 +67,7 @@ def parse_endpoint(text: str) -> Address | Path:
     if text.startswith("/"):
         return Path(text)
     if text.startswith("unix:") and text != "unix:":
-        return Path(text.removeprefix("unix:")).expanduser()
+        return expanded(text.removeprefix("unix:"))
     if ":" not in text:
         raise SettingsError("address", got=repr(text), allowed=f"HOST:PORT such as {DEFAULT_CONTROL}, or unix:PATH")
     return parse_address(text)

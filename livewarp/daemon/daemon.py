@@ -6,6 +6,7 @@ threads of its own (`livewarp.live.engine`) and rings the hub when it ends.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -46,6 +47,9 @@ from livewarp.tracking.models import MODELS
 SWITCH_INTERVAL_S = 0.0005
 STATUS_EVERY_S = 1.0
 KEEP_EVERY_S = 1.0
+HURRY_S = 3.0  # after the first signal to end, further ones are waited for no longer
+# A closed terminal, Ctrl-C, and whoever stops it; Windows has no SIGHUP.
+ENDINGS = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name))
 ALIVE_S = 10.0  # since the loop's last turn: it hangs, and the watchdog is to know
 
 _log = logging.getLogger(__name__)
@@ -153,9 +157,13 @@ class Daemon:
 
     def change(self, wanted: Wanted) -> int:
         """Use these from the next frame on; the number of the first that certainly does."""
+        blank = self.switches.blank
         self._engine.wanted = wanted
+        frame = self._engine.next_frame
+        if self._kept is not None and wanted.switches.blank != blank:
+            self._write_kept()  # before the reply: whoever reads it may pull the plug
         self._changed.set()
-        return self._engine.next_frame
+        return frame
 
     def sources(self) -> list[dict[str, Any]]:
         """What `switch_source` may be given, beside paths of files: {source, name, current}."""
@@ -229,7 +237,8 @@ class Daemon:
 
     def state(self) -> dict[str, Any]:
         """What the daemon is doing, why and for how long."""
-        return state_of(self._engine, [*self._control.problems, *self._panel.problems])
+        kept = [] if self._kept is None else self._kept.problems
+        return state_of(self._engine, [*self._control.problems, *self._panel.problems, *kept])
 
     def faces(self) -> list[dict[str, Any]]:
         """The faces of the newest frame."""
@@ -247,7 +256,8 @@ class Daemon:
         LivewarpError or whatever else the loop died of.
         """
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        signals = [gevent.signal_handler(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)]
+        endings = [s for s in ENDINGS if signal.getsignal(s) is not signal.SIG_IGN or s == signal.SIGINT]  # as by nohup
+        signals = [gevent.signal_handler(s, self._on_signal) for s in endings]
         greenlets = [gevent.spawn(self._tell_systemd), gevent.spawn(self._keep)]
         if sys.stderr.isatty():
             greenlets.append(gevent.spawn(self._show_status))
@@ -303,9 +313,23 @@ class Daemon:
         self._engine.crash(error)
 
     def _on_signal(self) -> None:
-        # A second one must get through even if the loop hangs in a driver.
-        for s in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(s, signal.SIG_DFL)
+        asked_s = time.monotonic()
+
+        def again(number: int, frame: object) -> None:
+            # Must get through even if the loop hangs in a driver; the end in order takes a second at most.
+            if time.monotonic() - asked_s < HURRY_S:
+                return
+            if self._kept is not None:
+                self._kept.note(self.parameters, self.switches.blank)
+                self._kept.write()
+            if self._control.path is not None:
+                self._control.path.unlink(missing_ok=True)
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+        for s in ENDINGS:
+            if signal.getsignal(s) is not signal.SIG_IGN:
+                signal.signal(s, again)
         self.stop()
 
     def _stop_servers(self) -> None:
@@ -319,9 +343,13 @@ class Daemon:
         while self._kept is not None:
             self._changed.wait()
             self._changed.clear()
-            self._kept.note(self.parameters, self.switches.blank)
-            gevent.get_hub().threadpool.apply(self._kept.write)  # a disk may take its time
+            self._write_kept()
             gevent.sleep(KEEP_EVERY_S)
+
+    def _write_kept(self) -> None:
+        assert self._kept is not None
+        self._kept.note(self.parameters, self.switches.blank)
+        gevent.get_hub().threadpool.apply(self._kept.write)  # a disk may take its time
 
     def _tell_systemd(self) -> None:
         """Greenlet: feeds the watchdog while the loop turns, and tells what it does."""
@@ -344,8 +372,7 @@ class Daemon:
                 f"{self._engine.state.state}  {s['fps']:5.1f} fps  latency {s['latency']['p50_ms']:.1f} ms  "
                 f"faces {s['faces']}  late {s['late']}  dropped {s['dropped']}"
             )
-            sys.stderr.write(f"\r\x1b[K{line}")
-            sys.stderr.flush()
+            _show(f"\r\x1b[K{line}")
 
 
 def _is_read_at_once(stream: TextIO) -> bool:
@@ -356,6 +383,13 @@ def _is_read_at_once(stream: TextIO) -> bool:
         return False
     journal = os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"  # systemd.exec(5)
     return stream.isatty() or (stat.S_ISFIFO(status.st_mode) and not journal)
+
+
+def _show(text: str) -> None:
+    """Write on the terminal, unless it has been closed."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _known(values: Mapping[str, Value]) -> dict[str, Value]:
@@ -369,5 +403,5 @@ def run_daemon(daemon: Daemon) -> None:
         daemon.run()
     finally:
         if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
+            _show("\r\x1b[K")
         _log.info("done: %s", daemon.summary())

@@ -4,7 +4,8 @@ What is kept is what differs from the settings, each value beside the one of the
 over: when that has changed since, a person has edited config.toml, and the kept value is dropped.
 
 Guarantees: pure file work, no clock; `write` may be called in any thread, the rest in one; a damaged file
-is ignored, with a warning; what cannot be written is one warning an episode and costs nothing else.
+never loses `blank`: where it does not say that the picture was not blanked, it is; what cannot be read or written
+is a problem while it lasts.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from platformdirs import user_state_path
 
-from livewarp.errors import ParameterError
+from livewarp.errors import ParameterError, Problem
 from livewarp.knobs import Value
 from livewarp.parameters import Parameters, knob
-from livewarp.system.atomic import write_whole
+from livewarp.system.atomic import PRIVATE, write_whole
+from livewarp.system.regular import read_regular
+from livewarp.system.runtime import make_private
 
 _VERSION = 1
+_MAX_DAEMONS = 16  # of one user at a time, that keep values
+_NOT_BLANK = b'"blank": false'  # as `_text` writes it
 _MAX_BYTES = 65_536
 _NEVER = frozenset({"overlay", "background_compare"})  # never shown without being asked for
 
@@ -54,7 +60,38 @@ class Kept:
         self._last: Mapping[str, Value] = {}  # as `note` saw them last
         self._written = _text({}, False)
         self._writing = threading.Lock()
-        self._failing = False
+        self._lock: TextIO | None = None
+        self._reading: Problem | None = None
+        self._writing_problem: Problem | None = None
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is wrong with the file, while it lasts."""
+        return [problem for problem in (self._reading, self._writing_problem) if problem is not None]
+
+    def claim(self) -> None:
+        """Have the file for oneself: where another daemon of this user has it, take the next one, and say so."""
+        try:
+            import fcntl
+        except ImportError:
+            return  # Windows: two daemons there share it
+        first = self.path
+        for number in range(1, _MAX_DAEMONS + 1):
+            path = first if number == 1 else first.with_stem(f"{first.stem}-{number}")
+            try:
+                make_private(path.parent)
+                lock = open(path.with_suffix(".lock"), "a", opener=_opener, encoding="ascii")  # noqa: SIM115  # held
+            except OSError:
+                return  # `write` will say that nothing can be written there
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.close()
+                continue
+            self._lock, self.path = lock, path
+            break
+        if self.path != first:
+            log.warning("another livewarp of yours keeps its values in %s; this one uses %s", first, self.path)
 
     def load(self, config: Parameters, options: Mapping[str, Value] | None = None) -> tuple[Parameters, bool]:
         """The parameters to start with, and whether to start blank.
@@ -69,8 +106,8 @@ class Kept:
         """
         self._config = config
         self._initial = config.replace(**(options or {}))
-        self._entries, self._blank = _read(self.path, config)
-        self._written = _text(self._entries, self._blank)
+        self._entries, self._blank, self._reading = _read(self.path, config)
+        self._written = _text(self._entries, self._blank) if self._reading is None else ""
         values = {name: entry.value for name, entry in self._entries.items()}
         start = config.replace(**values).replace(**(options or {}))
         self._last = start
@@ -105,13 +142,16 @@ class Kept:
             try:
                 write_whole(self.path, text)
             except OSError as error:
-                if not self._failing:
-                    log.warning("cannot keep the parameters in %s: %s", self.path, error.strerror or error)
-                self._failing = True
+                what = f"cannot keep the parameters in {self.path}: {error.strerror or error}"
+                if self._writing_problem is None:
+                    log.warning(what)
+                self._writing_problem = Problem(
+                    what, "a restart would lose them, and blank: make room, or mend the rights"
+                )
                 return
-            if self._failing:
+            if self._writing_problem is not None:
                 log.info("the parameters are kept again, in %s", self.path)
-            self._failing = False
+            self._writing_problem = self._reading = None
             self._written = text
 
 
@@ -120,12 +160,19 @@ def _text(entries: Mapping[str, _Entry], blank: bool) -> str:
     return json.dumps({"version": _VERSION, "blank": blank, "parameters": parameters}, indent=1) + "\n"
 
 
-def _read(path: Path, config: Mapping[str, Value]) -> tuple[dict[str, _Entry], bool]:
-    """The kept values that still hold, and blank; nothing where there is no file, or a damaged one."""
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, PRIVATE)
+
+
+def _read(path: Path, config: Mapping[str, Value]) -> tuple[dict[str, _Entry], bool, Problem | None]:
+    """The kept values that still hold, blank, and why they are not all.
+
+    A file that cannot be read as ours starts blanked, unless it says, intact, that the picture was not.
+    """
+    text = b""
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ValueError(f"over {_MAX_BYTES} bytes")
-        document = json.loads(path.read_text(encoding="utf-8"))
+        text = read_regular(path, _MAX_BYTES)
+        document = json.loads(text)
         if document["version"] != _VERSION:
             raise ValueError(f"version {document['version']!r}")
         blank = document["blank"] is True
@@ -137,8 +184,14 @@ def _read(path: Path, config: Mapping[str, Value]) -> tuple[dict[str, _Entry], b
                 if config.get(name) == over and name not in _NEVER:
                     entries[name] = _Entry(knob(name).check(value), over)
     except (FileNotFoundError, NotADirectoryError):
-        return {}, False
+        return {}, False, None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        log.warning("kept values ignored, %s is none of ours or damaged: %s", path, error)
-        return {}, False
-    return entries, blank
+        blank = _NOT_BLANK not in text
+        what = f"kept values ignored, {path} is none of ours or damaged: {error}"
+        log.warning("%s%s", what, "; blanked, as it may have been" if blank else "")
+        return (
+            {},
+            blank,
+            Problem(what, "`livewarp blank off` shows the picture" if blank else "the next change mends it"),
+        )
+    return entries, blank, None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from livewarp.doctor.finding import Finding, note, ok, problem
 from livewarp.system.environment import install_command
 from livewarp.system.machine import Machine
+from livewarp.system.regular import expanded
 
 if TYPE_CHECKING:
     from livewarp.doctor.case import Case
@@ -81,7 +82,7 @@ def weights(case: Case) -> Finding:
         # Who has no 68-point weights needs none with the other model.
         remedies = (remedy, OTHER_MODEL) if which is LANDMARKS_68 else (remedy,)
         try:
-            path = find_weights(Path(wanted).expanduser() if wanted else None, which)
+            path = find_weights(expanded(wanted) if wanted else None, which)
         except ModelError as error:
             return problem(error.problem.what, *remedies)
         try:

@@ -21,6 +21,7 @@ from livewarp.adjustments import ADJUSTMENTS
 from livewarp.face68 import MEAN_FACE, Face, Pose
 from livewarp.knobs import Value
 from livewarp.parameters import KNOBS, Parameters
+from livewarp.system.kernel_cache import guard
 from livewarp.tracking import FaceTracker, forest_kernels, picture_kernels, smoothing_kernels
 from livewarp.tracking.warmup import warm_up_kernels
 from livewarp.warping import Warp, fading, field, grids, kernels, squeeze
@@ -33,6 +34,8 @@ _KERNELS = 35  # that a start with dlib's model compiles
 _MODULES = (forest_kernels, picture_kernels, smoothing_kernels, fading, field, grids, kernels, squeeze)
 
 _log = logging.getLogger(__name__)
+
+guard()
 
 
 def warm_up_warp(warp: Warp, height: int, width: int, values: Mapping[str, Value]) -> None:

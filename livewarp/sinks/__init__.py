@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from livewarp.errors import Problem, SettingsError, SinkError, did_you_mean
+from livewarp.system.regular import expanded
 
 if TYPE_CHECKING:
     from livewarp.arrays import BgrFrame
@@ -142,7 +143,7 @@ def _open_file(rest: str, geometry: Geometry) -> Sink:
     from livewarp.sinks.sender import Sender
     from livewarp.sinks.videofile import VideoFileSink
 
-    sink = VideoFileSink(Path(rest).expanduser(), *geometry)
+    sink = VideoFileSink(expanded(rest), *geometry)
     return Sender(sink, geometry.width, geometry.height)
 
 
@@ -198,7 +199,7 @@ def sink_kind(wanted: str) -> SinkKind:
 
 def written_file(wanted: str) -> Path | None:
     """The file that the sink will write, if it writes one."""
-    return Path(wanted.partition(":")[2]).expanduser() if sink_kind(wanted).file else None
+    return expanded(wanted.partition(":")[2]) if sink_kind(wanted).file else None
 
 
 def open_sink(wanted: str, width: int, height: int, fps: float, watch_at: str = "") -> Sink | None:

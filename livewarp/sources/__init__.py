@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livewarp.errors import SettingsError, SourceError, did_you_mean
 from livewarp.sources.plan import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, Fit, Plan, Request, Source, SourceChoice
 from livewarp.sources.sitters import SITTERS
+from livewarp.system.regular import expanded
 
 if TYPE_CHECKING:
     from livewarp.sources.attached import AttachedCamera
@@ -211,7 +211,7 @@ def check_source(wanted: str) -> SourceKind:
         It names a file that is missing.
     """
     kind = source_kind(wanted)
-    if kind.file and not Path(wanted).expanduser().is_file():
+    if kind.file and not expanded(wanted).is_file():
         remedy = did_you_mean(wanted, (kind.name for kind in SOURCE_KINDS[:-1]))
         raise SourceError("source", got=f"{wanted!r}, which is no file", allowed=ALLOWED, remedy=remedy)
     return kind

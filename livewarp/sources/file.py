@@ -8,6 +8,7 @@ from livewarp.sources.fitted import FittedSource
 from livewarp.sources.image import ImageSource, is_image
 from livewarp.sources.plan import DEFAULT_FPS, Plan, Request, Source
 from livewarp.sources.video import VideoSource
+from livewarp.system.regular import expanded
 
 
 def plan_file(wanted: str, request: Request) -> Plan:
@@ -18,7 +19,7 @@ def plan_file(wanted: str, request: Request) -> Plan:
     SourceError
         It cannot be opened.
     """
-    path = Path(wanted).expanduser()
+    path = expanded(wanted)
     width, height, fps = request.width, request.height, request.fps
     if width is not None and height is not None and fps is not None:
         return Plan(wanted, False, width, height, fps, lambda: _open(path, request))

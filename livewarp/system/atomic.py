@@ -11,6 +11,8 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from livewarp.system.runtime import make_private
+
 PRIVATE = 0o600
 SHARED = 0o666  # less what the umask takes away, as of any new file
 
@@ -63,6 +65,12 @@ def replacing(path: Path, mode: int = SHARED) -> Iterator[Path]:
 
 def write_whole(path: Path, text: str, mode: int = PRIVATE) -> None:
     """Replace a file by this text, in UTF-8. Folders that are missing are made. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     with replacing(path, mode) as partial:
         partial.write_text(text, encoding="utf-8")
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # else a power cut may leave the old name
+        finally:
+            os.close(folder)

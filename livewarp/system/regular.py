@@ -45,3 +45,8 @@ def read_regular(path: Path, max_bytes: int, *, private: bool = False) -> bytes:
     if len(content) > max_bytes:
         raise ValueError(f"over {max_bytes} bytes")
     return content
+
+
+def expanded(text: str) -> Path:
+    """The path with a leading ~ replaced; where there is no such user it stays, as the path of no file."""
+    return Path(os.path.expanduser(text))  # pathlib's raises RuntimeError

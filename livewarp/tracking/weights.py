@@ -22,6 +22,7 @@ from platformdirs import user_cache_path
 from livewarp.errors import ModelError
 from livewarp.system.atomic import write_whole
 from livewarp.system.environment import install_command
+from livewarp.system.regular import expanded
 
 OTHER_MODEL = "livewarp run --model mesh"  # needs no weights but its own
 _CLONE = Path(__file__).parents[2]  # of this file; a wheel's has no models/ beside it
@@ -129,7 +130,7 @@ _log = logging.getLogger(__name__)
 
 def weights_path(setting: str | None) -> Path | None:
     """The path that `[tracking] weights` names, if it does."""
-    return Path(setting).expanduser() if setting else None
+    return expanded(setting) if setting else None
 
 
 def find_weights(path: Path | None = None, weights: Weights = LANDMARKS_68) -> Path:

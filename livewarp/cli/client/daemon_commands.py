@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +12,7 @@ from livewarp.control.address import Address
 from livewarp.control.client import Client
 from livewarp.errors import SourceError
 from livewarp.sources import source_kind
+from livewarp.system.regular import expanded
 
 _QUANTILES = ("p50_ms", "p95_ms", "p99_ms")
 _UNITS = {"cpu_percent": "%", "memory_mb": "MB"}
@@ -99,7 +99,7 @@ def source(client: Client, wanted: str | None) -> tuple[Any, str]:
 
 def _switch(client: Client, wanted: str) -> Any:
     """Switch; where it is a file here, by its whole path, and over the socket that is this user's alone."""
-    path = Path(wanted).expanduser()
+    path = expanded(wanted)
     if not path.is_file():
         if source_kind(wanted).file and (path.suffix or path.name != wanted):
             allowed = "a video or image, or what `livewarp source` lists"

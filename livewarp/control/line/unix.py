@@ -17,6 +17,7 @@ import gevent.socket
 
 from livewarp.control.secret import socket_file
 from livewarp.errors import ControlError, SettingsError
+from livewarp.system.regular import expanded
 from livewarp.system.runtime import make_private, who_else_writes
 
 AUTO, NONE = "auto", "none"
@@ -38,7 +39,7 @@ def socket_path(setting: str) -> Path | None:
     if not has_unix_sockets():
         what = "control.socket: this system has no Unix sockets"
         raise SettingsError(what, got=repr(setting), allowed="auto or none")
-    return Path(setting).expanduser()
+    return expanded(setting)
 
 
 def listen_unix(path: Path) -> gevent.socket.socket:
