@@ -17,7 +17,7 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 from platformdirs import user_state_path
 
@@ -30,6 +30,8 @@ from livewarp.system.runtime import make_private
 
 _VERSION = 1
 _MAX_DAEMONS = 16  # of one user at a time, that keep values
+# Names that Windows lacks, where nothing is locked.
+_LOCK_FLAGS = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _NOT_BLANK = b'"blank": false'  # as `_text` writes it
 _MAX_BYTES = 65_536
 _NEVER = frozenset({"overlay", "background_compare"})  # never shown without being asked for
@@ -60,7 +62,6 @@ class Kept:
         self._last: Mapping[str, Value] = {}  # as `note` saw them last
         self._written = _text({}, False)
         self._writing = threading.Lock()
-        self._lock: TextIO | None = None
         self._reading: Problem | None = None
         self._writing_problem: Problem | None = None
 
@@ -80,15 +81,15 @@ class Kept:
             path = first if number == 1 else first.with_stem(f"{first.stem}-{number}")
             try:
                 make_private(path.parent)
-                lock = open(path.with_suffix(".lock"), "a", opener=_opener, encoding="ascii")  # noqa: SIM115  # held
+                lock = os.open(path.with_suffix(".lock"), _LOCK_FLAGS, PRIVATE)  # held to the end of the process
             except OSError:
                 return  # `write` will say that nothing can be written there
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                lock.close()
+                os.close(lock)
                 continue
-            self._lock, self.path = lock, path
+            self.path = path
             break
         if self.path != first:
             log.warning("another livewarp of yours keeps its values in %s; this one uses %s", first, self.path)
@@ -158,10 +159,6 @@ class Kept:
 def _text(entries: Mapping[str, _Entry], blank: bool) -> str:
     parameters = {name: entry._asdict() for name, entry in entries.items()}
     return json.dumps({"version": _VERSION, "blank": blank, "parameters": parameters}, indent=1) + "\n"
-
-
-def _opener(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, PRIVATE)
 
 
 def _read(path: Path, config: Mapping[str, Value]) -> tuple[dict[str, _Entry], bool, Problem | None]:
