@@ -283,12 +283,12 @@ def test_what_is_no_file_of_ours_starts_blanked(path, kind):
     assert len(kept.problems) == 1
 
 
-def test_a_second_daemon_keeps_its_own(path, caplog):
+def test_a_second_daemon_keeps_its_own(path):
     """Two daemons of one user do not overwrite each other's values: the second says so, and has a file of its own."""
     first, second = Kept(path), Kept(path)
     first.claim()
     second.claim()
-    assert [str(path) in record.getMessage() for record in caplog.records] == [True]
+    assert [str(path) in problem.what for problem in second.problems] == [True]
     for kept, thin in ((first, 0.1), (second, 0.9)):
         kept.load(CONFIG)
         kept.note(CONFIG.replace(thin=thin), False)

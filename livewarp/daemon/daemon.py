@@ -269,6 +269,8 @@ class Daemon:
             if self._control.path is not None:
                 _log.info("socket: %s", self._control.path)
             self._say_where_the_panel_is()
+            for problem in [] if self._kept is None else self._kept.problems:
+                _log.warning("%s", problem)
             notify.ready()
             self._ended.wait()
         finally:

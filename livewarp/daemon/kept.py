@@ -62,13 +62,14 @@ class Kept:
         self._last: Mapping[str, Value] = {}  # as `note` saw them last
         self._written = _text({}, False)
         self._writing = threading.Lock()
+        self._shared: Problem | None = None
         self._reading: Problem | None = None
         self._writing_problem: Problem | None = None
 
     @property
     def problems(self) -> list[Problem]:
         """What is wrong with the file, while it lasts."""
-        return [problem for problem in (self._reading, self._writing_problem) if problem is not None]
+        return [problem for problem in (self._shared, self._reading, self._writing_problem) if problem is not None]
 
     def claim(self) -> None:
         """Have the file for oneself: where another daemon of this user has it, take the next one, and say so."""
@@ -92,7 +93,8 @@ class Kept:
             self.path = path
             break
         if self.path != first:
-            log.warning("another livewarp of yours keeps its values in %s; this one uses %s", first, self.path)
+            what = f"another livewarp of yours keeps its values in {first}; this one uses {self.path}"
+            self._shared = Problem(what, "stop one of them to have one set of values")
 
     def load(self, config: Parameters, options: Mapping[str, Value] | None = None) -> tuple[Parameters, bool]:
         """The parameters to start with, and whether to start blank.
