@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from livewarp.adjustments import ADJUSTMENTS
 from livewarp.arrays import BgrFrame, Box, FloatArray
-from livewarp.face68 import Face
+from livewarp.face68 import MEAN_FACE, Face, Pose
 from livewarp.parameters import Parameters
 from livewarp.sources.headmotion import HeadPose
 from livewarp.sources.portrait import PortraitSource
@@ -389,8 +389,10 @@ def positions(scene: Scene) -> tuple[Scene, NDArray[np.float64]]:
 # -------------------------------------------------------------------------------------- timing and reports
 
 
-def measure(candidates: Sequence[Candidate], samples: int, seconds: float) -> dict[str, NDArray[np.float64]]:
-    """Seconds, (n,) of each; n is `samples`, or less once `seconds` have gone, but 10 at least."""
+def measure(
+    candidates: Sequence[Candidate], samples: int, seconds: float, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, NDArray[np.float64]]:
+    """Seconds by that clock, (n,) of each; n is `samples`, or less once `seconds` have gone, but 10 at least."""
     taken: dict[str, list[float]] = {c.name: [] for c in candidates}
     spent = dict.fromkeys(taken, 0.0)
     for candidate in candidates:
@@ -410,9 +412,9 @@ def measure(candidates: Sequence[Candidate], samples: int, seconds: float) -> di
         for k in rng.permutation(len(active)):  # shuffled: who runs after whom decides what is in the caches
             candidate = active[k]
             candidate.prepare()
-            start = time.perf_counter()
+            start = clock()
             candidate.run()
-            elapsed = time.perf_counter() - start
+            elapsed = clock() - start
             taken[candidate.name].append(elapsed)
             spent[candidate.name] += elapsed
 
@@ -547,6 +549,37 @@ def growth(scene: Scene, effort: Effort) -> dict[str, Any]:
     return results
 
 
+def beside(name: str, iods_px: Sequence[float], apart: float) -> Scene:
+    """1080p of noise with mean faces side by side, `apart` times the mean of their IODs between their middles."""
+    width, height = SIZES["1080p"]
+    frame = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    faces, x = [], width / 2 - apart * (sum(iods_px) - iods_px[0]) / 2
+    for k, iod in enumerate(iods_px):
+        x += apart * (iod + iods_px[k - 1]) / 2 if k else 0.0
+        points = Pose(x, height * 0.4, iod, 0.0, 0.0, 0.0).project(MEAN_FACE).astype(np.float32)
+        faces.append(Face.from_landmarks(points))
+    return Scene(name, frame, tuple(faces))
+
+
+def smoothness(effort: Effort) -> dict[str, float]:
+    """By size of face, and faces that overlap against the sum of each alone: milliseconds, and that ratio."""
+    scenes = [beside(f"IOD {iod}", [iod], 0.0) for iod in (*range(60, 321, 20), 99, 101)]
+    pairs = [(250.0, 60.0), (150.0, 150.0)]
+    scenes += [beside(f"alone {iod:g}", [iod], 0.0) for iod in (250.0, 60.0, 150.0)]
+    scenes += [beside(f"overlapping {a:g} and {b:g}", [a, b], 2.2) for a, b in pairs]
+    candidates = [replace(ours(s, "all")[0], name=s.name) for s in scenes]
+    taken = measure(candidates, effort.samples, effort.seconds, time.thread_time)  # of the CPU: others may run
+    result = {name: 1e3 * float(np.median(seconds)) for name, seconds in taken.items()}
+    print(f"\n{'all on, 1080p, in place':40}{'median ms':>11}")
+    for name, median in result.items():
+        print(f"{name:40}{median:11.3f}")
+    for a, b in pairs:
+        times = result[f"overlapping {a:g} and {b:g}"] / (result[f"alone {a:g}"] + result[f"alone {b:g}"])
+        result[f"overlapping {a:g} and {b:g}, times the sum of each alone"] = times
+        print(f"{a:g} and {b:g}: {times:.2f} times the sum of each alone; wanted: 1.3 at most")
+    return result
+
+
 def plot(path: Path, rows: dict[str, Any]) -> None:
     """Bars of the medians, on a logarithmic scale."""
     try:
@@ -601,6 +634,7 @@ def main() -> None:
             )
         results["threads"] = report("a second thread, all on", taken, dict.fromkeys(taken, "sampling, one thread"))
         results["growth"] = growth(scene, effort)
+        results["smoothness"] = smoothness(effort)
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n")
     if args.plot:
