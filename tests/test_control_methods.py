@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control_fixture import FakeDaemon, Line, control, misfit
 from livewarp.control.protocol.dispatch import Dispatcher
+from livewarp.control.protocol.method import schema_document
 from livewarp.control.protocol.methods import METHODS
 from livewarp.control.protocol.presets import SHIPPED, Presets
-from livewarp.errors import ControlError, SettingsError
+from livewarp.daemon.report import face_of, state_of, stats_of
+from livewarp.errors import ControlError, Problem, SettingsError
+from livewarp.face68 import MEAN_FACE, Face, Pose
 from livewarp.knobs import Number
+from livewarp.live.stats import ProcessMeter
 from livewarp.parameters import KNOBS, Parameters, Switches
+from scripted import RecordingSink, ScriptedSource, engine_of, wait_for
 
 
 @pytest.fixture
@@ -378,3 +384,26 @@ def test_another_model_is_asked_for_by_name(line, daemon):
         "remedy": "",
     }
     assert daemon.model == "mesh"
+
+
+def test_the_schema_of_a_report_names_all_that_a_real_engine_says():
+    """State and figures of a real engine, with an ailing sink, conform to the schema and have no member beside it."""
+    document = schema_document(METHODS.values())
+    engine, ended = engine_of(ScriptedSource(), RecordingSink(), RecordingSink(records=True))
+    engine.sinks[0].problem = Problem("gone", "bring it back")
+    run_for_some_frames(engine, ended)
+    pose = Pose(10.0, 10.0, 5.0, 0.0, 0.0, 0.0)
+    face = Face(pose.project(MEAN_FACE).astype(np.float32), pose, 1, 1.0)
+    replies = {"state": state_of(engine), "stats": stats_of(engine, ProcessMeter(), 33.3), "face": face_of(face)}
+    assert replies["state"]["outputs"][0]["problem"] == "gone; bring it back"
+    for name, reply in replies.items():
+        assert set(reply) == set(document["$defs"][name]["properties"])
+        assert misfit(reply, document["$defs"][name], document) is None, name
+
+
+def run_for_some_frames(engine, ended):
+    """Start it, let it send something, and stop it."""
+    engine.start()
+    wait_for(lambda: engine.stats.frames)
+    engine.stop()
+    assert ended.wait(30)

@@ -196,6 +196,9 @@ def test_every_transition_is_logged_once(start: Callable[..., Running]) -> None:
     daemon = start("--sink", "null")
     with Client(daemon.control) as client:
         wait_for_state(client, "running")
+        defined = client.call("schema")["$defs"]  # the published schema has all that a real daemon says, and no more
+        for name in ("state", "stats"):
+            assert set(client.call(name)) == set(defined[name]["properties"])
         client.call("blank", {"on": True})
         wait_for_state(client, "blanked")
         client.call("blank", {"on": False})

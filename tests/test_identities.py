@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +16,7 @@ from livewarp.arrays import BgrFrame
 from livewarp.face68 import Pose
 from livewarp.tracking import FaceTracker
 from livewarp.tracking.looks import SAME, Gallery, looks_of
+from livewarp.tracking.smoothing import LandmarkSmoother
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "video" / "grid"
 H, W = 288, 360
@@ -77,3 +80,37 @@ def test_looks_tell_people_apart_at_any_size_and_tilt(people: list[list[BgrFrame
     there = Pose(x, y, 2 * mine.iod_px, mine.roll + 0.3, mine.yaw, mine.pitch)
     assert gallery.distance(looks_of((turned * 0.7).astype(np.uint8), there)) < SAME
     assert gallery.distance(looks_of(people[1][0], theirs)) > SAME
+
+
+def test_a_search_that_was_under_way_at_a_cut_finds_nobody(people: list[list[BgrFrame]]) -> None:
+    """What it finds lies in the scene before: it is examined in none of the frames that follow."""
+    tracker = FaceTracker(model="mesh", live=True)
+    tracker.update(people[0][0], 0.0)
+    task = tracker._kit.finder._task
+    assert task is not None
+    end_s = time.monotonic() + 60
+    while task.busy:
+        assert time.monotonic() < end_s
+        time.sleep(0.002)
+    put: list[object] = []
+    tracker._newcomers.put = put.append  # type: ignore[method-assign, assignment]
+    tracker.update(np.full((H, W, 3), 255, np.uint8), 1 / 30)
+    assert put == []
+    tracker.close()
+
+
+def test_of_two_tracks_in_one_face_the_one_it_looks_like_stays(people: list[list[BgrFrame]]) -> None:
+    """Whichever was first: the other one is lost at once, and the confidence goes on as it was."""
+    one, other = people
+    stranger = FaceTracker(model="mesh")
+    stranger.update(other[0], 0.0)
+    for is_first in (True, False):
+        tracker = FaceTracker(model="mesh")
+        tracker.update(one[0], 0.0)
+        (track,) = tracker._tracks
+        intruder = replace(track, id=99, appearance=stranger._tracks[0].appearance, smoother=LandmarkSmoother())
+        tracker._tracks = [track, intruder] if is_first else [intruder, track]
+        (face,) = tracker.update(one[1], 0.04)
+        assert (face.id, face.confidence) == (1, 1.0)
+        assert tracker._tracks == [track]
+        tracker.close()

@@ -95,3 +95,16 @@ def test_buffers_go_round() -> None:
         seen.add(parcel.pixels.ctypes.data)
         box.give(parcel.pixels)
     assert len(seen) <= 3
+
+
+def test_a_buffer_that_never_comes_back_is_made_up_for() -> None:
+    """A writer that hangs keeps its buffer for ever; with one in its place there is room for all."""
+    box = Mailbox(SHAPE, depth=2)
+    box.take()
+    box.replace()
+    for index in range(2):
+        post(box, index)
+    third = box.take()
+    assert (box.waiting, box.dropped) == (2, 0)
+    assert third.shape == SHAPE
+    assert not third.any()

@@ -30,7 +30,7 @@ from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.web.panel import Panel
 from livewarp.daemon.building import build_engine
 from livewarp.daemon.kept import Kept
-from livewarp.daemon.report import differences, face_of, sources_of, state_of
+from livewarp.daemon.report import differences, face_of, sources_of, state_of, stats_of
 from livewarp.errors import SettingsError, SourceError
 from livewarp.knobs import Value
 from livewarp.live.limits import Limits
@@ -233,7 +233,7 @@ class Daemon:
     def stats(self) -> dict[str, Any]:
         """The loop's figures, and what the process costs."""
         budget_ms = round(1000.0 / self._plan.fps, 3)
-        return {**self._engine.stats.as_dict(), "budget_ms": budget_ms, **self._process.as_dict()}
+        return stats_of(self._engine, self._process, budget_ms)
 
     def state(self) -> dict[str, Any]:
         """What the daemon is doing, why and for how long."""

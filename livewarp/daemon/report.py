@@ -8,9 +8,19 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from livewarp.control.protocol.reports import (
+    ConditionReport,
+    FaceReport,
+    OutputReport,
+    ProblemReport,
+    StateReport,
+    StatsReport,
+    SwitchesReport,
+)
 from livewarp.errors import Problem
 from livewarp.face68 import Face
 from livewarp.live.engine import Engine
+from livewarp.live.stats import ProcessMeter
 from livewarp.settings import Settings
 from livewarp.sources import SOURCE_KINDS
 
@@ -18,35 +28,29 @@ from livewarp.sources import SOURCE_KINDS
 def state_of(engine: Engine, problems: Sequence[Problem] = ()) -> dict[str, Any]:
     """What it is doing, why and for how long, and what ails it."""
     state, now = engine.state, time.monotonic()
-    return {
-        "state": state.state,
-        "reason": state.reason,
-        "since_s": round(now - state.since, 1),
-        "conditions": [
-            {"state": c.state, "reason": c.reason, "since_s": round(now - c.since, 1)} for c in state.conditions
+    report = StateReport(
+        state=state.state,
+        reason=state.reason,
+        since_s=round(now - state.since, 1),
+        conditions=[ConditionReport(c.state, c.reason, round(now - c.since, 1)) for c in state.conditions],
+        source=engine.source_name,
+        sinks=[sink.name for sink in engine.sinks],
+        model=engine.model,
+        outputs=[
+            OutputReport(o.name, str(o.problem) if o.problem is not None else None, o.watched, o.dropped)
+            for o in engine.outputs()
         ],
-        "source": engine.source_name,
-        "sinks": [sink.name for sink in engine.sinks],
-        "model": engine.model,
-        "outputs": [
-            {
-                "name": output.name,
-                "problem": str(output.problem) if output.problem is not None else None,
-                "watched": output.watched,
-                "dropped": output.dropped,
-            }
-            for output in engine.outputs()
-        ],
-        "switches": asdict(engine.switches),
-        "getting_ready": engine.getting_ready,
+        switches=SwitchesReport(**asdict(engine.switches)),
+        getting_ready=engine.getting_ready,
         # In twentieths: not every breath of a face is news.
-        "limited": {name: round(20 * share) / 20 for name, share in engine.limited.items() if share >= 0.025},
-        "covered": engine.covered,
-        "problems": [asdict(problem) for problem in (*engine.problems(), *problems)],
-        "viewers": engine.viewers,
-        "abandoned_threads": engine.abandoned_threads,
-        "economy": engine.economy,
-    }
+        limited={name: round(20 * share) / 20 for name, share in engine.limited.items() if share >= 0.025},
+        covered=engine.covered,
+        problems=[ProblemReport(problem.what, problem.remedy) for problem in (*engine.problems(), *problems)],
+        viewers=engine.viewers,
+        abandoned_threads=engine.abandoned_threads,
+        economy=engine.economy,
+    )
+    return asdict(report)
 
 
 def face_of(face: Face) -> dict[str, Any]:
@@ -54,14 +58,24 @@ def face_of(face: Face) -> dict[str, Any]:
     x0, y0 = face.landmarks.min(axis=0)
     x1, y1 = face.landmarks.max(axis=0)
     pose = face.pose
-    return {
-        "id": face.id,
-        "confidence": round(face.confidence, 3),
-        "box": [round(float(v), 1) for v in (x0, y0, x1, y1)],
-        "yaw_deg": round(math.degrees(pose.yaw), 1),
-        "pitch_deg": round(math.degrees(pose.pitch), 1),
-        "roll_deg": round(math.degrees(pose.roll), 1),
-    }
+    report = FaceReport(
+        id=face.id,
+        confidence=round(face.confidence, 3),
+        box=[round(float(v), 1) for v in (x0, y0, x1, y1)],
+        yaw_deg=round(math.degrees(pose.yaw), 1),
+        pitch_deg=round(math.degrees(pose.pitch), 1),
+        roll_deg=round(math.degrees(pose.roll), 1),
+    )
+    return asdict(report)
+
+
+def stats_of(engine: Engine, process: ProcessMeter, budget_ms: float) -> dict[str, Any]:
+    """The loop's figures, and what the process costs."""
+    cost = process.as_dict()
+    report = StatsReport(
+        **engine.stats.as_dict(), budget_ms=budget_ms, cpu_percent=cost["cpu_percent"], memory_mb=cost["memory_mb"]
+    )
+    return asdict(report)
 
 
 def sources_of(engine: Engine, wanted: str) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from livewarp.control.protocol.events import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ
+from livewarp.control.protocol.reports import FaceReport, StateReport, StatsReport, schema_of
 from livewarp.errors import ParameterError
 from livewarp.knobs import TYPES
 
@@ -72,7 +73,6 @@ RATE: Schema = {
 }
 PROBLEM = record({"what": TEXT, "remedy": TEXT})
 
-_QUANTILES = record({"p50_ms": NUMBER, "p95_ms": NUMBER, "p99_ms": NUMBER}, more=True)
 DEFS: Mapping[str, Schema] = {
     "switches": record({"blank": BOOL, "freeze": BOOL}),
     "preset": record({"name": TEXT, "shipped": BOOL, "values": reference("parameters")}),
@@ -96,50 +96,9 @@ DEFS: Mapping[str, Schema] = {
         }
     ),
     "value": {"type": ["number", "boolean", "string"]},
-    "state": record(
-        {"state": TEXT, "reason": TEXT, "since_s": NUMBER, "source": TEXT, "sinks": listing(TEXT)},
-        {
-            "conditions": listing(record({"state": TEXT, "reason": TEXT, "since_s": NUMBER}, more=True)),
-            "outputs": listing(
-                record(
-                    {"name": TEXT, "problem": nullable(TEXT), "watched": nullable(BOOL), "dropped": INTEGER}, more=True
-                )
-            ),
-            "switches": reference("switches"),
-            "model": TEXT,
-            "problems": listing(PROBLEM),
-            "getting_ready": listing(TEXT),
-            "limited": {"type": "object", "additionalProperties": NUMBER},
-            "covered": TEXT,
-        },
-        more=True,
-    ),
-    "stats": record(
-        {
-            "fps": NUMBER,
-            "frames": INTEGER,
-            "budget_ms": NUMBER,
-            "late": INTEGER,
-            "dropped": INTEGER,
-            "faces": INTEGER,
-            "latency": _QUANTILES,
-            "stages": {"type": "object", "additionalProperties": _QUANTILES},
-            "cpu_percent": NUMBER,
-            "memory_mb": NUMBER,
-        },
-        more=True,
-    ),
-    "face": record(
-        {
-            "id": INTEGER,
-            "confidence": NUMBER,
-            "box": listing(NUMBER, "x0, y0, x1, y1, px"),
-            "yaw_deg": NUMBER,
-            "pitch_deg": NUMBER,
-            "roll_deg": NUMBER,
-        },
-        more=True,
-    ),
+    "state": schema_of(StateReport),
+    "stats": schema_of(StatsReport),
+    "face": schema_of(FaceReport),
     "source": record({"source": TEXT, "name": TEXT, "current": BOOL}, more=True),
     "error": record({"code": INTEGER, "message": TEXT}, {"data": ANY}),
 }
