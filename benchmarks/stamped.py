@@ -151,14 +151,14 @@ def serve(sink: str, fps: float, width: int, height: int, out: Path, through: bo
             """A frame has arrived."""
             reader.take(pixels[:, :, 1])
 
-    def open_it(wanted: str, w: int, h: int, rate: float, watch_at: str = "") -> Any:
+    def open_it(wanted: str, w: int, h: int, rate: float, watch_at: str = "", force: bool = False) -> Any:
         if wanted == "null":
             return ClockSink()
         if wanted == "virtualcam:clock":
             ReadBack.reader = reader
             virtualcam.OURS["clock"] = ReadBack  # type: ignore[assignment]
             return virtualcam.VirtualCameraSink(w, h, rate, None, backend="clock")
-        return open_sink(wanted, w, h, rate, watch_at)
+        return open_sink(wanted, w, h, rate, watch_at, force)
 
     livewarp.daemon.building.plan_source = plan
     livewarp.daemon.building.open_sink = open_it

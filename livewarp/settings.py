@@ -19,6 +19,7 @@ from livewarp.errors import ParameterError, SettingsError
 from livewarp.face68 import N_LANDMARKS
 from livewarp.knobs import Value
 from livewarp.parameters import KNOBS, Parameters, check, is_own, knob_of
+from livewarp.system.paths import read_text
 
 CONFIG_NAME = "config.toml"
 
@@ -40,6 +41,7 @@ class VideoSettings(_Table):
         "letterbox", description="how a picture of another shape is brought to the output's"
     )
     on_demand: bool = Field(True, description="open a webcam only while someone watches, where that can be known")
+    force: bool = Field(False, description="overwrite a file that a sink names; else it is refused")
     grace: float = Field(10.0, ge=0.0, le=3600.0, strict=False, description="s from the last viewer to the closing")
 
 
@@ -200,12 +202,11 @@ def load_settings(config: Path | None, options: Mapping[str, Mapping[str, Any]] 
 
 def _read(config: Path) -> dict[str, Any]:
     try:
-        with config.open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        allowed = "a readable TOML file (see the config.toml of livewarp)"
-        raise SettingsError(f"{config}: {error.strerror or error}", allowed=allowed) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(read_text(config))
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError):
+            allowed = "a readable TOML file (see the config.toml of livewarp)"
+            raise SettingsError(f"{config}: {error.strerror or error}", allowed=allowed) from error
         raise SettingsError(f"{config}: not valid TOML: {error}") from error
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import cv2
@@ -121,29 +119,6 @@ def test_a_missing_input_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"gone\.mp4: no such file"):
         apply_file(tmp_path / "gone.mp4", tmp_path / "out.mp4", STRONG)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed: sound is not kept then")
-def test_sound_is_kept(clip: Path, tmp_path: Path) -> None:
-    """A video with sound has sound afterwards."""
-    loud = tmp_path / "loud.mp4"
-    make = ["ffmpeg", "-v", "error", "-i", str(clip), "-f", "lavfi", "-i", "sine=duration=0.48"]
-    subprocess.run([*make, "-c:v", "copy", "-c:a", "aac", str(loud)], check=True, timeout=60)
-    done = apply_file(loud, tmp_path / "out.mp4", STRONG)
-    probe = subprocess.run(["ffmpeg", "-i", str(tmp_path / "out.mp4")], capture_output=True, text=True, timeout=60)
-    assert "Audio: aac" in probe.stderr
-    assert done.notes == ()
-    assert len(frames_of(tmp_path / "out.mp4")) == 12
-
-
-def test_without_ffmpeg_the_picture_is_kept_and_a_note_says_so(
-    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The next best thing, with the command that gets the missing part."""
-    monkeypatch.setattr("livewarp.apply.shutil.which", lambda name: None)
-    done = apply_file(clip, tmp_path / "out.mp4", STRONG)
-    assert done.frames == 12
-    assert "apt install ffmpeg" in done.notes[0]
 
 
 def test_a_webcam_clip_is_thinned_and_its_eyes_enlarged(data: Path, tmp_path: Path) -> None:

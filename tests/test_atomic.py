@@ -68,7 +68,7 @@ def test_the_partial_file_is_hidden_and_of_the_same_kind(tmp_path: Path) -> None
     assert first != second
     for partial in (first, second):
         assert partial.parent == tmp_path
-        assert partial.name.startswith(".talk.")
+        assert partial.name.startswith(".livewarp-")
         assert partial.suffix == ".mp4"
 
 

@@ -221,7 +221,7 @@ def test_problems_with_files_are_errors_of_ours(portrait: BgrFrame, tmp_path: Pa
     before = face.read_bytes()
     cases: list[tuple[Path, Path, dict[str, object], type[LivewarpError], str]] = [
         (empty, out, {}, SourceError, "empty.png: no face in it"),
-        (tmp_path / "none.png", out, {}, SourceError, "No such file"),
+        (tmp_path / "none.png", out, {}, SourceError, "no such file"),
         (tmp_path / "none.mp4", out, {}, SourceError, "no such file"),
         (tmp_path / "text.jpg", out, {}, SourceError, "cannot be decoded"),
         (face, tmp_path / "out.txt", {}, SettingsError, "got suffix '.txt'"),

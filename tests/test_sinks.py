@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ import pyvirtualcam
 from pyvirtualcam.util import encode_fourcc
 
 from livewarp.errors import Problem, SettingsError, SinkError
-from livewarp.sinks import open_sink, videofile
+from livewarp.media.formats import FORMATS
+from livewarp.sinks import open_sink
 from livewarp.sinks.sender import QUEUE_FRAMES, RECORD_AGAIN, Sender
 from livewarp.sinks.videofile import VideoFileSink
 from livewarp.sinks.virtualcam import BACKEND, VirtualCameraSink
@@ -39,14 +42,13 @@ def count_frames(path: Path) -> int:
     return n
 
 
-@pytest.mark.parametrize("suffix", sorted(videofile.CODECS))
+@pytest.mark.parametrize("suffix", sorted(FORMATS))
 def test_a_video_file_holds_what_was_sent(tmp_path: Path, suffix: str) -> None:
     """Every format we name can be written and read back."""
     path = tmp_path / f"out{suffix}"
     sink = VideoFileSink(path, 64, 48, 25)
     for _ in range(7):
         sink.send(FRAME)
-    assert not path.exists()
     sink.close()
     sink.close()
     assert count_frames(path) == 7
@@ -57,7 +59,7 @@ def test_a_file_without_a_frame_is_not_written(tmp_path: Path, caplog: pytest.Lo
     """Stopped before the first frame, nothing is left, what was there before stays, and it is said."""
     path = tmp_path / "out.mp4"
     path.write_bytes(b"earlier")
-    sink = open_sink(f"file:{path}", 64, 48, 25)
+    sink = open_sink(f"file:{path}", 64, 48, 25, force=True)
     assert sink is not None
     sink.close()
     sink.close()
@@ -65,20 +67,66 @@ def test_a_file_without_a_frame_is_not_written(tmp_path: Path, caplog: pytest.Lo
     assert caplog.text.count("no frame came, so nothing is written") == 1
 
 
-def test_a_discarded_file_leaves_nothing(tmp_path: Path) -> None:
-    """An interrupted run leaves the folder as it was, an older result included."""
-    path = tmp_path / "out.mp4"
-    path.write_bytes(b"older")
-    sink = VideoFileSink(path, 64, 48, 25)
+@pytest.mark.parametrize("kind", ["plain", "symlink", "hardlink"])
+def test_a_file_is_replaced_by_force_alone(tmp_path: Path, kind: str) -> None:
+    """Without it the file stays; with it the content changes, and neither permissions nor links do."""
+    path, real = tmp_path / "out.mp4", tmp_path / "real.mp4"
+    real.write_bytes(b"precious")
+    real.chmod(0o640)
+    link = {"plain": real.rename, "symlink": path.symlink_to, "hardlink": path.hardlink_to}[kind]
+    link(path if kind == "plain" else real)
+    with pytest.raises(SettingsError, match=r"exists; allowed: a new name, or --force .*; \{time\} in a name"):
+        VideoFileSink(path, 64, 48, 25)
+    assert path.read_bytes() == b"precious"
+    sink = VideoFileSink(path, 64, 48, 25, force=True)
+    assert path.read_bytes() == b"precious"
     sink.send(FRAME)
-    sink.discard()
     sink.close()
-    assert path.read_bytes() == b"older"
-    assert list(tmp_path.iterdir()) == [path]
+    assert count_frames(path) == 1
+    assert path.stat().st_mode & 0o777 == 0o640
+    if kind != "plain":
+        assert path.samefile(real)
+
+
+def test_the_time_in_a_name_makes_each_recording_a_new_file(tmp_path: Path) -> None:
+    """Two starts in one second, too."""
+    sinks = [VideoFileSink(tmp_path / "call-{time}.mkv", 64, 48, 25) for _ in range(2)]
+    for sink in sinks:
+        sink.send(FRAME)
+        sink.close()
+    first, second = sorted(tmp_path.iterdir(), key=lambda path: len(path.name))
+    assert re.fullmatch(r"call-\d{8}-\d{6}\.mkv", first.name)
+    assert second.name.removeprefix(first.stem) in {"-2.mkv", second.name}
+    assert count_frames(first) == count_frames(second) == 1
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".avi"])
+def test_a_recording_that_is_killed_plays_to_its_last_second(tmp_path: Path, suffix: str) -> None:
+    """What stands on the disk while it is written is a video, a second short at most."""
+    path, copy = tmp_path / f"out{suffix}", tmp_path / f"copy{suffix}"
+    sink = VideoFileSink(path, 64, 48, 25)
+    noise = np.random.default_rng(1).integers(0, 256, (75, 48, 64, 3)).astype(np.uint8)
+    for i, frame in enumerate(noise):
+        sink.send(frame, 100.0 + i / 25)
+    copy.write_bytes(path.read_bytes())
+    sink.close()
+    assert count_frames(copy) >= 50
+    assert count_frames(path) == 75
+
+
+def test_a_recording_keeps_the_times_at_which_frames_came(tmp_path: Path) -> None:
+    """A camera that falls silent for two seconds leaves two seconds, not a jump."""
+    path = tmp_path / "out.mp4"
+    sink = VideoFileSink(path, 64, 48, 25)
+    for at_s in (5.0, 5.04, 5.08, 7.08, 7.12):
+        sink.send(FRAME, at_s)
+    sink.close()
+    with av.open(path) as video:
+        np.testing.assert_allclose([frame.time for frame in video.decode(video=0)], [0, 0.04, 0.08, 2.08, 2.12])
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("a.gif", "suffix: got '.gif', allowed: .mp4"), ("gone/a.mp4", "no folder")]
+    ("name", "told"), [("a.txt", "suffix: got '.txt', allowed: .mp4"), ("gone/a.mp4", "no folder")]
 )
 def test_a_path_that_cannot_be_written_is_told(tmp_path: Path, name: str, told: str) -> None:
     """The error names the path and what is allowed, before the first frame."""
@@ -86,15 +134,22 @@ def test_a_path_that_cannot_be_written_is_told(tmp_path: Path, name: str, told: 
         VideoFileSink(tmp_path / name, 64, 48, 25)
 
 
-def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenCV is silent about failed writes, so the space is looked at, and the error names it."""
-    sink = VideoFileSink(tmp_path / "out.mp4", 64, 48, 25)
-    usage = type("Usage", (), {"free": 1_000_000})
-    monkeypatch.setattr(videofile.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(SinkError, match="disk full: 1 MB free"):
-        sink.send(FRAME)
-    sink.discard()
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi"])
+def test_a_full_disk_is_told_and_what_was_recorded_plays(tmp_path: Path, suffix: str) -> None:
+    """The error names it; the frames before it stay."""
+    resource = pytest.importorskip("resource", reason="limits of a process are POSIX")
+    path = tmp_path / f"out{suffix}"
+    sink = VideoFileSink(path, 320, 240, 25)
+    noise = np.random.default_rng(1).integers(0, 256, (40, 240, 320, 3)).astype(np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, before[1]))
+    try:
+        with pytest.raises(SinkError, match="disk full; free some space"):
+            any(sink.send(frame) for frame in noise)
+        sink.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert count_frames(path) > 5
 
 
 def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
@@ -102,7 +157,7 @@ def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
     sink = VideoFileSink(tmp_path / "out.mp4", 64, 48, 25)
     with pytest.raises(SinkError, match="allowed: \\(48, 64\\)"):
         sink.send(np.zeros((50, 64, 3), np.uint8))
-    sink.discard()
+    sink.close()
 
 
 class SlowSink:
@@ -116,7 +171,7 @@ class SlowSink:
         self.failing = False
         self.closed = 0
 
-    def send(self, pixels: np.ndarray) -> None:
+    def send(self, pixels: np.ndarray, at_s: float) -> None:
         """Take the frame when allowed."""
         assert self.go.wait(30)
         if self.failing:

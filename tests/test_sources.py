@@ -105,7 +105,7 @@ def test_what_is_no_video_is_told(tmp_path: Path, content: bytes) -> None:
     ("suffix", "image"),
     [
         (".png", np.full((20, 30), 90, np.uint8)),
-        (".png", np.full((20, 30, 4), 90, np.uint8)),
+        (".png", np.dstack([np.full((20, 30, 3), 90, np.uint8), np.full((20, 30), 255, np.uint8)])),
         (".png", np.full((20, 30, 3), 90 * 257, np.uint16)),
         (".jpg", np.full((20, 30, 3), 90, np.uint8)),
         (".tif", np.full((20, 30), 90, np.uint8)),

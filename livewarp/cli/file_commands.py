@@ -3,56 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
+from livewarp.cli.apply_command import apply
 from livewarp.cli.client.terminal import table
-from livewarp.cli.options import config_option, load, overlay_option, set_option, source_option, with_model, with_size
+from livewarp.cli.options import (
+    config_option,
+    load,
+    progress_bar,
+    set_option,
+    source_option,
+    tracker_of,
+    with_model,
+    with_size,
+)
 from livewarp.errors import SettingsError
-
-if TYPE_CHECKING:
-    from livewarp.settings import Settings
-    from livewarp.tracking import FaceTracker
-
-
-@click.command()
-@click.argument("path_in", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("path_out", metavar="OUT", type=click.Path(path_type=Path))
-@set_option
-@overlay_option
-@click.option("--force", is_flag=True, help="Overwrite OUT.")
-@click.option("--max-faces", type=click.IntRange(1, 16), help="How many faces are followed [4].")
-@with_model
-@config_option
-def apply(
-    path_in: Path,
-    path_out: Path,
-    assignments: tuple[str, ...],
-    overlay: bool,
-    force: bool,
-    max_faces: int | None,
-    model: str | None,
-    detector: str | None,
-    config: Path | None,
-) -> None:
-    """Filter the image or video IN into OUT, deterministically.
-
-    Size, frame rate and, where ffmpeg is installed, sound are kept.
-
-    \b
-    livewarp apply talk.mp4 slim.mp4 --set thin=0.7 --set eyes=0.5
-    """
-    from livewarp.apply import apply_file
-
-    assignments += ("overlay=on",) * overlay
-    tracking = {"max_faces": max_faces, "model": model, "detector": detector}
-    settings, parameters = load(config, assignments, tracking=tracking)
-    with _progress("filtering") as progress:
-        done = apply_file(path_in, path_out, parameters, _tracker(settings), force, progress)
-    for note in done.notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(f"{path_out}: {done.frames} frame{'s'[: done.frames != 1]}, {done.with_face} with a face")
 
 
 @click.command("bench")
@@ -129,7 +95,7 @@ def bench_command(
         compare=compare,
         profile=profile,
     )
-    run_benchmark(options, parameters, lambda live: _tracker(settings, live), _progress, click.echo)
+    run_benchmark(options, parameters, lambda live: tracker_of(settings, live), progress_bar, click.echo)
 
 
 @click.command()
@@ -175,7 +141,7 @@ def sheet(
 
     settings, parameters = load(config, assignments, tracking={"model": model, "detector": detector})
     base = neutral(**{name: parameters[name] for name in (text.partition("=")[0] for text in assignments)})
-    n = sheet_file(face, path_out, names, strength, base, columns, cell, at, _tracker(settings), force)
+    n = sheet_file(face, path_out, names, strength, base, columns, cell, at, tracker_of(settings), force)
     click.echo(f"{path_out}: {n} card{'s'[: n != 1]} on {face}")
 
 
@@ -195,31 +161,6 @@ def parameters_command(config: Path | None) -> None:
 
     knobs = [(knob(name), value) for name, value in start.items()]
     click.echo(table([(k.name, k.kind.span, k.kind.show(value), k.help) for k, value in knobs], right=(1, 2)))
-
-
-def _tracker(settings: Settings, live: bool = False) -> FaceTracker:
-    """A tracker as the settings want it, synchronous unless `live`."""
-    from livewarp.tracking import FaceTracker
-
-    return FaceTracker.from_settings(settings.tracking, live)
-
-
-def _progress(what: str) -> Any:
-    """A progress bar on a terminal, nothing elsewhere; as a context, gives what to call with (done, total)."""
-    from contextlib import contextmanager
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    @contextmanager
-    def bar() -> Any:
-        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
-            task = shown.add_task(what, total=None)
-            yield lambda done, total: shown.update(task, completed=done, total=total)
-
-    return bar()
 
 
 COMMANDS = (apply, sheet, parameters_command, bench_command)

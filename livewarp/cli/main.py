@@ -108,6 +108,7 @@ def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
     help="Open a webcam only while someone watches, where that can be known [on-demand].",
 )
 @click.option("--wait", is_flag=True, help="Wait for a webcam that is not there, behind a placeholder.")
+@click.option("--force", is_flag=True, help="Overwrite files that sinks name.")
 @with_model
 @click.option("--frames", type=click.IntRange(1), help="Stop after so many frames.")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
@@ -131,6 +132,7 @@ def run(
     fit: str | None,
     on_demand: bool | None,
     wait: bool,
+    force: bool,
     model: str | None,
     detector: str | None,
     frames: int | None,
@@ -149,6 +151,7 @@ def run(
     livewarp run                                          webcam to virtual camera
     livewarp run --source portrait:2 --sink null          no camera needed: watch the preview
     livewarp run --source talk.mp4 --loop --fps 25        a file as if it were a webcam
+    livewarp run --sink auto --sink "file:call-{time}.mp4"   and recorded, a new file each time
     """
     assignments += ("overlay=on",) * overlay
     asked = "verbose" if verbose else "quiet" if quiet else click.get_current_context().obj
@@ -163,11 +166,12 @@ def run(
             "loop": loop,
             "fit": fit,
             "on_demand": on_demand,
+            "force": force or None,
         },
         "tracking": {"model": model, "detector": detector},
         "control": {"address": control, "panel": panel},
     }
-    settings, parameters = load(config, assignments, **tables)
+    settings, parameters = load(config, assignments, None, **tables)
     logging.getLogger("livewarp").setLevel(logs.LEVELS[asked or settings.log.level])
     if not (wait or os.environ.get("NOTIFY_SOCKET")):  # a service waits: it starts before a camera is plugged in
         check_there(settings.video.source)

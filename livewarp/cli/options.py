@@ -15,6 +15,7 @@ from livewarp.errors import SettingsError
 if TYPE_CHECKING:
     from livewarp.parameters import Parameters
     from livewarp.settings import Settings
+    from livewarp.tracking import FaceTracker
 
 _log = logging.getLogger("livewarp")
 
@@ -59,8 +60,13 @@ config_option = click.option(
 )
 
 
-def load(config: Path | None, assignments: tuple[str, ...], **tables: dict[str, Any]) -> tuple[Settings, Parameters]:
-    """Settings of the file and the options, and the parameters to start with; own adjustments are defined."""
+def load(
+    config: Path | None, assignments: tuple[str, ...], /, preset: str | None = None, **tables: dict[str, Any]
+) -> tuple[Settings, Parameters]:
+    """Settings of the file and the options, and the parameters to start with; own adjustments are defined.
+
+    `preset` goes over the parameters of the file, `assignments` over both.
+    """
     from livewarp.parameters import define, knob
     from livewarp.settings import find_config, load_settings
 
@@ -77,7 +83,12 @@ def load(config: Path | None, assignments: tuple[str, ...], **tables: dict[str, 
         values[name] = knob(name).parse(value)
     if path is not None:
         _log.info("settings: %s", path)
-    return settings, settings.start_parameters().replace(**values)
+    parameters = settings.start_parameters()
+    if preset is not None:
+        from livewarp.control.protocol.presets import Presets
+
+        parameters = parameters.replace(**Presets().values(preset))
+    return settings, parameters.replace(**values)
 
 
 def _install_textures() -> None:
@@ -115,3 +126,28 @@ def with_size(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(size_options):
         command = option(command)
     return command
+
+
+def tracker_of(settings: Settings, live: bool = False) -> FaceTracker:
+    """A tracker as the settings want it, synchronous unless `live`."""
+    from livewarp.tracking import FaceTracker
+
+    return FaceTracker.from_settings(settings.tracking, live)
+
+
+def progress_bar(what: str) -> Any:
+    """A progress bar on a terminal, nothing elsewhere; as a context, gives what to call with (done, total)."""
+    from contextlib import contextmanager
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    @contextmanager
+    def bar() -> Any:
+        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+            task = shown.add_task(what, total=None)
+            yield lambda done, total: shown.update(task, completed=done, total=total)
+
+    return bar()

@@ -45,8 +45,9 @@ def template_command(path_out: Path, force: bool) -> None:
     livewarp texture template face.png --force
     """
     from livewarp.appearance.unwrapping import template, template_points
-    from livewarp.sinks.imagefile import check_output, write_image
+    from livewarp.sinks.imagefile import write_image
     from livewarp.system.atomic import replacing
+    from livewarp.system.paths import check_output
 
     points_path = path_out.with_suffix(".json")
     if path_out.suffix.lower() != ".png":
@@ -54,7 +55,7 @@ def template_command(path_out: Path, force: bool) -> None:
             f"output {path_out}", got=f"suffix {path_out.suffix!r}", allowed=".png, which loses nothing"
         )
     for path in (path_out, points_path):
-        check_output(Path(), path, force)
+        check_output(path, force)
     write_image(path_out, template())
     try:
         with replacing(points_path) as partial:
@@ -98,14 +99,14 @@ def add_command(
     """
     from livewarp.appearance import collection
     from livewarp.appearance.unwrapping import checked_points, of_picture, of_template, template
-    from livewarp.sinks.imagefile import check_output
     from livewarp.sources.image import read_given
+    from livewarp.system.paths import check_output
 
     assert get_args(type(blend)) == ()
     load(config, ())
     collection.checked_name(name)
     if show is not None:
-        check_output(picture, show, force)
+        check_output(show, force, picture)
     given = read_given(picture)
     if points is None:
         made = of_template(given, template(), blend)
@@ -164,11 +165,11 @@ def show_command(name: str, face: str, path_out: Path, force: bool, config: Path
     livewarp texture show freckles me.jpg on-me.png
     """
     from livewarp.appearance import collection
-    from livewarp.sinks.imagefile import check_output
+    from livewarp.system.paths import check_output
 
     load(config, ())
     path = collection.path_of(name)
-    check_output(Path(face), path_out, force)
+    check_output(path_out, force, Path(face))
     _draw(collection.knob_name(path.stem), face, path_out)
 
 

@@ -70,7 +70,7 @@ def open_sinks(settings: Settings, plan: Plan, panel_url: str) -> list[Sink]:
     sinks: list[Sink] = []
     try:
         for name in settings.video.sinks:
-            sink = open_sink(name, plan.width, plan.height, plan.fps, panel_url)
+            sink = open_sink(name, plan.width, plan.height, plan.fps, panel_url, settings.video.force)
             if sink is not None:
                 sinks.append(sink)
                 _log.info("sink: %s", sink.name)

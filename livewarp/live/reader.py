@@ -65,6 +65,7 @@ class Reader:
         self._buffer: BgrFrame | None = None
         self._count = 0
         self._due_s: float | None = None
+        self._media_s = 0.0  # the time in the source of the frame that was due then
         self._sample: NDArray[np.uint8] | None = before._sample if before is not None else None
         self.same_s: float | None = before.same_s if before is not None else None
         self.began_s = clock()
@@ -123,7 +124,7 @@ class Reader:
             return not (self._left.is_set() or self.source.ended)
         read_s = self._clock() - before_s
         if not self.source.live:
-            timestamp_s = self._wait_for_turn()
+            timestamp_s = self._wait_for_turn(timestamp_s)
         self._hand_over(timestamp_s, read_s)
         return not self._left.is_set()
 
@@ -144,11 +145,11 @@ class Reader:
             _log.debug("closing %s: %s", self.source.name if self.source else "a source", error)
         self.done = True
 
-    def _wait_for_turn(self) -> float:
-        """Wait for the frame's turn, for sources that deliver at any speed; when that is, s."""
-        assert self.source is not None
+    def _wait_for_turn(self, media_s: float) -> float:
+        """Wait for the frame's turn, for sources that deliver at any speed, by their own times; when that is, s."""
         now = self._clock()
-        due_s = now if self._due_s is None else self._due_s + 1.0 / self.source.fps
+        due_s = now if self._due_s is None else self._due_s + max(0.0, media_s - self._media_s)
+        self._media_s = media_s
         if now < due_s:
             self._left.wait(due_s - now)
         else:

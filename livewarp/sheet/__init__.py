@@ -16,8 +16,9 @@ from livewarp.parameters import Parameters
 from livewarp.sheet.drawing import contact_sheet, neutral
 from livewarp.sheet.layout import DEFAULT_CELL_PX, DEFAULT_COLUMNS, Cell, Layout, chosen, lay_out
 from livewarp.sheet.subject import find_face
-from livewarp.sinks.imagefile import check_output, write_image
+from livewarp.sinks.imagefile import write_image
 from livewarp.sources.image import is_image
+from livewarp.system.paths import check_output, timed
 from livewarp.tracking import FaceTracker
 
 __all__ = ["Cell", "Layout", "contact_sheet", "find_face", "lay_out", "neutral", "sheet_file"]
@@ -59,7 +60,8 @@ def sheet_file(
     """
     if not is_image(path_out):
         raise SettingsError(f"output {path_out}", got=f"suffix {path_out.suffix!r}", allowed=".png, .jpg, ...")
-    check_output(Path(path_in), path_out, force)
+    path_out = timed(path_out)
+    check_output(path_out, force, Path(path_in))
     shown = chosen(names)
     frame, face = find_face(path_in, at_s, tracker)
     write_image(path_out, contact_sheet(frame, face, names, strength, base, columns, cell_px))

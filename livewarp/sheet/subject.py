@@ -11,7 +11,7 @@ import numpy as np
 from livewarp.arrays import BgrFrame
 from livewarp.errors import SettingsError, SourceError
 from livewarp.face68 import Face
-from livewarp.sources.image import is_image, read_image
+from livewarp.sources.image import holds_image, read_image
 from livewarp.sources.portrait import PortraitSource
 from livewarp.sources.sitters import SITTERS, sitter_named
 from livewarp.sources.video import VideoSource
@@ -55,7 +55,7 @@ def find_face(
         `at_s` was given for an image.
     """
     path = Path(path)
-    if str(path) not in _BUILT_IN and is_image(path) and at_s is not None:
+    if str(path) not in _BUILT_IN and holds_image(path) and at_s is not None:
         raise SettingsError("--at", got=f"{at_s:g} for the image {path}", allowed="with a video")
     tracker = FaceTracker() if tracker is None else tracker
     try:
@@ -66,7 +66,7 @@ def find_face(
                 return frame, replace(max(faces, key=lambda f: f.pose.iod_px), confidence=1.0)
     finally:
         tracker.close()
-    where = "in it" if is_image(path) else f"in the {SEARCHED_S:g} s from {at_s or 0:g} s"
+    where = "in it" if holds_image(path) else f"in the {SEARCHED_S:g} s from {at_s or 0:g} s"
     raise SourceError(
         f"{path}: no face {where}", allowed="one that looks at the camera, an eighth of the width or more"
     )
@@ -79,7 +79,7 @@ def _frames(path: Path, at_s: float) -> Iterator[tuple[float, BgrFrame]]:
         frame = np.empty((*PORTRAIT_HW, 3), np.uint8)
         source.render(round(at_s * source.fps), frame)
         yield at_s, frame
-    elif is_image(path):
+    elif holds_image(path):
         yield 0.0, read_image(path)
     else:
         video = VideoSource(path)

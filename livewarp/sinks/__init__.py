@@ -62,11 +62,12 @@ class Sink(Protocol):
 
 
 class Geometry(NamedTuple):
-    """Of the frames that a sink will be sent: px, px, frames a second."""
+    """Of the frames that a sink will be sent: px, px, frames a second; and whether it may replace a file."""
 
     width: int
     height: int
     fps: float
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _open_auto(rest: str, geometry: Geometry) -> Sink | None:
 def _open_virtual_camera(rest: str, geometry: Geometry) -> Sink:
     from livewarp.sinks.virtualcam import VirtualCameraSink
 
-    return VirtualCameraSink(*geometry, rest or None)
+    return VirtualCameraSink(*geometry[:3], rest or None)
 
 
 def _virtual_camera_places(machine: Machine) -> tuple[CameraPlace, ...]:
@@ -130,7 +131,7 @@ def _open_pipewire(rest: str, geometry: Geometry) -> Sink:
     from livewarp.sinks.pipewire import BACKEND
     from livewarp.sinks.virtualcam import VirtualCameraSink
 
-    return VirtualCameraSink(*geometry, backend=BACKEND)
+    return VirtualCameraSink(*geometry[:3], backend=BACKEND)
 
 
 def _pipewire_places(machine: Machine) -> tuple[CameraPlace, ...]:
@@ -202,7 +203,7 @@ def written_file(wanted: str) -> Path | None:
     return expanded(wanted.partition(":")[2]) if sink_kind(wanted).file else None
 
 
-def open_sink(wanted: str, width: int, height: int, fps: float, watch_at: str = "") -> Sink | None:
+def open_sink(wanted: str, width: int, height: int, fps: float, watch_at: str = "", force: bool = False) -> Sink | None:
     """The sink that a person asked for.
 
     Parameters
@@ -213,6 +214,8 @@ def open_sink(wanted: str, width: int, height: int, fps: float, watch_at: str = 
         Of the frames that will be sent.
     watch_at
         Where the output can be watched instead, for the log.
+    force
+        Whether a file that exists may be replaced.
 
     Returns
     -------
@@ -222,11 +225,11 @@ def open_sink(wanted: str, width: int, height: int, fps: float, watch_at: str = 
     Raises
     ------
     SettingsError
-        `wanted` names no sink.
+        `wanted` names no sink, or a file that exists while `force` is False.
     SinkError
         It cannot be opened.
     """
-    sink = sink_kind(wanted).open(wanted.partition(":")[2], Geometry(width, height, fps))
+    sink = sink_kind(wanted).open(wanted.partition(":")[2], Geometry(width, height, fps, force))
     if sink is None:
         _log.info("sink: none; watch at %s", watch_at)
     return sink

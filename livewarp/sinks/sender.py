@@ -28,8 +28,8 @@ class Recorder(Protocol):
 
     name: str
 
-    def send(self, pixels: BgrFrame) -> None:
-        """Take one frame; may block. Raises `SinkError`."""
+    def send(self, pixels: BgrFrame, at_s: float) -> None:
+        """Take one frame, sent at that time, s; may block. Raises `SinkError`."""
 
     def close(self) -> None:
         """Finish."""
@@ -86,7 +86,7 @@ class Sender:
             return
         buffer = self._mailbox.take()
         np.copyto(buffer, pixels)
-        self._mailbox.post(Parcel(buffer, 0.0, 0, 0.0))
+        self._mailbox.post(Parcel(buffer, time.monotonic(), 0, 0.0))
 
     def close(self) -> None:
         """Send what is queued, then close the recorder; may be called more than once.
@@ -114,7 +114,7 @@ class Sender:
             while (parcel := self._mailbox.receive(timeout_s=3600.0)) is not None or not self._mailbox.closed:
                 if parcel is not None:
                     self._sending_since = self._clock()
-                    self._sink.send(parcel.pixels)
+                    self._sink.send(parcel.pixels, parcel.timestamp_s)
                     self._sending_since = float("inf")
                     self._mailbox.give(parcel.pixels)
         except BaseException as error:  # the top of this thread

@@ -1,30 +1,24 @@
-"""A video file as a sink. It is written under another name and gets its own when it is complete."""
+"""A video file as a sink: it has its name from the first frame on, and plays however the recording ends."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-import shutil
+from fractions import Fraction
 from pathlib import Path
-
-import cv2
 
 from livewarp.arrays import BgrFrame
 from livewarp.errors import SinkError
+from livewarp.media.colour import Converter, VideoColour
+from livewarp.media.formats import FORMATS, format_of
+from livewarp.media.rawfile import RawFile
+from livewarp.media.writing import VideoWriter
 from livewarp.sinks.camera import wrong_size
-from livewarp.system.atomic import begin, complete, discard
+from livewarp.system.paths import check_output, timed
 
-# Container → codecs, best first. OpenCV's wheels carry no H.264 encoder.
-CODECS = {
-    ".mp4": ("mp4v",),
-    ".m4v": ("mp4v",),
-    ".mov": ("mp4v",),
-    ".mkv": ("mp4v", "MJPG"),
-    ".avi": ("MJPG",),
-}
-
-SPACE_CHECK_FRAMES = 100
-SPACE_NEEDED_BYTES = 50_000_000  # some seconds of any video, and room for the file's index
+TIME_BASE = Fraction(1, 90000)  # fine enough for any rate, and usual
+CRF = 20.0  # of x264: a call's picture without visible loss
 
 _log = logging.getLogger(__name__)
 
@@ -32,88 +26,103 @@ _log = logging.getLogger(__name__)
 class VideoFileSink:
     """Writes frames to a video file.
 
+    Guarantees: what has been written half a second ago plays, whatever happens: fragments, or clusters, of
+    that length are on their way to the disk. A file that exists is left alone, unless `force`; then it is replaced
+    with the first frame, under the same links and permissions.
+
     Parameters
     ----------
     path
-        Its suffix chooses the format: .mp4, .mov, .m4v, .mkv or .avi.
+        Its suffix chooses the format, one of `FORMATS`; "{time}" in its name stands for the moment.
     width, height, fps
         Of the frames that will be sent.
+    force
+        Replace a file of that name.
 
     Raises
     ------
     SinkError
-        The suffix is none of `CODECS`, or the folder cannot be written.
+        The suffix is none of `FORMATS`, or the folder cannot be written.
+    SettingsError
+        There is a file of that name, and `force` is False.
     """
 
-    def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
+    def __init__(self, path: Path, width: int, height: int, fps: float, force: bool = False) -> None:
+        path = timed(path)
         self.name = f"file {path}"
-        self._path = path
-        codecs = CODECS.get(path.suffix.lower())
-        if codecs is None:
-            raise SinkError(f"{self.name}: suffix", got=repr(path.suffix), allowed=", ".join(CODECS))
+        self.path = path
+        form = format_of(path)
+        if form is None:
+            raise SinkError(f"{self.name}: suffix", got=repr(path.suffix), allowed=", ".join(FORMATS))
         if not path.parent.is_dir():
             raise SinkError(f"{self.name}: no folder {path.parent}", allowed="a folder that exists")
-        if path.is_dir() or not os.access(path.parent, os.W_OK):
-            raise SinkError(f"{self.name}: cannot be written", allowed="a file in a folder that you may write to")
-        try:
-            self._partial = begin(path)
-        except OSError as error:
-            raise SinkError(f"{self.name}: cannot be written: {error.strerror or error}") from error
-        self._writer: cv2.VideoWriter | None = None
-        for codec in codecs:
-            writer = cv2.VideoWriter(
-                str(self._partial.resolve()), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), fps, (width, height)
-            )
-            if writer.isOpened():
-                self._writer = writer
-                break
-        if self._writer is None:
-            discard(self._partial)
-            raise SinkError(
-                f"{self.name}: FFmpeg cannot write {width}x{height} at {fps:g} fps as {'/'.join(codecs)}",
-                allowed="another suffix or size",
-            )
+        if path.is_dir():
+            raise SinkError(f"{self.name}: is a folder", allowed="a file in a folder that you may write to")
+        check_output(path, force)
+        self._form = form
         self._size_hw = (height, width)
+        self._fps = Fraction(fps).limit_denominator(1001)
+        self._converter = Converter(VideoColour(), height)
+        self._writer: VideoWriter | None = None
         self._count = 0
+        self._first_s = 0.0
         self._closed = False
+        self._descriptor, self._is_new = self._open()
 
-    def send(self, pixels: BgrFrame) -> None:
-        """Append one frame (height, width, 3)."""
-        if self._writer is None:
+    def send(self, pixels: BgrFrame, at_s: float | None = None) -> None:
+        """Append one frame (height, width, 3).
+
+        Parameters
+        ----------
+        at_s
+            When it was sent, s, on any clock; None: one period after the last.
+
+        Raises
+        ------
+        SinkError
+            The frame has another size, or it cannot be written; what was written before plays.
+        """
+        if self._closed:
             raise SinkError(f"{self.name}: is closed")
         if pixels.shape[:2] != self._size_hw:
             raise wrong_size(self.name, pixels, self._size_hw)
-        if self._count % SPACE_CHECK_FRAMES == 0:
-            free = shutil.disk_usage(self._path.parent).free
-            if free < SPACE_NEEDED_BYTES:  # OpenCV is silent about a failed write
-                needed = f"at least {SPACE_NEEDED_BYTES / 1e6:.0f} MB"
-                raise SinkError(f"{self.name}: disk full: {free / 1e6:.0f} MB free", allowed=needed)
+        if self._writer is None:
+            self._writer = self._begin()
+            self._first_s = at_s or 0.0
+        shown_s = Fraction(self._count) / self._fps if at_s is None else Fraction(at_s - self._first_s)
+        self._writer.write(
+            self._converter.from_bgr(pixels), round(shown_s / TIME_BASE), round(1 / (self._fps * TIME_BASE))
+        )
         self._count += 1
-        self._writer.write(pixels)
-
-    def finish(self) -> Path:
-        """End writing; the complete file, which still has its temporary name."""
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
-        return self._partial
 
     def close(self) -> None:
-        """Finish the file and give it its name; may be called more than once. Without a frame there is none."""
+        """Finish the file; may be called more than once. Without a frame there is none."""
         if self._closed:
             return
-        if self._count == 0:  # such a file cannot be played
-            _log.warning("%s: no frame came, so nothing is written", self.name)
-            self.discard()
-            return
         self._closed = True
-        try:
-            complete(self.finish(), self._path)
-        except OSError as error:
-            raise SinkError(f"{self.name}: cannot be written: {error.strerror or error}") from error
+        if self._writer is not None:
+            self._writer.close()
+            return
+        _log.warning("%s: no frame came, so nothing is written", self.name)
+        os.close(self._descriptor)
+        if self._is_new:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
 
-    def discard(self) -> None:
-        """Remove what was written, unless it is closed and has its name."""
-        if not self._closed:
-            self._closed = True
-            discard(self.finish())
+    def _open(self) -> tuple[int, bool]:
+        """The file's descriptor, and whether it is new; one that is not keeps its content until the first frame."""
+        flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        try:
+            is_new = not self.path.exists()
+            # A name that somebody else takes meanwhile is not overwritten; one that is a link to nothing is followed.
+            exclusive = os.O_EXCL if is_new and not self.path.is_symlink() else 0
+            return os.open(self.path, flags | (os.O_CREAT | exclusive if is_new else 0), 0o666), is_new
+        except OSError as error:
+            allowed = "a file in a folder that you may write to"
+            raise SinkError(f"{self.name}: cannot be written: {error.strerror or error}", allowed=allowed) from error
+
+    def _begin(self) -> VideoWriter:
+        os.ftruncate(self._descriptor, 0)
+        file = RawFile(self._descriptor, str(self.path), writing=True)
+        height, width = self._size_hw
+        return VideoWriter(file, self._form, width, height, self._fps, TIME_BASE, crf=CRF, live=True)

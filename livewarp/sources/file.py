@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from livewarp.sources.fitted import FittedSource
-from livewarp.sources.image import ImageSource, is_image
+from livewarp.sources.image import ImageSource, holds_image
 from livewarp.sources.plan import DEFAULT_FPS, Plan, Request, Source
 from livewarp.sources.video import VideoSource
 from livewarp.system.regular import expanded
@@ -38,7 +38,7 @@ def plan_file(wanted: str, request: Request) -> Plan:
 
 def _open(path: Path, request: Request) -> Source:
     source: Source
-    if is_image(path):
+    if holds_image(path):
         source = ImageSource(path, request.fps or DEFAULT_FPS)
     else:
         source = VideoSource(path, request.fps, request.loop)

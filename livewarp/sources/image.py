@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import io
 import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from livewarp.arrays import BgrFrame
 from livewarp.errors import SourceError
+from livewarp.media.opening import open_regular
+from livewarp.media.picture import SUFFIXES, Still
+from livewarp.system.environment import install_command
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm"})
+__all__ = ["MAX_PIXELS", "SUFFIXES", "ImageSource", "holds_image", "is_image", "read_image", "read_picture"]
+
+MAX_PIXELS = 120_000_000  # what phones make; as BGR 360 MB. What declares more is damaged, or made to harm
+WHITE = 255
+
+# How files of each kind begin.
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+_VIDEO = (b"\x1aE\xdf\xa3", b"RIFF", b"OggS", b"FLV", b"\0\0\1", b"G@", b"YUV4MPEG2")
+_PNM = tuple(b"P" + digit for digit in (b"1", b"2", b"3", b"4", b"5", b"6"))
+_HEIF = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"})
+_AVIF = frozenset({b"avif", b"avis"})
+_HEAD_BYTES = 64
+_ORIENTATION = 0x0112  # the EXIF tag
+
+_truncated_lock = threading.Lock()
+Image.MAX_IMAGE_PIXELS = None  # our own limit says what is allowed
 
 GIVEN_BYTES, GIVEN_PIXELS = 32_000_000, 40_000_000
 """The most that a picture may have that somebody gives: of its file, and of pixels."""
@@ -23,25 +47,61 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
+def holds_image(path: Path) -> bool:
+    """Whether a file is a still image by its content, or by its name where that says nothing."""
+    try:
+        head = _head(path)
+    except SourceError:
+        return is_image(path)
+    if head[:6] in {b"GIF87a", b"GIF89a"}:
+        return not _moves(path)
+    riff = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    pnm = head[:2] in _PNM and head[2:3].isspace()
+    if head.startswith(_MAGIC) or riff or pnm or _brands(head) & (_HEIF | _AVIF):
+        return True
+    return is_image(path) and not (head.startswith(_VIDEO) or head[4:8] == b"ftyp")
+
+
 def read_image(path: Path) -> BgrFrame:
-    """A still image as (H, W, 3) uint8 BGR; gray and 16-bit ones are converted, transparency is dropped.
+    """A still image as (H, W, 3) uint8 BGR in sRGB, upright; what is transparent becomes white.
 
     Raises
     ------
     SourceError
         The file is missing or is no image.
     """
+    picture = read_picture(path)
+    pixels = picture.pixels
+    if picture.profile is not None and not picture.gray:
+        pixels = _in_srgb(pixels, picture.profile)
+    if picture.alpha is not None:
+        alpha = picture.alpha[:, :, None].astype(np.uint16)
+        pixels = ((pixels * alpha + WHITE * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return pixels
+
+
+def read_picture(path: Path) -> Still:
+    """A still image with all that belongs to it.
+
+    Raises
+    ------
+    SourceError
+        The file is missing, is no image or too large, or of a kind that an extra reads.
+    """
+    head = _head(path)
+    if _brands(head) & _HEIF and not _brands(head) & _AVIF:
+        _register_heif(path)
+    data = b""
     try:
-        data = np.fromfile(path, np.uint8)  # imread cannot open every name on Windows
-    except OSError as error:
-        raise SourceError(f"image {path}: {error.strerror or error}", allowed="a readable image file") from error
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR_BGR) if data.size else None
-    except cv2.error:
-        image = None
-    if image is None:
-        raise SourceError(f"image {path}: cannot be decoded", allowed=", ".join(sorted(SUFFIXES)))
-    return np.ascontiguousarray(image)
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as image:
+            _check_size(image.width, image.height, path)
+            whole, notes = _load(image)
+            return _picture(image, whole, notes, head)
+    except SourceError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        return _by_opencv(path, data, error)
 
 
 def read_given(path: Path) -> NDArray[np.uint8]:
@@ -140,3 +200,132 @@ class ImageSource:
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def _head(path: Path) -> bytes:
+    file = open_regular(path)
+    try:
+        return file.read(_HEAD_BYTES)
+    finally:
+        file.close()
+
+
+def _brands(head: bytes) -> set[bytes]:
+    """The brands of an ISO media file; none of another."""
+    if head[4:8] != b"ftyp":
+        return set()
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    return {head[8:12], *(head[i : i + 4] for i in range(16, end - 3, 4))}
+
+
+def _moves(path: Path) -> bool:
+    try:
+        with Image.open(io.BytesIO(path.read_bytes())) as image:
+            return bool(getattr(image, "is_animated", False))
+    except (OSError, ValueError, SyntaxError, EOFError):
+        return True  # FFmpeg may still read it
+
+
+def _register_heif(path: Path) -> None:
+    try:
+        import pillow_heif  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        remedy = f"{install_command('pillow-heif')}, or convert it to JPEG"
+        raise SourceError(f"image {path}: is HEIC, which needs one more package", remedy=remedy) from None
+    pillow_heif.register_heif_opener()
+
+
+def _check_size(width: int, height: int, path: Path) -> None:
+    if width * height > MAX_PIXELS:
+        raise SourceError(f"image {path}", got=f"{width}x{height} px", allowed=f"{MAX_PIXELS} px at most")
+
+
+def _load(image: Image.Image) -> tuple[Image.Image, list[str]]:
+    """All of the image, or what is there of one that was cut off."""
+    try:
+        image.load()
+        return image, []
+    except OSError as error:
+        if "truncated" not in str(error):
+            raise
+    with _truncated_lock, _truncated_allowed():
+        image.load()
+    return image, ["it is cut off: what is missing stays gray"]
+
+
+@contextmanager
+def _truncated_allowed() -> Iterator[None]:
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
+def _picture(opened: Image.Image, image: Image.Image, notes: list[str], head: bytes) -> Still:
+    """What was loaded, upright, as BGR."""
+    if (n := getattr(opened, "n_frames", 1)) > 1 and opened.format != "MPO":
+        notes.append(f"it has {n} pictures: the first was taken")
+    profile = opened.info.get("icc_profile") or None
+    exif = opened.getexif()
+    image = ImageOps.exif_transpose(image)
+    if _ORIENTATION in exif:
+        del exif[_ORIENTATION]
+    if image.mode.startswith("I") or (head[:4] == b"\x89PNG" and head[24:25] == b"\x10"):
+        notes.append("its 16 bits become 8")
+    if image.mode in {"CMYK", "YCCK"}:
+        notes.append("its CMYK becomes RGB")
+        image, profile = _cmyk_as_srgb(image, profile), None
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = np.ascontiguousarray(np.asarray(image)[:, :, 3])
+        alpha = None if (alpha == 255).all() else alpha
+    gray = image.mode in {"1", "L", "LA"} or image.mode.startswith(("I", "F"))
+    if image.mode.startswith(("I", "F")):
+        image = _eight_bits(image)
+    pixels = np.asarray(image.convert("RGB"))[:, :, ::-1]
+    return Still(np.ascontiguousarray(pixels), alpha, profile, exif.tobytes() if exif else None, gray, tuple(notes))
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.float64)
+    scale = 255.0 if image.mode == "F" and values.max(initial=0.0) <= 1.0 else 255 / 65535
+    return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
+
+
+def _cmyk_as_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if profile is not None:
+        converted = _converted(image, profile)
+        if converted is not None:
+            return converted
+    return image.convert("RGB")
+
+
+def _in_srgb(pixels: BgrFrame, profile: bytes) -> BgrFrame:
+    converted = _converted(Image.fromarray(np.ascontiguousarray(pixels[:, :, ::-1])), profile)
+    return pixels if converted is None else np.ascontiguousarray(np.asarray(converted)[:, :, ::-1])
+
+
+def _converted(image: Image.Image, profile: bytes) -> Image.Image | None:
+    """The image in sRGB; None: the profile is damaged, or of another kind of image."""
+    try:
+        result: Any = ImageCms.profileToProfile(
+            image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+    return result if isinstance(result, Image.Image) else None
+
+
+def _by_opencv(path: Path, data: bytes, cause: Exception) -> Still:
+    """What Pillow does not know, such as TIFF with 16 bits a colour."""
+    image = None
+    if data:
+        try:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_BGR)
+        except cv2.error:
+            image = None
+    if image is None:
+        raise SourceError(f"image {path}: cannot be decoded", allowed=", ".join(sorted(SUFFIXES))) from cause
+    return Still(np.ascontiguousarray(image), notes=("it may have lost bits or a colour profile",))

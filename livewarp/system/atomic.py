@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,18 +23,26 @@ def begin(path: Path, mode: int = SHARED) -> Path:
 
     Raises OSError.
     """
-    # The same folder, or the rename would be a copy; the same suffix, by which FFmpeg chooses the format.
-    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+    # The same folder, or the rename would be a copy; a name of its own, as that of the file may be as long as may be.
+    partial = path.with_name(f".livewarp-{secrets.token_hex(4)}.partial{path.suffix[:16]}")
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode))
     return partial
 
 
-def complete(partial: Path, path: Path) -> None:
-    """Give a file that is complete its name; where that fails the partial file is removed.
+def target(path: Path) -> Path:
+    """Where a file of that name really is: a symbolic link stays one."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
-    Raises OSError.
+
+def complete(partial: Path, path: Path, keep_mode: bool = False) -> None:
+    """Give a file that is complete its name; `keep_mode`: and the permissions of the one that it replaces.
+
+    Where that fails the partial file is removed. Raises OSError.
     """
     try:
+        if keep_mode:
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(partial, stat.S_IMODE(path.stat().st_mode))
         os.replace(partial, path)
     except BaseException:
         discard(partial)
@@ -47,11 +56,12 @@ def discard(partial: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, mode: int = SHARED) -> Iterator[Path]:
+def replacing(path: Path, mode: int = SHARED, keep_mode: bool = False) -> Iterator[Path]:
     """Yield a file to write to, which becomes `path` at the end of the block; an exception discards it.
 
     Raises OSError.
     """
+    path = target(path)
     partial = begin(path, mode)
     try:
         yield partial
@@ -60,7 +70,7 @@ def replacing(path: Path, mode: int = SHARED) -> Iterator[Path]:
     except BaseException:
         discard(partial)
         raise
-    complete(partial, path)
+    complete(partial, path, keep_mode)
 
 
 def write_whole(path: Path, text: str, mode: int = PRIVATE) -> None:
