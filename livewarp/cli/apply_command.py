@@ -97,7 +97,7 @@ def apply(
     tracking = {"max_faces": max_faces, "model": model, "detector": detector}
     settings, parameters = load(config, assignments, preset=preset, tracking=tracking)
     job = Job(start or 0.0, end, every, compare, quality)
-    pairs = _pairs([expanded(path) for path in paths])
+    pairs = _pairs([expanded(str(path)) for path in paths])
     worst = 0
     with _interruptible():
         for path_in, path_out in pairs:

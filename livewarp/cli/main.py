@@ -6,6 +6,7 @@ set, ...) answer at once.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -231,8 +232,23 @@ for _command in (command for section in SECTIONS.values() for command in section
     cli.add_command(_command)
 
 
+def _open_streams() -> None:
+    """Give a program that was started without standard streams empty ones: some launchers close them.
+
+    A file that is opened later would get their numbers, and what is said would land in it.
+    """
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+            os.set_inheritable(descriptor, True)
+        os.close(descriptor)
+        sys.stdin = sys.stdin or io.TextIOWrapper(io.FileIO(0, "r", closefd=False))
+        sys.stdout = sys.stdout or io.TextIOWrapper(io.FileIO(1, "w", closefd=False))
+        sys.stderr = sys.stderr or io.TextIOWrapper(io.FileIO(2, "w", closefd=False))
+
+
 def main() -> None:
     """Run the command line; exit status 0, 1 for a failure at run time, 2 for bad usage or settings."""
+    _open_streams()
     try:
         status = cli(prog_name="livewarp", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)

@@ -13,13 +13,16 @@ class RawFile:
 
     Attributes
     ----------
+    title
+        Its name, for people.
     error
         Why a write has failed, or None.
     """
 
     def __init__(self, descriptor: int, name: str = "", writing: bool = False) -> None:
         self._descriptor = descriptor
-        self.name = name  # FFmpeg asks for it where it opens the file once more
+        self.title = name
+        self.name = "file"  # FFmpeg asks for it, and would not take every name
         self._writing = writing
         self._mark = 0
         self.error: OSError | None = None

@@ -65,7 +65,7 @@ class VideoWriter:
         live: bool = False,
         reopen: Callable[[], RawFile] | None = None,
     ) -> None:
-        self.name = file.name
+        self.name = file.title
         self.form = form
         self._file = file
         self._closed = False
