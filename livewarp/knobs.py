@@ -1,8 +1,8 @@
 """Knobs: what a live parameter may be, and all that follows from it.
 
-There are four kinds: a number, a switch, a colour, a choice. A kind says which values are allowed, what a person
-types for one, how one becomes another over time, how `strength` scales one, and how it is described in JSON and
-shown in a table. Nothing else in livewarp asks what kind a knob is. `livewarp.parameters` lists the knobs there are.
+There are five kinds: a number, a switch, a colour, a choice and a name. A kind says which values are allowed, what a
+person types for one, how one becomes another over time, how `strength` scales one, and how it is described in JSON
+and shown in a table. Nothing else in livewarp asks what kind a knob is. `livewarp.parameters` lists the knobs.
 
 Names: a knob takes its group's name as a prefix where the bare word would mislead: `skin_smooth`, `hair_grey`,
 `background_blur`, `eye_width`. Only words that name a thing of their own stand alone: `smile`, `nostrils`.
@@ -21,9 +21,10 @@ from typing import Any, Protocol, TypeAlias
 from livewarp.errors import ControlError, ParameterError
 
 Value: TypeAlias = bool | float | str
-"""A switch's, a number's, and a colour's ("#rrggbb", lower case) or a choice's."""
+"""A switch's, a number's, and a colour's ("#rrggbb", lower case), a choice's or a name's."""
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")  # never a path
 _WORDS = {"1": True, "on": True, "true": True, "yes": True, "0": False, "off": False, "false": False, "no": False}
 
 
@@ -267,6 +268,38 @@ class Choice(_Jumping):
         return {"enum": list(self.choices)}
 
 
+@dataclass(frozen=True, slots=True)
+class Name(_Jumping):
+    """The name of something that people add and remove while livewarp runs; that it exists is for its user to check."""
+
+    @property
+    def allowed(self) -> str:
+        return "a name of 1 to 40 small letters, digits, - and _"
+
+    @property
+    def span(self) -> str:
+        return "a name"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return ()
+
+    def check(self, value: object) -> Value | None:
+        return value if isinstance(value, str) and _NAME.fullmatch(value) else None
+
+    def read(self, text: str) -> object:
+        return text.strip()
+
+    def show(self, value: Value) -> str:
+        return str(value)
+
+    def describe(self) -> dict[str, Any]:
+        return _described("name")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{_NAME.pattern}$"}
+
+
 def _described(
     name: str, *, low: float | None = None, high: float | None = None, choices: list[str] | None = None, unit: str = ""
 ) -> dict[str, Any]:
@@ -283,6 +316,7 @@ TYPES: Mapping[str, Callable[[Mapping[str, Any]], Kind]] = {
     "bool": lambda d: Switch(),
     "colour": lambda d: Colour(),
     "choice": lambda d: Choice(tuple(d["choices"])),
+    "name": lambda d: Name(),
 }
 """Each kind by the `type` that `describe` gives it, made from what that says of a knob."""
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from livewarp.adjustments import ADJUSTMENTS, Adjustment
 from livewarp.effects import EFFECTS, Effect, given
 from livewarp.errors import ParameterError, did_you_mean
-from livewarp.knobs import Choice, Colour, Knob, Number, Switch, Value
+from livewarp.knobs import Choice, Colour, Knob, Name, Number, Switch, Value
 
 
 def knob_of(adjustment: Adjustment) -> Knob:
@@ -30,7 +30,7 @@ def knob_of(adjustment: Adjustment) -> Knob:
 BACKGROUND = (
     Knob(
         "background",
-        Choice(("none", "blur", "colour")),
+        Choice(("none", "blur", "picture", "colour")),
         "none",
         "What is shown behind people; all of the picture, where it is not certain who is one.",
         "background",
@@ -52,6 +52,14 @@ BACKGROUND = (
         "The background, where it is a colour, and the cover while there is no picture.",
         "background",
         keywords=("color", "green screen", "chroma key", "plain", "wall"),
+    ),
+    Knob(
+        "background_picture",
+        Name(),
+        "shelf",
+        "The background, where it is a picture: one of livewarp's or of your own, by name.",
+        "background",
+        keywords=("image", "photo", "wallpaper", "office", "beach", "own", "scene"),
     ),
     Knob(
         "background_compare",

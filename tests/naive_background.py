@@ -10,30 +10,37 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-def moments(gray: Array, mask: Array) -> Array:
-    """I, p, I², Ip of every pixel."""
-    out = np.empty((*gray.shape, 4))
-    for at in np.ndindex(gray.shape):
-        i, p = gray[at] / 255, mask[at] / 255
-        out[at] = i, p, i * i, i * p
+def moments(small: Array, mask: Array) -> Array:
+    """I, p, p I and the products of I, of every pixel."""
+    out = np.empty((*mask.shape, 13))
+    for at in np.ndindex(mask.shape):
+        i, p = small[at] / 255, mask[at] / 255
+        out[at] = *i, p, *(p * i), *np.outer(i, i)[np.triu_indices(3)]
     return out
 
 
-def lines(means: Array, epsilon: float) -> Array:
-    """The least squares line of p over I about every pixel, with ridge `epsilon`."""
-    out = np.empty((*means.shape[:2], 2))
+def planes(means: Array, epsilon: float, sure: float) -> Array:
+    """The least squares plane of p over I about every pixel, with ridge `epsilon`."""
+    out = np.empty((*means.shape[:2], 4))
     for at in np.ndindex(means.shape[:2]):
-        i, p, ii, ip = means[at].astype(float)
-        a = (ip - i * p) / (max(ii - i * i, 0.0) + epsilon)
-        out[at] = a, p - a * i
+        m = means[at].astype(float)
+        i, p = m[:3], m[3]
+        if p <= sure or p >= 1 - sure:
+            out[at] = 0, 0, 0, p
+            continue
+        square = np.zeros((3, 3))
+        square[np.triu_indices(3)] = m[7:]
+        square += np.triu(square, 1).T
+        a = np.linalg.solve(square - np.outer(i, i) + epsilon * np.eye(3), m[4:7] - p * i)
+        out[at] = *a, p - a @ i
     return out
 
 
-def alpha(fitted: Array, gray: Array, low: float, high: float, trust: float) -> Array:
-    """The lines' values, stretched between low and high, before they are rounded."""
-    out = np.empty(gray.shape)
-    for at in np.ndindex(gray.shape):
-        q = fitted[at][0] * (gray[at] / 255) + fitted[at][1]
+def alpha(fitted: Array, half: Array, low: float, high: float, trust: float) -> Array:
+    """The planes' values, stretched between low and high, before they are rounded."""
+    out = np.empty(fitted.shape[:2])
+    for at in np.ndindex(out.shape):
+        q = fitted[at][:3] @ (half[at] / 255) + fitted[at][3]
         out[at] = 255 * trust * min(max((q - low) / (high - low), 0.0), 1.0)
     return out
 
@@ -65,4 +72,22 @@ def blended(frame: Array, alpha: Array, behind: Array) -> Array:
     for y, x, c in np.ndindex(frame.shape):
         a = int(alpha[y, x])
         out[y, x, c] = (int(frame[y, x, c]) * a + int(behind[y, x, c]) * (255 - a) + 127) // 255
+    return out
+
+
+def replaced(frame: Array, alpha: Array, behind: Array, room: Array, light: Array, apart: int, trust: float) -> Array:
+    """The same with the room's share taken out of the edges, and a person's light from a table."""
+    out = frame.copy()
+    for y, x in np.ndindex(alpha.shape):
+        a, share = int(alpha[y, x]), int(trust * 256 + 0.5)
+        wall = room[y * room.shape[0] // alpha.shape[0], x * room.shape[1] // alpha.shape[1]].astype(int)
+        colour = frame[y, x].astype(int)
+        if 0 < a < 255 or (a and share < 256):
+            away = int(np.abs(colour - wall).sum())
+            if away < apart:
+                a = max(a * (away * 65025 + (apart - away) * a * a) // (apart * 65025), 1)
+            colour = np.clip(colour + min((255 - a) * 256 // a, 384) * (colour - wall) // 256, 0, 255)
+        a = a * share // 256
+        own = np.array([light[colour[c], c] for c in range(3)], int)
+        out[y, x] = (own * a + behind[y, x].astype(int) * (255 - a) + 127) // 255
     return out

@@ -21,7 +21,7 @@ from livewarp.control.protocol.presets import Presets
 from livewarp.daemon.kept import Kept
 from livewarp.errors import ControlError, ParameterError, SettingsError
 from livewarp.filtering.glide import Glide
-from livewarp.knobs import TYPES, Choice, Colour, Knob, Number, Switch, from_description
+from livewarp.knobs import TYPES, Choice, Colour, Knob, Name, Number, Switch, from_description
 from livewarp.parameters import KNOBS, Parameters, effective, knob, unknown
 from livewarp.settings import load_settings
 
@@ -30,10 +30,23 @@ FOUR = (
     Knob("lips_gloss", Switch(), False, "Gloss.", "lips", ("shine",), ("matt", "wet"), True, True),
     Knob("lips_colour", Colour(), "#c02040", "Colour.", "lips", ("red",), None, True, True),
     Knob("lips_shape", Choice(("natural", "cupid", "round")), "natural", "Shape.", "lips", (), None, True, True),
+    Knob("lips_print", Name(), "plain", "Print.", "lips", ("own",), None, True, True),
 )
 NAMES = [knob.name for knob in FOUR]
-VALUES = {"lips_depth": 1.25, "lips_gloss": True, "lips_colour": "#0a64ff", "lips_shape": "cupid"}
-TYPED = {"lips_depth": "1.25", "lips_gloss": "on", "lips_colour": "#0A64FF", "lips_shape": "cupid"}
+VALUES = {
+    "lips_depth": 1.25,
+    "lips_gloss": True,
+    "lips_colour": "#0a64ff",
+    "lips_shape": "cupid",
+    "lips_print": "my-print_2",
+}
+TYPED = {
+    "lips_depth": "1.25",
+    "lips_gloss": "on",
+    "lips_colour": "#0A64FF",
+    "lips_shape": "cupid",
+    "lips_print": "my-print_2",
+}
 DEFAULTS = {knob.name: knob.default for knob in FOUR}
 
 
@@ -104,6 +117,12 @@ ASSIGNMENTS = "\n".join(f"{name} = {json.dumps(value)}" for name, value in VALUE
         ("lips_shape", "Round", None),
         ("lips_shape", "", None),
         ("lips_shape", ["round"], None),
+        ("lips_print", "a", "a"),
+        ("lips_print", "../a", None),
+        ("lips_print", "a.jpg", None),
+        ("lips_print", "a\n", None),
+        ("lips_print", "", None),
+        ("lips_print", "a" * 41, None),
     ],
 )
 def test_check_gives_the_value_in_its_own_type(name: str, value: object, accepted: object) -> None:
@@ -135,7 +154,7 @@ def test_every_kind_comes_back_from_its_description() -> None:
     for each in FOUR:
         described = json.loads(json.dumps(each.describe()))
         assert from_description(each.name, described).kind == each.kind
-    with pytest.raises(ControlError, match="got curve, allowed: float, bool, colour, choice"):
+    with pytest.raises(ControlError, match="got curve, allowed: float, bool, colour, choice, name"):
         from_description("tone", {"type": "curve"})
 
 
@@ -193,6 +212,7 @@ def test_describe_says_all_that_a_panel_needs(address: str) -> None:
         ("bool", None, None, None, ""),
         ("colour", None, None, None, ""),
         ("choice", None, None, ["natural", "cupid", "round"], ""),
+        ("name", None, None, None, ""),
     ]
     lips_depth = described["lips_depth"]
     assert (lips_depth["area"], lips_depth["group"], lips_depth["keywords"]) == ("lips", "lips", ["rouge"])
@@ -258,6 +278,7 @@ def test_the_commands_take_and_show_every_kind(address: str) -> None:
         "lips_gloss: off -> on",
         "lips_colour: #c02040 -> #0a64ff",
         "lips_shape: natural -> cupid",
+        "lips_print: plain -> my-print_2",
     ]
     assert run("get", "lips_colour", "lips_shape", address=address).split() == [
         *("lips_colour", "#0a64ff"),
@@ -302,7 +323,7 @@ def test_preset_commands_show_what_a_preset_changes(address: str) -> None:
     run("set", *(f"{name}={text}" for name, text in TYPED.items()), address=address)
     run("preset", "save", "mine", address=address)
     [mine] = [line for line in run("preset", "list", address=address).splitlines() if line.startswith("mine")]
-    assert mine.endswith("lips_depth 1.25, lips_gloss on, lips_colour #0a64ff, lips_shape cupid")
+    assert mine.endswith("lips_depth 1.25, lips_gloss on, lips_colour #0a64ff, lips_shape cupid, lips_print my-print_2")
 
 
 def test_parameters_lists_every_kind() -> None:
@@ -335,7 +356,7 @@ def test_every_knob_has_words_for_those_who_search() -> None:
     """Each built-in knob has keywords, and words for both ends if it has such, none twice or as its name is."""
     for each in KNOBS.values():
         if each not in FOUR:
-            assert (each.ends is None) == isinstance(each.kind, (Colour, Choice))
+            assert (each.ends is None) == isinstance(each.kind, (Colour, Choice, Name))
             assert len(set(each.ends or "ab")) == 2
             assert each.keywords
             assert len(set(each.keywords)) == len(each.keywords)

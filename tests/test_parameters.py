@@ -50,6 +50,9 @@ def test_whatever_is_accepted_is_within_bounds(value: object) -> None:
             continue
         if isinstance(k.kind, Switch):
             assert accepted is value
+        elif isinstance(accepted, str):  # a colour, a choice or a name
+            assert k.check(accepted) == accepted
+            assert accepted.lower() == str(value).lower()
         else:
             assert isinstance(accepted, float)
             assert k.kind.minimum is not None

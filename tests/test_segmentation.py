@@ -13,7 +13,7 @@ import naive_background as naive
 from livewarp.segmentation import mask_kernels as kernels
 from livewarp.segmentation.blurring import Blur
 from livewarp.segmentation.people import FULL_S, GONE_S, STILL_S, People
-from livewarp.segmentation.person import MASK_SIDE, PersonNetwork
+from livewarp.segmentation.person import MASK_SIDE, PersonNetwork, without_weak_parts
 from livewarp.segmentation.reduced import buffers_for, reduce_frame
 from livewarp.worker import Worker
 from samples import face_at
@@ -217,25 +217,33 @@ def test_offline_every_frame_has_a_mask_of_its_own() -> None:
 def test_the_kernels_match_their_plain_twins() -> None:
     """Every compiled loop gives what plain loops in float64 give, to rounding."""
     rng = np.random.default_rng(4)
-    gray, mask, alpha = (rng.integers(0, 256, (13, 17), dtype=np.uint8) for _ in range(3))
+    mask, alpha = (rng.integers(0, 256, (13, 17), dtype=np.uint8) for _ in range(2))
     alpha[:4], alpha[4:7] = 0, 255
     colours, behind = (rng.integers(0, 256, (13, 17, 3), dtype=np.uint8) for _ in range(2))
-    four, far = np.empty((13, 17, 4), np.float32), rng.random((13, 17, 4), np.float32) * 255
-    kernels.fill_moments(gray, mask, four)
-    np.testing.assert_allclose(four, naive.moments(gray, mask), atol=1e-6)
-    means = cv2.boxFilter(four, -1, (5, 5))
-    two = np.empty((13, 17, 2), np.float32)
-    kernels.solve_lines(means, 4e-4, two)
-    np.testing.assert_allclose(two, naive.lines(means, 4e-4), rtol=1e-3, atol=1e-4)
+    many, four = np.empty((13, 17, 13), np.float32), np.empty((13, 17, 4), np.float32)
+    far = rng.random((13, 17, 4), np.float32) * 255
+    mask[:, :5] = 0
+    kernels.fill_moments(colours, mask, many)
+    np.testing.assert_allclose(many, naive.moments(colours, mask), atol=1e-6)
+    means = cv2.boxFilter(many, -1, (5, 5))
+    kernels.solve_planes(means, 4e-4, 0.01, four)
+    np.testing.assert_allclose(four, naive.planes(means, 4e-4, 0.01), rtol=1e-3, atol=1e-3)
     out = np.empty((13, 17), np.uint8)
-    kernels.fill_alpha(two, gray, 0.2, 0.7, 0.8, out)
-    np.testing.assert_allclose(out, naive.alpha(two, gray, 0.2, 0.7, 0.8), atol=0.51)
+    kernels.fill_alpha(four, colours, 0.2, 0.7, 0.8, out)
+    np.testing.assert_allclose(out, naive.alpha(four, colours, 0.2, 0.7, 0.8), atol=0.6)
     kernels.weigh_background(colours, mask, 4.0, 6.0, 0.9, four)
     np.testing.assert_allclose(four, naive.weighed(colours, mask, 4.0, 6.0, 0.9), rtol=1e-5, atol=1e-4)
     picture = np.empty((13, 17, 3), np.uint8)
     far[..., 3] += 0.1
     kernels.divide_sums(four, far, 0.01, picture)
     np.testing.assert_allclose(picture, naive.divided(four, far, 0.01), atol=0.51)
+    room, light = rng.integers(0, 256, (5, 6, 3), dtype=np.uint8), rng.integers(0, 256, (256, 3), dtype=np.uint8)
+    room[:2] = colours[:2].mean()
+    for trust in (1.0, 0.6):
+        replaced = colours.copy()
+        kernels.replace_behind(replaced, alpha, behind, room, light, trust)
+        twin = naive.replaced(colours, alpha, behind, room, light, kernels._APART, trust)
+        np.testing.assert_array_equal(replaced, twin)
     blended = colours.copy()
     kernels.blend_behind(blended, alpha, behind)
     np.testing.assert_array_equal(blended, naive.blended(colours, alpha, behind))
@@ -257,3 +265,15 @@ def test_only_background_enters_the_blur() -> None:
     lamp[20:30, 40:50] = 255
     share = blur.blur(lamp, mask, 0.5, 1.0)[25, 45].mean() / 255
     assert share > 1.5 * cv2.GaussianBlur(lamp, (0, 0), 0.031 * 180)[25, 45].mean() / 255
+
+
+def test_what_is_sure_nowhere_is_no_person() -> None:
+    """A part that stands alone counts only if much of it is sure; what hangs on a sure part stays."""
+    mask = np.zeros((MASK_SIDE, MASK_SIDE), np.uint8)
+    mask[100:250, 80:180] = 250  # a person
+    mask[90:100, 100:160] = 120  # their hair
+    mask[20:60, 20:60] = 180  # a lamp
+    mask[30:33, 200:203] = 255  # a speck
+    kept = without_weak_parts(mask)
+    np.testing.assert_array_equal(kept[85:], mask[85:])
+    assert not kept[:80].any()

@@ -17,6 +17,7 @@ import click
 
 from livewarp import __version__
 from livewarp.cli import logs
+from livewarp.cli.background_commands import COMMANDS as BACKGROUND_COMMANDS
 from livewarp.cli.client.commands import ADJUSTING, RUNNING
 from livewarp.cli.client.completion import completion
 from livewarp.cli.file_commands import COMMANDS as FILE_COMMANDS
@@ -224,7 +225,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Run": (run, *RUNNING),
     "Adjust while it runs": ADJUSTING,
     "This machine": (*MACHINE_COMMANDS, completion, help_),
-    "Files and figures": (*FILE_COMMANDS, texture),
+    "Files and figures": (*FILE_COMMANDS, texture, *BACKGROUND_COMMANDS),
 }
 """Every command there is, as `livewarp --help` lists them."""
 

@@ -1,4 +1,4 @@
-"""The stage that hides the room: what is behind people is blurred, or is a colour.
+"""The stage that hides the room: what is behind people is blurred, or is a picture or a colour.
 
 Guarantees: it fails closed. A frame without a mask that can be trusted is hidden whole; so is one of nobody, for
 some seconds, where that is wanted. `covered` says why.
@@ -12,13 +12,17 @@ import cv2
 import numpy as np
 
 from livewarp.arrays import BgrFrame, GrayFrame
-from livewarp.filtering.hiding import colour_of, cover
+from livewarp.errors import Problem
+from livewarp.filtering.behind import Behind
+from livewarp.filtering.hiding import cover
 from livewarp.knobs import Value
+from livewarp.parameters import Parameters
 from livewarp.scene import Mask, Scene
 from livewarp.segmentation import mask_kernels as kernels
 from livewarp.segmentation.blurring import Blur
 from livewarp.segmentation.reduced import buffers_for
-from livewarp.segmentation.refinement import Refiner
+from livewarp.segmentation.refinement import SOFT, TIGHT, Refiner
+from livewarp.worker import Worker
 
 ALONE_S = 3.0  # nobody for so long: the room is empty
 _SOMEBODY = 0.01  # of the frame that a mask covers
@@ -30,16 +34,27 @@ NOBODY = "nobody is seen"
 class Background:
     """Hides the room in frames of one size after the other, with its buffers.
 
+    Parameters
+    ----------
+    worker
+        Where pictures are loaded; None: in place.
+
     Attributes
     ----------
     covered
         Why the newest frame was hidden whole, or "".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, worker: Worker | None = None) -> None:
         self._size_hw = (0, 0)
         self._seen_s: float | None = None
+        self._instead = Behind(Worker(synchronous=True) if worker is None else worker)
         self.covered = NO_MASK
+
+    @property
+    def problem(self) -> Problem | None:
+        """What is wrong with the picture that is wanted, or None."""
+        return self._instead.problem
 
     def prepare(self, height: int, width: int) -> None:
         """Compile or load the kernels, on frames of this size of its own."""
@@ -48,7 +63,8 @@ class Background:
         frame = np.zeros((height, width, 3), np.uint8)
         reduced = buffers_for(height, width)
         mask = Mask(np.full(reduced.small_gray.shape, 128, np.uint8), 0.0)
-        spare._replace(frame, Scene(masks=(mask,), reduced=reduced), {"background": "blur", "background_blur": 0.5})
+        for way in ("blur", "colour"):
+            spare._replace(frame, Scene(masks=(mask,), reduced=reduced), Parameters(background=way))
 
     def run(self, frame: BgrFrame, scene: Scene, values: Mapping[str, Value], economy: int) -> None:
         """Hide the room in one frame, or the whole frame."""
@@ -87,12 +103,15 @@ class Background:
         mask, reduced = scene.people, scene.reduced
         assert mask is not None and reduced is not None
         size_wh = frame.shape[1::-1]
-        alpha = self._refiner.refine(mask, reduced)
+        is_blur = values["background"] == "blur"
+        edge, trust = (SOFT, mask.trust) if is_blur else (TIGHT, 1.0)
+        alpha = self._refiner.refine(mask, reduced, edge, trust)
         cv2.resize(alpha, size_wh, dst=self._alpha, interpolation=cv2.INTER_LINEAR)
-        if values["background"] == "blur":
-            amount = float(values["background_blur"])
-            blurred = self._blur.blur(reduced.small, mask.weights, amount, mask.trust)
-            cv2.resize(blurred, size_wh, dst=self._behind, interpolation=cv2.INTER_LINEAR)
+        amount = float(values["background_blur"]) if is_blur else 0.0
+        room = self._blur.blur(reduced.small, mask.weights, amount, mask.trust)
+        if is_blur:
+            cv2.resize(room, size_wh, dst=self._behind, interpolation=cv2.INTER_LINEAR)
+            kernels.blend_behind(frame, self._alpha, self._behind)
         else:
-            self._behind[:] = colour_of(values)
-        kernels.blend_behind(frame, self._alpha, self._behind)
+            instead = self._instead.pixels(values, room, *frame.shape[:2])
+            kernels.replace_behind(frame, self._alpha, instead, room, self._instead.light, mask.trust)

@@ -73,11 +73,9 @@ class FaceFilter:
         self._glide = Glide(glide_s)
         self._gliding: Mapping[str, Value] | None = None  # what `_values` were made from
         self._values: Mapping[str, Value] = self.parameters
-        self._steps = [
-            Step(i, stage, stage.make(), self._tracker.worker)
-            for i, stage in enumerate(stages.STAGES)
-            if stage.make is not None
-        ]
+        worker = self._tracker.worker
+        works = [(i, stage, stage.work(worker)) for i, stage in enumerate(stages.STAGES)]
+        self._steps = [Step(i, stage, work, worker) for i, stage, work in works if work is not None]
         self._people = People(self._tracker.worker)
         self._wants_masks = False
         self.times_s = np.zeros(len(stages.STAGES))
@@ -177,7 +175,8 @@ class FaceFilter:
         found = [step.problem for step in self._steps if step.is_wanted and step.problem is not None]
         if self._wants_masks and self._people.problem is not None:
             found.append(self._people.problem)
-        return found
+        own = [getattr(step.work, "problem", None) for step in self._steps if step.is_wanted]
+        return found + [problem for problem in own if problem is not None]
 
     @property
     def covered(self) -> str:

@@ -21,6 +21,7 @@ from livewarp.filtering.retouching import Retouching
 from livewarp.knobs import Value
 from livewarp.parameters import hides
 from livewarp.scene import Scene
+from livewarp.worker import Worker
 
 Values = Mapping[str, Value]
 """Effective values by knob: on their way where they glide, with `enabled` and `strength` in them."""
@@ -94,6 +95,9 @@ class Stage:
     cover
         For a stage that hides something: hides the whole frame where the stage is wanted and cannot run yet, or
         any more. None: frames go without the stage meanwhile.
+    make_beside
+        In place of `make`, for work that has tasks of its own for the worker. Such work may have a `problem`: what is
+        wrong with what it shows, or None.
     """
 
     name: str
@@ -105,6 +109,13 @@ class Stage:
     at_start: bool = False
     wants_masks: bool = False
     cover: Callable[[BgrFrame, Values], None] | None = None
+    make_beside: Callable[[Worker], Work] | None = None
+
+    def work(self, worker: Worker) -> Work | None:
+        """Its work for one filter, whose worker this is; None: the loop or the tracker does it."""
+        if self.make_beside is not None:
+            return self.make_beside(worker)
+        return self.make() if self.make is not None else None
 
 
 def _reshapes(values: Values) -> bool:
@@ -135,8 +146,8 @@ STAGES = (
     Stage(
         "background",
         "What is behind people is hidden.",
-        Background,
-        hides,
+        is_wanted=hides,
+        make_beside=Background,
         wants_masks=True,
         cover=cover,
     ),

@@ -5,43 +5,80 @@ Each has a twin of plain loops in tests/naive_background.py.
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from livewarp.arrays import BgrFrame, FloatArray, GrayFrame
 
-
-@njit(nogil=True, cache=True)
-def fill_moments(gray: GrayFrame, mask: GrayFrame, out: FloatArray) -> None:
-    """`out` (h, w, 4): I, p, I², Ip of luminance and mask (h, w), both 0 to 1."""
-    scale = 1.0 / 255.0
-    for y in range(gray.shape[0]):
-        for x in range(gray.shape[1]):
-            i, p = gray[y, x] * scale, mask[y, x] * scale
-            out[y, x, 0] = i
-            out[y, x, 1] = p
-            out[y, x, 2] = i * i
-            out[y, x, 3] = i * p
+_APART = 48  # grey levels of three channels together: less, and an uncertain pixel looks as the room does
 
 
 @njit(nogil=True, cache=True)
-def solve_lines(means: FloatArray, epsilon: float, out: FloatArray) -> None:
-    """`out` (h, w, 2): a, b of p ≈ a I + b from the means (h, w, 4) of `fill_moments`."""
+def fill_moments(small: BgrFrame, mask: GrayFrame, out: FloatArray) -> None:
+    """`out` (h, w, 13): the colour I, p, p I and the six products of I of (h, w, 3) and mask (h, w), all 0 to 1."""
+    scale = np.float32(1.0 / 255.0)
+    for y in range(mask.shape[0]):
+        for x in range(mask.shape[1]):
+            b, g, r, p = small[y, x, 0] * scale, small[y, x, 1] * scale, small[y, x, 2] * scale, mask[y, x] * scale
+            out[y, x, 0] = b
+            out[y, x, 1] = g
+            out[y, x, 2] = r
+            out[y, x, 3] = p
+            out[y, x, 4] = p * b
+            out[y, x, 5] = p * g
+            out[y, x, 6] = p * r
+            out[y, x, 7] = b * b
+            out[y, x, 8] = b * g
+            out[y, x, 9] = b * r
+            out[y, x, 10] = g * g
+            out[y, x, 11] = g * r
+            out[y, x, 12] = r * r
+
+
+@njit(nogil=True, cache=True)
+def solve_planes(means: FloatArray, epsilon: float, sure: float, out: FloatArray) -> None:
+    """`out` (h, w, 4): a (3) and b of p ≈ a · I + b from the means (h, w, 13) of `fill_moments`.
+
+    Where p is within `sure` of 0 or 1 all around, it is taken as it is: a is 0.
+    """
     for y in range(means.shape[0]):
         for x in range(means.shape[1]):
-            i, p = means[y, x, 0], means[y, x, 1]
-            a = (means[y, x, 3] - i * p) / (max(means[y, x, 2] - i * i, 0.0) + epsilon)
-            out[y, x, 0] = a
-            out[y, x, 1] = p - a * i
+            m = means[y, x]
+            p = m[3]
+            if p <= sure or p >= 1.0 - sure:
+                out[y, x, 0] = 0.0
+                out[y, x, 1] = 0.0
+                out[y, x, 2] = 0.0
+                out[y, x, 3] = p
+                continue
+            b, g, r = m[0], m[1], m[2]
+            bb, bg, br = m[7] - b * b + epsilon, m[8] - b * g, m[9] - b * r
+            gg, gr, rr = m[10] - g * g + epsilon, m[11] - g * r, m[12] - r * r + epsilon
+            pb, pg, pr = m[4] - p * b, m[5] - p * g, m[6] - p * r
+            # The inverse of a symmetric matrix by its cofactors.
+            c00, c01, c02 = gg * rr - gr * gr, br * gr - bg * rr, bg * gr - br * gg
+            c11, c12, c22 = bb * rr - br * br, br * bg - bb * gr, bb * gg - bg * bg
+            whole = 1.0 / (bb * c00 + bg * c01 + br * c02)
+            a0 = (c00 * pb + c01 * pg + c02 * pr) * whole
+            a1 = (c01 * pb + c11 * pg + c12 * pr) * whole
+            a2 = (c02 * pb + c12 * pg + c22 * pr) * whole
+            out[y, x, 0] = a0
+            out[y, x, 1] = a1
+            out[y, x, 2] = a2
+            out[y, x, 3] = p - a0 * b - a1 * g - a2 * r
 
 
 @njit(nogil=True, cache=True)
-def fill_alpha(lines: FloatArray, gray: GrayFrame, low: float, high: float, trust: float, out: GrayFrame) -> None:
-    """`out` (h, w): a I + b, 0 up to `low` and 255 × trust from `high`, of lines (h, w, 2) and luminance (h, w)."""
-    scale, slope, most = 1.0 / 255.0, 255.0 * trust / (high - low), 255.0 * trust
-    for y in range(gray.shape[0]):
-        for x in range(gray.shape[1]):
-            q = lines[y, x, 0] * (gray[y, x] * scale) + lines[y, x, 1]
-            out[y, x] = int(min(max((q - low) * slope, 0.0), most) + 0.5)
+def fill_alpha(planes: FloatArray, half: BgrFrame, low: float, high: float, trust: float, out: GrayFrame) -> None:
+    """`out` (h, w): a · I + b, 0 up to `low` and 255 × trust from `high`, of planes (h, w, 4) and colours (h, w, 3)."""
+    scale = np.float32(1.0 / 255.0)
+    slope, most = np.float32(255.0 * trust / (high - low)), np.float32(255.0 * trust)
+    start = np.float32(low)
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            a = planes[y, x]
+            q = (a[0] * half[y, x, 0] + a[1] * half[y, x, 1] + a[2] * half[y, x, 2]) * scale + a[3]
+            out[y, x] = np.uint8(min(max((q - start) * slope, np.float32(0.0)), most) + np.float32(0.5))
 
 
 @njit(nogil=True, cache=True)
@@ -79,11 +116,50 @@ def divide_sums(near: FloatArray, far: FloatArray, share: float, out: BgrFrame) 
 
 
 @njit(nogil=True, cache=True)
+def replace_behind(
+    frame: BgrFrame, alpha: GrayFrame, behind: BgrFrame, room: BgrFrame, light: BgrFrame, trust: float
+) -> None:
+    """As `blend_behind`, with the person's colours taken from `light` (256, 3), and the room's out of the edges.
+
+    `room` (h, w, 3), of any size: the background as it would be without the person. An edge pixel is a mixture of both:
+    the person's share is C + (1 - α) / α × (C - room), and bounded, as both colours are estimates.
+    """
+    height, width = frame.shape[:2]
+    rows, columns = room.shape[:2]
+    share = int(np.int64(trust * 256.0 + 0.5))
+    for y in range(height):
+        row = y * rows // height
+        for x in range(width):
+            a = int(np.int64(alpha[y, x]))
+            if a == 0:
+                frame[y, x, 0] = behind[y, x, 0]
+                frame[y, x, 1] = behind[y, x, 1]
+                frame[y, x, 2] = behind[y, x, 2]
+            elif a == 255 and share == 256:
+                frame[y, x, 0] = light[frame[y, x, 0], 0]
+                frame[y, x, 1] = light[frame[y, x, 1], 1]
+                frame[y, x, 2] = light[frame[y, x, 2], 2]
+            else:
+                column = x * columns // width
+                apart = 0
+                for c in range(3):
+                    apart += abs(int(np.int64(frame[y, x, c])) - int(np.int64(room[row, column, c])))
+                if apart < _APART:
+                    a = max(a * (apart * 65025 + (_APART - apart) * a * a) // (_APART * 65025), 1)
+                seen = a * share // 256
+                for c in range(3):
+                    colour = int(np.int64(frame[y, x, c]))
+                    away = min((255 - a) * 256 // a, 384) * (colour - int(np.int64(room[row, column, c]))) // 256
+                    own = int(np.int64(light[min(max(colour + away, 0), 255), c]))
+                    frame[y, x, c] = (own * seen + int(np.int64(behind[y, x, c])) * (255 - seen) + 127) // 255
+
+
+@njit(nogil=True, cache=True)
 def blend_behind(frame: BgrFrame, alpha: GrayFrame, behind: BgrFrame) -> None:
     """`frame` where `alpha` (H, W) is 255, `behind` (H, W, 3) where it is 0, both in between; in place."""
     for y in range(frame.shape[0]):
         for x in range(frame.shape[1]):
-            a = int(alpha[y, x])
+            a = int(np.int64(alpha[y, x]))
             if a == 255:
                 continue
             if a == 0:
@@ -92,4 +168,6 @@ def blend_behind(frame: BgrFrame, alpha: GrayFrame, behind: BgrFrame) -> None:
                 frame[y, x, 2] = behind[y, x, 2]
             else:
                 for c in range(3):
-                    frame[y, x, c] = (frame[y, x, c] * a + behind[y, x, c] * (255 - a) + 127) // 255
+                    frame[y, x, c] = (
+                        int(np.int64(frame[y, x, c])) * a + int(np.int64(behind[y, x, c])) * (255 - a) + 127
+                    ) // 255

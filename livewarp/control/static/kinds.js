@@ -13,6 +13,7 @@ export const KINDS = {
   bool: { draw: drawSwitch, text: (on) => (on ? "on" : "off"), tip: "", doubleClick: true },
   colour: { draw: drawColour, text: String, tip: "Delete resets.", doubleClick: false },
   choice: { draw: drawChoice, text: title, tip: "Delete resets.", doubleClick: false },
+  name: { draw: drawName, text: title, tip: "", doubleClick: false },
 };
 
 const STEPS = 100; // at least, from one bound to the other
@@ -73,6 +74,12 @@ function drawChoice({ choices }, hand) {
   select.addEventListener("change", () => hand.change(select.value));
   const box = make("span", { class: "choice" }, select, icon("chevron", "icon small"));
   return { input: select, parts: [box], show: (value) => (select.value = value) };
+}
+
+function drawName({ name }, hand) {
+  const attributes = { type: "text", "aria-label": title(name), maxlength: 40, spellcheck: "false", autocomplete: "off" };
+  const field = makeField(attributes, hand, (input) => /^[a-z0-9][a-z0-9_-]{0,39}$/.exec(input.value.trim())?.[0] ?? null);
+  return { input: field.input, parts: [field.input], show: field.show };
 }
 
 // A field to type a value into. read(input): the value, or null where it is none: the old one comes back.
