@@ -26,7 +26,7 @@ from livewarp.filtering.glide import DEFAULT_GLIDE_S
 from livewarp.live.engine import Engine
 from livewarp.live.state import StateName
 from livewarp.live.stats import COLUMNS, LATENCY, SENT, Stats
-from livewarp.parameters import Parameters, Wanted
+from livewarp.parameters import Parameters, Wanted, hides
 from livewarp.scene import Scene
 from livewarp.sinks import Sink
 from livewarp.sinks.null import NullSink
@@ -155,7 +155,7 @@ def bench_live(
         made.append(SwitchableFilter(parameters, make_tracker()))
         return made[0]
 
-    verification = Verification(plan.name)
+    verification = Verification(plan.name, hides(parameters))
     engine = Engine(plan, make, Wanted(parameters), [sink or NullSink()], on_end=ended.set)
     collector = _Collector(engine)
     began_s = time.monotonic()

@@ -17,7 +17,7 @@ from livewarp.filtering.filter import FaceFilter
 from livewarp.filtering.stages import READ
 from livewarp.filtering.stages import SEND as SENDING
 from livewarp.live.stats import COLUMNS, LATENCY, SENT
-from livewarp.parameters import Parameters
+from livewarp.parameters import Parameters, hides
 from livewarp.scene import Scene
 from livewarp.sinks.null import NullSink
 from livewarp.sources import Source
@@ -54,7 +54,7 @@ def bench_throughput(
     face_filter = FaceFilter(parameters, tracker)
     frame = np.empty((source.height, source.width, 3), np.uint8)
     face_filter.warm_up(source.height, source.width)
-    verification = Verification(source.name)
+    verification = Verification(source.name, hides(parameters))
     passed = 0
     rows = np.zeros((frames, len(COLUMNS)))
     cpu_s, yardstick_s = np.zeros(frames), np.zeros(frames)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from livewarp.arrays import FloatArray, GrayFrame
 from livewarp.face68 import Face, Pose
+from livewarp.segmentation.mask_kernels import move_mask
 
 _FLOW_WIDTH = 256  # px, at most: 0.3 ms a frame
 _FAR_IOD = 0.1  # a head that has moved less is left to the flow
@@ -46,10 +47,6 @@ class Carrier:
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         y, x = np.mgrid[: self.flow_hw[0], : self.flow_hw[1]].astype(np.float32)
         self._grid = np.dstack([x, y])
-        y, x = np.mgrid[: small_hw[0], : small_hw[1]].astype(np.float32)
-        self._places = np.dstack([(x + 0.5) / small_hw[1], (y + 0.5) / small_hw[0]])  # 0 to 1
-        self._map = np.empty_like(self._places)
-        self._wide = np.empty_like(self._places)
 
     def look(self, small_gray: GrayFrame) -> GrayFrame:
         """A frame as `carry` compares it: a new array."""
@@ -77,18 +74,13 @@ class Carrier:
         (h, w) uint8
             Of the small size.
         """
-        h, w = mask.shape
-        np.multiply(self._places, np.array([w, h], np.float32), out=self._map)
-        np.subtract(self._map, np.float32(0.5), out=self._map)
-        if looks is not None:
-            before, now = looks
-            flow = self._dis.calc(now, before, self._motion_of_heads(*faces))  # which it starts from
-            cv2.resize(flow, self._small_hw[::-1], dst=self._wide, interpolation=cv2.INTER_LINEAR)
-            scale = np.array([w / self.flow_hw[1], h / self.flow_hw[0]], np.float32)
-            np.multiply(self._wide, scale, out=self._wide)
-            np.add(self._map, self._wide, out=self._map)
-        at_x, at_y = cv2.split(self._map)
-        return np.asarray(cv2.remap(mask, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        if looks is None:
+            return np.asarray(cv2.resize(mask, self._small_hw[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+        before, now = looks
+        flow = self._dis.calc(now, before, self._motion_of_heads(*faces))  # which it starts from
+        out = np.empty(self._small_hw, np.uint8)
+        move_mask(mask, np.asarray(flow, np.float32), out)
+        return out
 
     def _motion_of_heads(self, before: Sequence[Face], now: Sequence[Face]) -> FloatArray:
         """The flow as far as the heads tell, (h, w, 2), px of the flow's size."""

@@ -71,14 +71,57 @@ def solve_planes(means: FloatArray, epsilon: float, sure: float, out: FloatArray
 @njit(nogil=True, cache=True)
 def fill_alpha(planes: FloatArray, half: BgrFrame, low: float, high: float, trust: float, out: GrayFrame) -> None:
     """`out` (h, w): a · I + b, 0 up to `low` and 255 × trust from `high`, of planes (h, w, 4) and colours (h, w, 3)."""
-    scale = np.float32(1.0 / 255.0)
+    zero, scale, start, rounded = np.float32(0.0), np.float32(1.0 / 255.0), np.float32(low), np.float32(0.5)
     slope, most = np.float32(255.0 * trust / (high - low)), np.float32(255.0 * trust)
-    start = np.float32(low)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
-            a = planes[y, x]
-            q = (a[0] * half[y, x, 0] + a[1] * half[y, x, 1] + a[2] * half[y, x, 2]) * scale + a[3]
-            out[y, x] = np.uint8(min(max((q - start) * slope, np.float32(0.0)), most) + np.float32(0.5))
+            a0, a1, a2, q = planes[y, x, 0], planes[y, x, 1], planes[y, x, 2], planes[y, x, 3]
+            q += (a0 * half[y, x, 0] + a1 * half[y, x, 1] + a2 * half[y, x, 2]) * scale
+            out[y, x] = np.uint8(min(max((q - start) * slope, zero), most) + rounded)
+
+
+@njit(nogil=True, cache=True)
+def move_mask(mask: GrayFrame, flow: FloatArray, out: GrayFrame) -> None:
+    """`out` (h, w): `mask`, of any size, at the places that `flow` (fh, fw, 2) points to, px of its own size; bilinear.
+
+    All three cover the same frame.
+    """
+    h, w = out.shape
+    mh, mw = mask.shape
+    fh, fw = flow.shape[:2]
+    half, zero = np.float32(0.5), np.float32(0.0)
+    for y in range(h):
+        at = min(max((np.float32(y) + half) * np.float32(fh / h) - half, zero), np.float32(fh - 1))
+        j = min(int(at), fh - 2)
+        low = at - np.float32(j)
+        for x in range(w):
+            at = min(max((np.float32(x) + half) * np.float32(fw / w) - half, zero), np.float32(fw - 1))
+            i = min(int(at), fw - 2)
+            right = at - np.float32(i)
+            a, b, c = (1 - low) * (1 - right), (1 - low) * right, low * (1 - right)
+            d = low * right
+            u = a * flow[j, i, 0] + b * flow[j, i + 1, 0] + c * flow[j + 1, i, 0] + d * flow[j + 1, i + 1, 0]
+            v = a * flow[j, i, 1] + b * flow[j, i + 1, 1] + c * flow[j + 1, i, 1] + d * flow[j + 1, i + 1, 1]
+            px = (np.float32(x) + half) * np.float32(mw / w) - half + u * np.float32(mw / fw)
+            py = (np.float32(y) + half) * np.float32(mh / h) - half + v * np.float32(mh / fh)
+            px = min(max(px, zero), np.float32(mw - 1))
+            py = min(max(py, zero), np.float32(mh - 1))
+            m, n = min(int(py), mh - 2), min(int(px), mw - 2)
+            fy, fx = py - np.float32(m), px - np.float32(n)
+            top = mask[m, n] * (1 - fx) + mask[m, n + 1] * fx
+            bottom = mask[m + 1, n] * (1 - fx) + mask[m + 1, n + 1] * fx
+            out[y, x] = np.uint8(top * (1 - fy) + bottom * fy + half)
+
+
+@njit(nogil=True, cache=True)
+def remember(mask: FloatArray, before: GrayFrame, memory: float, out: GrayFrame) -> None:
+    """`out` (h, w): a mask of 0 to 1 as bytes; where it is uncertain, `memory` of it is what was expected before."""
+    one, two, scale = np.float32(1.0), np.float32(2.0), np.float32(1.0 / 255.0)
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            p = mask[y, x]
+            p += (before[y, x] * scale - p) * (one - abs(two * p - one)) * np.float32(memory)
+            out[y, x] = np.uint8(min(max(p, np.float32(0.0)), one) * np.float32(255.0) + np.float32(0.5))
 
 
 @njit(nogil=True, cache=True)
@@ -89,15 +132,15 @@ def weigh_background(
 
     Highlights weigh up to 1 + `bloom` times as much, so that a lamp becomes a bright disc, as behind a lens.
     """
-    scale = 1.0 / 255.0
+    scale, one = np.float32(1.0 / 255.0), np.float32(1.0)
+    steep, glow = np.float32(steepness * trust / 255.0), np.float32(bloom)
     for y in range(small.shape[0]):
         for x in range(small.shape[1]):
-            weight = max(1.0 - steepness * trust * mask[y, x] * scale, 0.0)
-            b, g, r = float(small[y, x, 0]), float(small[y, x, 1]), float(small[y, x, 2])
-            light = (0.114 * b + 0.587 * g + 0.299 * r) * scale
+            b, g, r = np.float32(small[y, x, 0]), np.float32(small[y, x, 1]), np.float32(small[y, x, 2])
+            light = (np.float32(0.114) * b + np.float32(0.587) * g + np.float32(0.299) * r) * scale
             light *= light
             light *= light
-            weight *= 1.0 + bloom * light * light
+            weight = max(one - steep * np.float32(mask[y, x]), np.float32(0.0)) * (one + glow * light * light)
             out[y, x, 0] = b * weight
             out[y, x, 1] = g * weight
             out[y, x, 2] = r * weight
@@ -107,12 +150,13 @@ def weigh_background(
 @njit(nogil=True, cache=True)
 def divide_sums(near: FloatArray, far: FloatArray, share: float, out: BgrFrame) -> None:
     """`out` (h, w, 3): weighted means of sums (h, w, 4); where nearly nothing is near, those of the `far` ones."""
+    part, one, least, half = np.float32(share), np.float32(1.0), np.float32(1e-6), np.float32(0.5)
     for y in range(near.shape[0]):
         for x in range(near.shape[1]):
-            weight = 1.0 / (near[y, x, 3] + share * far[y, x, 3] + 1e-6)
+            weight = one / (near[y, x, 3] + part * far[y, x, 3] + least)
             for c in range(3):
-                value = (near[y, x, c] + share * far[y, x, c]) * weight
-                out[y, x, c] = int(min(max(value, 0.0), 255.0) + 0.5)
+                value = (near[y, x, c] + part * far[y, x, c]) * weight + half
+                out[y, x, c] = np.uint8(min(max(value, np.float32(0.0)), np.float32(255.0)))
 
 
 @njit(nogil=True, cache=True)
@@ -168,6 +212,5 @@ def blend_behind(frame: BgrFrame, alpha: GrayFrame, behind: BgrFrame) -> None:
                 frame[y, x, 2] = behind[y, x, 2]
             else:
                 for c in range(3):
-                    frame[y, x, c] = (
-                        int(np.int64(frame[y, x, c])) * a + int(np.int64(behind[y, x, c])) * (255 - a) + 127
-                    ) // 255
+                    own, other = int(np.int64(frame[y, x, c])), int(np.int64(behind[y, x, c]))
+                    frame[y, x, c] = (own * a + other * (255 - a) + 127) // 255

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livewarp.arrays import BgrFrame
+from livewarp.segmentation.mask_kernels import remember
 from livewarp.tracking.network import open_network
 from livewarp.tracking.weights import PERSON, PERSON_WIDE
 
@@ -64,19 +65,19 @@ class PersonNetwork:
         mask = net.forward()[0, 0]
         if mask.shape != (MASK_SIDE, MASK_SIDE):
             mask = cv2.resize(mask, (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_LINEAR)
-        if before is not None:
-            doubt = 1.0 - np.abs(2.0 * mask - 1.0)
-            mask = mask + (before * np.float32(1 / 255) - mask) * doubt * _MEMORY
-        return without_weak_parts(np.clip(mask * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8))
+        out = np.empty((MASK_SIDE, MASK_SIDE), np.uint8)
+        remember(mask, out if before is None else before, 0.0 if before is None else _MEMORY, out)
+        return without_weak_parts(out)
 
 
 def without_weak_parts(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A mask without those parts that stand alone and are sure nowhere: a lamp, a chair's back, a coat on its hook."""
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats((mask > _PART).astype(np.uint8), connectivity=8)
-    keep = np.zeros(count, np.bool_)
-    for i in range(1, count):
-        x, y, w, h, area = boxes[i]
-        part = mask[y : y + h, x : x + w][labels[y : y + h, x : x + w] == i]
-        keep[i] = area >= _LEAST_AREA * mask.size and float((part > _SURE).mean()) >= _SURE_SHARE
-    near = cv2.dilate(keep[labels].astype(np.uint8), np.ones((9, 9), np.uint8))
-    return np.asarray(mask * near, np.uint8)
+    few = cv2.resize(mask, (MASK_SIDE // 2, MASK_SIDE // 2), interpolation=cv2.INTER_AREA)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats((few > _PART).astype(np.uint8), connectivity=8)
+    areas = boxes[:, cv2.CC_STAT_AREA]
+    sure = np.bincount(labels[few > _SURE], minlength=len(areas))
+    keep = (areas >= _LEAST_AREA * few.size) & (sure >= _SURE_SHARE * areas)
+    keep[0] = False
+    near = cv2.dilate(keep[labels].astype(np.uint8) * 255, np.ones((5, 5), np.uint8))
+    near = cv2.resize(near, mask.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.bitwise_and(mask, near), np.uint8)
