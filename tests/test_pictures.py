@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from livewarp.cli.main import cli
 from livewarp.errors import LivewarpError, SettingsError
 from livewarp.filtering import pictures
-from livewarp.filtering.behind import Behind
+from livewarp.filtering.behind import Scenery
 from livewarp.parameters import Parameters
 from livewarp.worker import Worker
 
@@ -101,7 +101,7 @@ def test_a_large_picture_is_kept_smaller(folder: Path) -> None:
 def test_there_is_always_something_to_show(folder: Path) -> None:
     """The colour until a picture is there; then the picture; an unknown one: the colour, and a problem."""
     worker = Worker(synchronous=True)
-    behind = Behind(worker)
+    behind = Scenery(worker)
     behind._synchronous = False  # errors are problems
     task, wake = behind._task, behind._task._wake
     task._wake = lambda: None
@@ -124,7 +124,7 @@ def test_there_is_always_something_to_show(folder: Path) -> None:
 
 def test_the_light_follows_the_picture_a_little() -> None:
     """Before a dark picture a person gets slowly darker, by a few levels at most; black and white stay."""
-    behind = Behind(Worker(synchronous=True))
+    behind = Scenery(Worker(synchronous=True))
     values = Parameters(background="picture", background_picture="lights")
     levels = []
     for _ in range(120):

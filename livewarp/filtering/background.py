@@ -13,7 +13,7 @@ import numpy as np
 
 from livewarp.arrays import BgrFrame, GrayFrame
 from livewarp.errors import Problem
-from livewarp.filtering.behind import Behind
+from livewarp.filtering.behind import Scenery
 from livewarp.filtering.hiding import cover
 from livewarp.knobs import Value
 from livewarp.parameters import Parameters
@@ -48,7 +48,7 @@ class Background:
     def __init__(self, worker: Worker | None = None) -> None:
         self._size_hw = (0, 0)
         self._seen_s: float | None = None
-        self._instead = Behind(Worker(synchronous=True) if worker is None else worker)
+        self._instead = Scenery(Worker(synchronous=True) if worker is None else worker)
         self.covered = NO_MASK
 
     @property

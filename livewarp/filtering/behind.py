@@ -27,7 +27,7 @@ _SETTLES = 0.05  # of the difference, each frame
 _log = logging.getLogger(__name__)
 
 
-class Behind:
+class Scenery:
     """What stands behind people in frames of one size; for one thread.
 
     Parameters
