@@ -113,3 +113,23 @@ def test_a_webcam_that_is_not_there_ends_run(tmp_path: Path, wanted: str) -> Non
     ports = ("--control", "127.0.0.1:0", "--panel", "127.0.0.1:0", "--model", "mesh")
     waited = livewarp(*arguments, *ports, "--wait", folder=tmp_path)
     assert (waited.returncode, waited.stderr.count("no such device")) in ((0, 0), (0, 1))
+
+
+def test_open_starts_a_daemon_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`open --start` starts one in the background, waits for it and prints a link; a second one finds it running."""
+    config = tmp_path / "livewarp"
+    config.mkdir()
+    lines = ["[video]", 'source = "portrait"', 'sinks = ["null"]', "[tracking]", 'model = "mesh"']
+    lines += ["[control]", 'address = "127.0.0.1:0"', 'panel = "127.0.0.1:0"']
+    (config / "config.toml").write_text("\n".join(lines))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "")  # no systemctl
+    try:
+        links = [livewarp("open", "--start", "--url", folder=tmp_path) for _ in range(2)]
+    finally:
+        stopped = livewarp("stop", folder=tmp_path)
+    assert [link.returncode for link in links] == [0, 0], links[0].stderr
+    assert all(link.stdout.startswith("http://127.0.0.1:") for link in links)
+    assert links[0].stdout.split("?")[0] == links[1].stdout.split("?")[0]
+    assert "is stopping" in stopped.stdout

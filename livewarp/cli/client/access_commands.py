@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from livewarp.cli.client.starting import ensure_running
 from livewarp.cli.client.terminal import failures, over_control
 from livewarp.control.client import Client
 from livewarp.control.secret import new_token, read_token, token_path
@@ -14,8 +15,9 @@ from livewarp.errors import ControlError
 
 @click.command("open")
 @click.option("--url", "only_print", is_flag=True, help="Print a link that opens it once, for a browser elsewhere.")
+@click.option("--start", is_flag=True, help="Start livewarp first, in the background, unless it runs.")
 @over_control
-def open_(client: Client, only_print: bool) -> tuple[Any, str]:
+def open_(client: Client, only_print: bool, start: bool) -> tuple[Any, str]:
     """Open the panel in your browser.
 
     The browser is let in from then on, until there is a new token.
@@ -23,7 +25,11 @@ def open_(client: Client, only_print: bool) -> tuple[Any, str]:
     \b
     livewarp open
     livewarp open --url
+    livewarp open --start
     """
+    if start:
+        ensure_running()
+        client = Client()
     link = client.call("panel.link")
     if only_print:
         return link, link["url"]
