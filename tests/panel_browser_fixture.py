@@ -36,6 +36,7 @@ class Running:
     def __init__(self, folder: Path, panel: str = "127.0.0.1:0", program: Sequence[str] = ("-m", "livewarp")) -> None:
         environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "XDG_CONFIG_HOME": str(folder / "config")}
         environment["XDG_RUNTIME_DIR"] = str(folder)
+        self.environment = environment  # in which commands find its token
         self._process = subprocess.Popen(
             [sys.executable, *program, "run", *OPTIONS, "--panel", panel, "--fresh"],
             stderr=subprocess.PIPE,

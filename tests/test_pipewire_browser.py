@@ -20,6 +20,7 @@ import pytest
 
 from browser import Browser, BrowserError, Page, find_chromium
 from livewarp.control.client import Client
+from livewarp.control.secret import read_token
 from livewarp.filtering.filter import FaceFilter
 from livewarp.parameters import Parameters, Value
 from livewarp.tracking import FaceTracker
@@ -102,7 +103,8 @@ def control(session: Session) -> Iterator[Client]:
         found = re.search(r"control: (127\.0\.0\.1:\d+)", log.read_text())
         return found[1] if found else None
 
-    with Client(str(until(address))) as client:
+    at = str(until(address))
+    with Client(at, token=read_token(session.folder / "livewarp" / "token")) as client:
         yield client
         client.call("stop")
     assert daemon.wait(30) == 0, log.read_text()
