@@ -81,14 +81,14 @@ def test_describe_tells_every_parameter(line):
             "area": knob.group,
             "group": knob.group,
             "keywords": list(knob.keywords),
-            "ends": list(knob.ends),
+            "ends": None if knob.ends is None else list(knob.ends),
             "scaled": knob.scaled,
             "in_presets": knob.in_presets,
             "initial": Parameters(thin=0.2)[name],
         }
     assert all(described[name]["scaled"] and described[name]["in_presets"] for name in ADJUSTMENTS)
     assert not described["strength"]["scaled"]
-    assert (described["thin"]["type"], described["thin"]["min"], described["thin"]["max"]) == ("float", 0.0, 1.0)
+    assert (described["thin"]["type"], described["thin"]["min"], described["thin"]["max"]) == ("float", 0.0, 1.5)
     assert (described["mirror"]["type"], described["mirror"]["min"], described["mirror"]["choices"]) == (
         ("bool", None, None)
     )

@@ -167,7 +167,7 @@ def test_shipped_looks_stay(presets):
         (b"thin = true\n", "got True"),
         (b"strength = 0.5\n", "unknown parameter 'strength'"),
         (b"[thin]\nx = 1\n", "got {'x': 1}"),
-        (b"\xff\xfe", "utf-8"),
+        (b"\xff\xfe", "UTF-16"),
         (b"#" * 70_000, "at most 65536 bytes"),
         (b"a = " + b"[" * 30_000, ""),
     ],
