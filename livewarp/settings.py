@@ -19,7 +19,7 @@ from livewarp.errors import ParameterError, SettingsError
 from livewarp.face68 import N_LANDMARKS
 from livewarp.knobs import Value
 from livewarp.parameters import KNOBS, Parameters, check, is_own, knob_of
-from livewarp.system.paths import read_text
+from livewarp.system.regular import read_text
 
 CONFIG_NAME = "config.toml"
 
@@ -203,6 +203,8 @@ def load_settings(config: Path | None, options: Mapping[str, Mapping[str, Any]] 
 def _read(config: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_text(config))
+    except RecursionError as error:
+        raise SettingsError(f"{config}: not valid TOML: nested too deeply") from error
     except (OSError, ValueError) as error:
         if isinstance(error, OSError):
             allowed = "a readable TOML file (see the config.toml of livewarp)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -214,3 +215,30 @@ def test_the_example_in_the_docs_is_one(tmp_path: Path) -> None:
     example = page.split("```toml\n")[1].split("```")[0]
     (own,) = load_settings(config(tmp_path, example)).own_adjustments()
     assert (own.name, len(own.strokes)) == ("elf", 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"x = " + b"[" * 30_000, "nested too deeply"),
+        ("[video]".encode("utf-16"), "UTF-16"),
+        (b"#" * 1_000_001, "over 1000000 bytes"),
+        (None, "no regular file"),
+    ],
+)
+def test_a_config_that_cannot_be_one_is_one_line(tmp_path, content, said):
+    """A file that is nested without end, in another encoding, a giant or a pipe is refused; none of them hangs."""
+    path = tmp_path / "config.toml"
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(SettingsError, match=said):
+        load_settings(path)
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path):
+    """A config that Notepad wrote begins with a byte order mark and has lines that end in CR LF."""
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"\xef\xbb\xbf[parameters]\r\nthin = 0.5\r\n")
+    assert load_settings(path).parameters == {"thin": 0.5}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import stat
 import time
@@ -62,15 +61,3 @@ def _is_same(path: Path, other: Path) -> bool:
         return path.samefile(other)
     except (OSError, ValueError):
         return False
-
-
-def read_text(path: Path, limit: int | None = None) -> str:
-    """A text file in UTF-8, with or without a byte order mark; at most `limit` bytes of it.
-
-    Raises OSError, and ValueError that names another encoding.
-    """
-    with path.open("rb") as file:
-        data = file.read(-1 if limit is None else limit)
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ValueError("it is UTF-16; save it as UTF-8")
-    return data.decode("utf-8-sig").replace("\r\n", "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from pathlib import Path
@@ -45,6 +46,22 @@ def read_regular(path: Path, max_bytes: int, *, private: bool = False) -> bytes:
     if len(content) > max_bytes:
         raise ValueError(f"over {max_bytes} bytes")
     return content
+
+
+def read_text(path: Path, max_bytes: int = 1_000_000) -> str:
+    """A text file in UTF-8, with or without a byte order mark.
+
+    Raises
+    ------
+    OSError
+        There is none, or it cannot be read.
+    ValueError
+        As `read_regular`; or it is in another encoding, which the text names.
+    """
+    data = read_regular(path, max_bytes)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError("it is UTF-16; save it as UTF-8")
+    return data.decode("utf-8-sig").replace("\r\n", "\n")
 
 
 def expanded(text: str) -> Path:

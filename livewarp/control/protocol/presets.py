@@ -31,7 +31,7 @@ from livewarp.errors import ControlError, ParameterError, did_you_mean
 from livewarp.knobs import Knob, Value
 from livewarp.parameters import KNOBS, check
 from livewarp.system.atomic import write_whole
-from livewarp.system.paths import read_text
+from livewarp.system.regular import read_text
 
 SHIPPED: Mapping[str, Mapping[str, Value]] = {
     # A better day of the same face: a little narrower, eyes a little more open, a hint of a smile.
@@ -299,7 +299,7 @@ def _read(path: Path, before: _Read | None) -> _Read:
             return _Read(stamp, {}, "livewarp has a preset of that name; give yours another")
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:  # reading a pipe would never end
             return _Read(stamp, {}, f"allowed: a plain file of at most {_MAX_BYTES} bytes")
-        values = tomllib.loads(read_text(path))
+        values = tomllib.loads(read_text(path, _MAX_BYTES))
         return _Read(stamp, check(values, held()), None)
     except (OSError, ValueError, RecursionError) as error:  # not TOML, not UTF-8, a `ParameterError`
         return _Read((0, 0), {}, str(error))
