@@ -27,6 +27,7 @@ from livewarp.live.stats import COLUMNS, LATENCY, SENT, Stats
 from livewarp.parameters import Parameters
 from livewarp.scene import Scene
 from livewarp.sources import Plan
+from livewarp.system.environment import install_command
 from livewarp.tracking import FaceTracker
 from livewarp.warping import Warp
 from samples import face_at
@@ -328,12 +329,12 @@ def test_a_kernel_has_its_name_while_a_profile_is_taken() -> None:
 @pytest.mark.parametrize(
     ("module", "check", "path", "says"),
     [
-        (plots, plots.check_plots, "plots", "--plot needs matplotlib; pip install matplotlib"),
+        (plots, plots.check_plots, "plots", f"--plot needs matplotlib; {install_command('matplotlib')}"),
         (
             profiling,
             profiling.check_profile,
             "out.html",
-            "no profiler is installed; pip install pyinstrument",
+            f"no profiler is installed; {install_command('pyinstrument')}",
         ),
     ],
 )
