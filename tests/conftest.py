@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import cv2
@@ -48,3 +49,11 @@ def noise() -> BgrFrame:
     """A frame in which every moved pixel shows: smoothed noise, (360, 480, 3)."""
     rng = np.random.default_rng(68)
     return cv2.GaussianBlur(rng.integers(0, 256, (360, 480, 3)).astype(np.uint8), (5, 5), 1.2)  # type: ignore
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hangups_reach_programs() -> None:
+    """Programs that tests start meet SIGHUP as under a terminal, also where the tests themselves run under nohup."""
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is signal.SIG_IGN:
+        signal.signal(hangup, lambda number, frame: None)  # handlers are not inherited
