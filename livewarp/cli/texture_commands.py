@@ -58,7 +58,7 @@ def template_command(path_out: Path, force: bool) -> None:
         check_output(path, force)
     write_image(path_out, template())
     try:
-        with replacing(points_path) as partial:
+        with replacing(points_path, keep_mode=True) as partial:
             partial.write_text(json.dumps({"points": template_points()}, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"output {points_path}: {error.strerror or error}") from error

@@ -59,9 +59,11 @@ def discard(partial: Path) -> None:
 def replacing(path: Path, mode: int = SHARED, keep_mode: bool = False) -> Iterator[Path]:
     """Yield a file to write to, which becomes `path` at the end of the block; an exception discards it.
 
-    Raises OSError.
+    `keep_mode` is for files that a person named: one that is there keeps its permissions, and a symbolic link stays
+    one. Elsewhere a link is replaced and never followed: somebody else may have put it there. Raises OSError.
     """
-    path = target(path)
+    if keep_mode:
+        path = target(path)
     partial = begin(path, mode)
     try:
         yield partial
