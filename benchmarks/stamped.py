@@ -172,6 +172,7 @@ def serve(sink: str, fps: float, width: int, height: int, out: Path, through: bo
         "run",
         "--source",
         "webcam",
+        "--wait",
         "--sink",
         wanted,
         "--fps",

@@ -61,8 +61,8 @@ TABLE = StrokeTable(ADJUSTMENTS.values())
 
 
 def parameters(names: Sequence[str]) -> Parameters:
-    """These at half their maximum, all others at 0."""
-    return Parameters(**(dict.fromkeys(ADJUSTMENTS, 0.0) | {n: ADJUSTMENTS[n].maximum / 2 for n in names}))
+    """These at half, all others at 0."""
+    return Parameters(**(dict.fromkeys(ADJUSTMENTS, 0.0) | dict.fromkeys(names, 0.5)))
 
 
 SETS = {"two": parameters(TWO), "all": parameters(tuple(ADJUSTMENTS))}

@@ -238,6 +238,14 @@ def test_the_grid_reproduces_quadratics() -> None:
         np.testing.assert_allclose(shift[1], 0.02 * px * py + 1.0, atol=1e-4)
 
 
+def test_a_grid_holds_the_nodes_of_its_last_pixel() -> None:
+    """Whatever the step, the last pixel's four nodes are inside: 11 / 1.1 is 10, though 11 // 1.1 is 9."""
+    for step in (1.0, 1.1, 1.3, 2.2, 3.3, 4.4, 5.1):
+        for size in range(1, 400):
+            rows, columns = grids.grid_shape((0, 0, size, size), step)
+            assert min(rows, columns) >= int((size - 1) / step) + 4
+
+
 def test_weights_are_their_twins() -> None:
     """What runs as plain Python too is compared on its own; with NUMBA_DISABLE_JIT=1 it runs uncompiled."""
     for t in (0.0, 0.1, 0.5, 0.93):

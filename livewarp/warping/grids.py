@@ -54,7 +54,8 @@ LEAST_TAPS = 5
 @njit(nogil=True, cache=True)
 def grid_shape(roi: Box, step: float) -> tuple[int, int]:
     """Rows, columns of the coarse grid: node [j, i] lies at (x0 + (i - 1) * step, y0 + (j - 1) * step)."""
-    return int((roi[3] - roi[1] - 1) // step) + 4, int((roi[2] - roi[0] - 1) // step) + LEAST_TAPS
+    # By the same division as the place of a pixel: 11 / 1.1 is 10, where 11 // 1.1 is 9.
+    return int((roi[3] - roi[1] - 1) / step) + 4, int((roi[2] - roi[0] - 1) / step) + LEAST_TAPS
 
 
 # What is worked out once for a grid. X0, Y0, X1, Y1: its ROI; LEFT: frame column of its first block; WIDE: px from
