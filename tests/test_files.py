@@ -16,6 +16,8 @@ from files_fixture import beep_s, make_clip, patch_colours, patches, shown
 from livewarp.apply import Job, apply_file
 from livewarp.errors import SourceError
 from livewarp.media.colour import VideoColour
+from livewarp.media.formats import FORMATS, THOROUGH
+from livewarp.media.quality import needed_effort
 from livewarp.parameters import Parameters
 
 OFF = Parameters(thin=0, eyes=0)
@@ -188,3 +190,12 @@ def test_without_a_face_the_status_is_3_and_pipes_carry_y4m(tmp_path: Path) -> N
     assert b"no face was found" in done.stderr
     assert done.stdout.startswith(b"YUV4MPEG2 W160 H96")
     assert done.stdout.count(b"FRAME") == 3
+
+
+def test_a_clip_that_was_compressed_hard_gets_the_thorough_preset(data: Path) -> None:
+    """Where the quick preset cannot have likeness and size both, a better one is worth its time."""
+    effort = needed_effort(data / "video/foreman_h264.mp4", FORMATS[".mp4"])
+    assert effort.preset == THOROUGH
+    assert 14 < effort.crf < 20
+    # Its frames are calm and its stream is large: both can be had at once.
+    assert needed_effort(data / "video/cap13_edit2.mp4", FORMATS[".mp4"]).preset != THOROUGH

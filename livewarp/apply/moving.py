@@ -22,10 +22,10 @@ from livewarp.filtering.filter import FaceFilter
 from livewarp.media.clip import Clip, Decoded
 from livewarp.media.colour import Converter
 from livewarp.media.copying import Copy, copies_of, copy_about
-from livewarp.media.formats import Y4M, Format, crf_of, format_of
+from livewarp.media.formats import QUICK, Y4M, Format, crf_of, format_of
 from livewarp.media.opening import STANDARD
 from livewarp.media.planes import patched
-from livewarp.media.quality import needed_crf
+from livewarp.media.quality import Effort, needed_effort
 from livewarp.media.rawfile import RawFile
 from livewarp.media.writing import VideoWriter
 from livewarp.system.atomic import begin, complete, discard, target
@@ -47,16 +47,16 @@ def apply_video(path_in: Path, path_out: Path, face_filter: FaceFilter, progress
     assert form is not None
     clip = Clip(path_in, square=not form.aspect)
     try:
-        crf = crf_of(job.quality) if job.quality is not None else needed_crf(path_in, form)
+        effort = Effort(crf_of(job.quality), QUICK) if job.quality is not None else needed_effort(path_in, form)
         if path_out == STANDARD:
-            return _into(clip, _standard_output(), None, form, crf, face_filter, progress, job)
-        return _into_file(clip, path_out, form, crf, face_filter, progress, job)
+            return _into(clip, _standard_output(), None, form, effort, face_filter, progress, job)
+        return _into_file(clip, path_out, form, effort, face_filter, progress, job)
     finally:
         clip.close()
 
 
 def _into_file(
-    clip: Clip, path_out: Path, form: Format, crf: float, face_filter: FaceFilter, progress: Progress, job: Job
+    clip: Clip, path_out: Path, form: Format, effort: Effort, face_filter: FaceFilter, progress: Progress, job: Job
 ) -> Applied:
     real = target(path_out)
     others = real.stat().st_nlink - 1 if real.exists() else 0
@@ -67,7 +67,7 @@ def _into_file(
         raise SinkError(f"{path_out}: cannot be written: {error.strerror or error}", allowed=allowed) from error
     try:
         file = RawFile(_open(partial, os.O_RDWR), str(path_out), writing=True)
-        done = _into(clip, file, partial, form, crf, face_filter, progress, job)
+        done = _into(clip, file, partial, form, effort, face_filter, progress, job)
         complete(partial, real, keep_mode=True)
     except OSError as error:
         raise SinkError(f"{path_out}: cannot be written: {error.strerror or error}") from error
@@ -84,7 +84,7 @@ def _into(
     file: RawFile,
     partial: Path | None,
     form: Format,
-    crf: float,
+    effort: Effort,
     face_filter: FaceFilter,
     progress: Progress,
     job: Job,
@@ -103,7 +103,8 @@ def _into(
         clip.time_base,
         colour=clip.colour,
         aspect=clip.aspect,
-        crf=crf,
+        crf=effort.crf,
+        preset=effort.preset,
         reopen=(lambda: RawFile(_open(partial, os.O_RDONLY))) if partial is not None else None,
     )
     copies, left_out = copies_of(clip, writer)

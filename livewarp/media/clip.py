@@ -23,7 +23,7 @@ MAX_FPS = 1000
 DEFAULT_FPS = Fraction(25)
 USUAL_FPS = 120  # the finest rate that a clip of varying rate is believed to be made for
 
-_SIZES = 64
+_SIZES = 1024
 _MAX_ERRORS = 1000  # one after the other, from a place that cannot be read: the rest is not worth waiting for
 _LATE_START_S = 10.0  # a clip that begins later was cut out of a longer recording: it begins at 0
 _STREAMS = frozenset({"mpegts", "mpeg", "rtsp", "hls"})  # whose clocks begin anywhere
@@ -81,7 +81,7 @@ class Clip:
             self.fps = _nominal_rate(self.stream)
             self._offset_s = _offset_s(self.container)
             self._last: Decoded | None = None
-            self._sizes: list[int] = []  # of the first packets, bytes
+            self._sizes: list[int] = []  # of the first packets from where it was opened or moved to, bytes
             self._packets: Iterator[Any] = iter(())
             self._waiting: list[Any] = []
             tags = tags_of(self.stream.codec_context)  # before the decoder has its say
@@ -166,7 +166,7 @@ class Clip:
         return self._converter.to_yuv420p(upright, (self.width, self.height))
 
     def packet_bytes(self, frames: int) -> int:
-        """What the first frames take in the file, of a few; those that were read."""
+        """What the first frames take in the file, from its beginning or where `seek` went; those that were read."""
         return sum(self._sizes[:frames])
 
     def bgr(self, decoded: Decoded) -> BgrFrame:
@@ -192,6 +192,7 @@ class Clip:
             self.container.seek(max(0, offset), stream=self.stream)
         self._last = None
         self._waiting = []
+        self._sizes = []
         self._packets = self._decode()
 
     def close(self) -> None:

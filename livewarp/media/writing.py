@@ -13,7 +13,7 @@ from av.filter import Graph
 
 from livewarp.errors import SinkError
 from livewarp.media.colour import VideoColour
-from livewarp.media.formats import FRAGMENT_S, Format, encoder_options
+from livewarp.media.formats import FRAGMENT_S, QUICK, Format, encoder_options
 from livewarp.media.planes import packed, planes_of
 from livewarp.media.rawfile import RawFile
 
@@ -31,8 +31,8 @@ class VideoWriter:
     ----------
     file
         Empty, and written from its beginning. It is closed by `close`.
-    form, crf
-        How, and with which of x264's rate factors.
+    form, crf, preset
+        How, and with which of x264's rate factors and presets.
     width, height, fps
         Of the frames; fps: nominal.
     time_base
@@ -62,6 +62,7 @@ class VideoWriter:
         colour: VideoColour = VideoColour(),  # noqa: B008  # a tuple
         aspect: Fraction = Fraction(1),
         crf: float = 18.0,
+        preset: str = QUICK,
         live: bool = False,
         reopen: Callable[[], RawFile] | None = None,
     ) -> None:
@@ -88,7 +89,7 @@ class VideoWriter:
                 file, "w", form.container, options=options, buffer_size=BUFFER_BYTES, io_open=open_again
             )
             self._stream: Any = self.container.add_stream(
-                form.codec, rate=fps, options=encoder_options(form, crf, live)
+                form.codec, rate=fps, options=encoder_options(form, crf, live, preset)
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             file.close()
