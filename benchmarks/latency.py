@@ -114,8 +114,8 @@ class Daemon:
         timer.start()
         while line := self.process.stderr.readline():
             self._lines.append(line.strip())
-            if found := re.search(r"control: (\S+)", line):
-                address = found[1]
+            if found := re.search(r"socket: (\S+)", line):  # for which no token is needed
+                address = f"unix:{found[1]}"
             if "running: " in line:
                 timer.cancel()
                 return address
@@ -159,12 +159,13 @@ class Traffic:
                     client.call("stats")
 
     def _listen(self) -> None:
-        host, _, port = self._address.rpartition(":")
         import socket
 
         ask = {"jsonrpc": "2.0", "id": 1, "method": "subscribe"}
         topics = ["parameters", "state", "stats", "faces"]
-        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1.0) as connection:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1.0)
+            connection.connect(self._address.removeprefix("unix:"))
             connection.sendall(json.dumps(ask | {"params": {"topics": topics}}).encode() + b"\n")
             while not self._stop.is_set():
                 with contextlib.suppress(TimeoutError):
