@@ -104,7 +104,7 @@ def test_a_buffer_that_never_comes_back_is_made_up_for() -> None:
     box.replace()
     for index in range(2):
         post(box, index)
-    third = box.take()
+    written, read = box.take(), box.take()
     assert (box.waiting, box.dropped) == (2, 0)
-    assert third.shape == SHAPE
-    assert not third.any()
+    assert written.shape == read.shape == SHAPE
+    assert not written.any()
