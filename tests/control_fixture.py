@@ -11,7 +11,7 @@ import re
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -25,7 +25,7 @@ from livewarp.control.line.server import ControlServer
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.presets import Presets
 from livewarp.control.secret import read_token
-from livewarp.errors import SettingsError
+from livewarp.errors import ParameterError, SettingsError
 from livewarp.parameters import Parameters, Switches, Wanted
 from livewarp.settings import Settings
 
@@ -44,6 +44,7 @@ class FakeDaemon:
         self.changes: list[Parameters] = []
         self.switched: list[Switches] = []
         self.source = "portrait"
+        self.exposure = "auto"
         self.on_stop: Callable[[], None] = lambda: None
         self.on_reload: Callable[[], None] = lambda: None
         self.begun = 100
@@ -102,6 +103,38 @@ class FakeDaemon:
         self.source = wanted
         return self._next_frame()
 
+    def camera(self) -> dict[str, Any]:
+        """A webcam with two controls, of which one is automatic."""
+        exposure = {"label": "Auto Exposure", "type": "choice", "value": self.exposure, "default": "auto"}
+        time = {"label": "Exposure Time", "type": "number", "value": 166, "default": 166, "min": 3, "max": 2047}
+        automatic = self.exposure == "auto"
+        rest = {"writable": True, "overridden_by": None, "kept": not automatic}
+        return {
+            "camera": "/dev/v4l/by-id/usb-Seven-video-index0",
+            "controls": {
+                "exposure": {
+                    **exposure, "min": None, "max": None, "step": None, "choices": ["auto", "manual"], "active": True,
+                    **rest,
+                },
+                "exposure_time": {
+                    **time, "step": 1, "choices": None, "active": not automatic, **rest,
+                    "overridden_by": "exposure" if automatic else None, "kept": False,
+                },
+            },
+        }  # fmt: skip
+
+    def set_camera(self, values: Mapping[str, object]) -> dict[str, Any]:
+        """Remember the exposure."""
+        if set(values) - {"exposure"}:
+            raise ParameterError("zoom", 3, "exposure, exposure_time", "camera: no control zoom")
+        self.exposure = str(values["exposure"])
+        return self.camera()
+
+    def reset_camera(self, names: Iterable[str] | None) -> dict[str, Any]:
+        """Forget it."""
+        self.exposure = "auto"
+        return self.camera()
+
     def use_model(self, model: str) -> None:
         """Remember it, if it is one of the two."""
         if model not in ("dlib", "mesh"):
@@ -129,6 +162,7 @@ class FakeDaemon:
             "conditions": [{"state": state, "reason": "", "since_s": 12.25}],
             "source": self.source,
             "sinks": ["null"],
+            "camera": "",
             "model": self.model,
             "outputs": self.outputs,
             "switches": {"blank": self.switches.blank, "freeze": self.switches.freeze},

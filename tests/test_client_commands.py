@@ -80,6 +80,20 @@ def test_client_raises_what_the_daemon_refused(address):
         assert client.call("get", {"names": ["thin"]}) == {"thin": 0.2}
 
 
+def test_camera_lists_sets_and_resets_the_webcam_s_controls(livewarp, daemon):
+    """A line a control, with what it takes and what overrides it; a value is set, and reset."""
+    listed = livewarp("camera").output
+    assert "usb-Seven-video-index0" in listed
+    assert re.search(r"exposure +auto +auto +auto \| manual", listed)
+    assert re.search(r"exposure_time +166 +166 +3 … 2047 +automatic, by exposure", listed)
+    assert "kept" in livewarp("camera", "exposure=manual").output
+    assert daemon.exposure == "manual"
+    assert livewarp("camera", "--reset", "exposure").exit_code == 0
+    assert daemon.exposure == "auto"
+    assert "no control zoom, allowed: exposure, exposure_time" in livewarp("camera", "zoom=3").stderr
+    assert "allowed: NAME=VALUE" in livewarp("camera", "zoom").stderr
+
+
 def test_client_without_a_daemon(closed_port):
     """Where nothing answers, the error names the address and the command that starts a daemon."""
     with Client(closed_port) as client, pytest.raises(ControlError, match=f"{closed_port}.*`livewarp run`"):

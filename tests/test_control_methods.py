@@ -300,6 +300,8 @@ EXAMPLES = {
     "blank": {"on": True},
     "source.switch": {"source": "portrait"},
     "model": {"name": "mesh"},
+    "camera.set": {"controls": {"exposure": "manual"}},
+    "camera.reset": {"names": ["exposure"]},
     "subscribe": {"topics": ["parameters", "switches", "presets", "state", "stats", "faces"], "rate_hz": 5},
     "unsubscribe": {"topics": ["stats"]},
 }

@@ -12,7 +12,7 @@ from livewarp.parameters import Parameters, Wanted
 from livewarp.settings import Settings
 from livewarp.sinks import Sink, open_sink
 from livewarp.sinks.preview import Preview
-from livewarp.sources import Plan, plan_source
+from livewarp.sources import Plan, Source, plan_source
 from livewarp.tracking import FaceTracker
 from livewarp.tracking.models import chosen_model
 from livewarp.tracking.weights import weights_path
@@ -27,8 +27,14 @@ def build_engine(
     preview: Preview,
     panel_url: str,
     on_end: Callable[[], None],
+    opened: Callable[[Source], Source] = lambda source: source,
 ) -> tuple[Engine, Plan]:
     """The engine, which owns the sinks, and the source that it begins with.
+
+    Parameters
+    ----------
+    opened
+        Called with the source each time that it has been opened, in the thread that reads it.
 
     Raises
     ------
@@ -36,7 +42,7 @@ def build_engine(
         The source or a sink cannot be had; the sinks that were opened before are closed.
     """
     video = settings.video
-    plan = plan_source(video.source, video.width, video.height, video.fps, video.loop, video.fit)
+    plan = plan_source(video.source, video.width, video.height, video.fps, video.loop, video.fit).then(opened)
     _log.info("source: %s", plan.name)
 
     model = chosen_model(settings.tracking.model, weights_path(settings.tracking.weights))

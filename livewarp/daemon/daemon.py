@@ -14,7 +14,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
 import gevent
@@ -29,6 +29,7 @@ from livewarp.control.line.unix import AUTO, socket_path
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.web.panel import Panel
 from livewarp.daemon.building import build_engine
+from livewarp.daemon.cameras import Cameras, kept_file
 from livewarp.daemon.kept import Kept
 from livewarp.daemon.report import differences, face_of, sources_of, state_of, stats_of
 from livewarp.errors import SettingsError, SourceError
@@ -39,6 +40,7 @@ from livewarp.parameters import KNOBS, Parameters, Switches, Wanted, refitted
 from livewarp.settings import Settings
 from livewarp.sinks.preview import Preview
 from livewarp.sources import plan_source
+from livewarp.sources.nodes import likely_webcam
 from livewarp.system import notify
 from livewarp.tracking.models import MODELS
 
@@ -99,6 +101,7 @@ class Daemon:
         self.settings = settings
         self._reread = reread
         self._process = ProcessMeter()
+        self._cameras = Cameras(kept_file() if kept is not None else None)
         self._ended = gevent.event.Event()
         # The only thing that another thread may do to the hub is to ring this.
         self._doorbell = gevent.hub.get_hub().loop.async_()
@@ -126,6 +129,7 @@ class Daemon:
                 self._preview,
                 self.panel_url,
                 self._doorbell.send,
+                self._cameras.restored,
             )
         except BaseException:
             self._stop_servers()
@@ -179,11 +183,30 @@ class Daemon:
         """
         video, plan = self.settings.video, self._plan
         try:
-            self._plan = plan_source(wanted, plan.width, plan.height, plan.fps, video.loop, video.fit)
+            plan = plan_source(wanted, plan.width, plan.height, plan.fps, video.loop, video.fit)
+            self._plan = plan.then(self._cameras.restored)
         except SourceError as error:
             raise SettingsError(error.what, got=error.got, allowed=error.allowed, remedy=error.remedy) from None
         self._engine.switch_source(self._plan)
         return self._engine.next_frame
+
+    def camera(self) -> dict[str, Any]:
+        """The webcam that is used, and its own controls. Raises `SourceError`."""
+        return self._of_camera(self._cameras.describe)
+
+    def set_camera(self, values: Mapping[str, object]) -> dict[str, Any]:
+        """Set controls of the webcam, now and whenever it is opened. Raises `ParameterError`, `SourceError`."""
+        return self._of_camera(self._cameras.set, values)
+
+    def reset_camera(self, names: Iterable[str] | None) -> dict[str, Any]:
+        """Set these, or all, to its defaults, and keep them no more. Raises `ParameterError`, `SourceError`."""
+        return self._of_camera(self._cameras.reset, names)
+
+    def _of_camera(self, ask: Callable[..., dict[str, Any]], *what: object) -> dict[str, Any]:
+        """Ask in a thread: a camera takes its time."""
+        device = self._engine.camera or likely_webcam(self._plan.name)
+        result: dict[str, Any] = gevent.get_hub().threadpool.apply(ask, (device, *what))
+        return result
 
     def use_model(self, model: str) -> None:
         """Find landmarks with another model, once it is loaded; returns at once.
@@ -238,7 +261,7 @@ class Daemon:
     def state(self) -> dict[str, Any]:
         """What the daemon is doing, why and for how long."""
         kept = [] if self._kept is None else self._kept.problems
-        return state_of(self._engine, [*self._control.problems, *self._panel.problems, *kept])
+        return state_of(self._engine, [*self._control.problems, *self._panel.problems, *kept, *self._cameras.problems])
 
     def faces(self) -> list[dict[str, Any]]:
         """The faces of the newest frame."""

@@ -34,6 +34,7 @@ def state_of(engine: Engine, problems: Sequence[Problem] = ()) -> dict[str, Any]
         since_s=round(now - state.since, 1),
         conditions=[ConditionReport(c.state, c.reason, round(now - c.since, 1)) for c in state.conditions],
         source=engine.source_name,
+        camera=engine.camera,
         sinks=[sink.name for sink in engine.sinks],
         model=engine.model,
         outputs=[

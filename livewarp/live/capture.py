@@ -90,6 +90,7 @@ class Capture:
         self._asked = name
         self._opener = opener
         self._planned_live = live
+        self._device = ""
         self._reader: Reader | None = None
         self._previous: Reader | None = None
         self._wanted_s: float | None = None
@@ -110,6 +111,15 @@ class Capture:
         reader = self._reader  # once: another thread may be asking
         source = reader.source if reader is not None else None
         return source.name if source is not None else self._asked
+
+    @property
+    def device(self) -> str:
+        """The stable path of the webcam that is open, or was last, of this source; "": none has been."""
+        reader = self._reader  # once: another thread may be asking
+        source = reader.source if reader is not None else None
+        if source is not None:
+            self._device = getattr(source, "device", "")
+        return self._device
 
     @property
     def live(self) -> bool:

@@ -154,6 +154,11 @@ class Engine:
         return self.loop.capture.name
 
     @property
+    def camera(self) -> str:
+        """The webcam that is open, or was last, by its stable path; "": none has been."""
+        return self.loop.capture.device
+
+    @property
     def sinks(self) -> tuple[Sink, ...]:
         """Where frames go."""
         return self._outputs.sinks

@@ -39,6 +39,11 @@ class FittedSource:
         return self._source.name if same else f"{self._source.name} as {self.width}x{self.height}"
 
     @property
+    def device(self) -> str:
+        """The stable path of the webcam that the source is; "": it is none, or has no path."""
+        return getattr(self._source, "device", "")
+
+    @property
     def problem(self) -> Problem | None:
         """Of the source, where it can have one."""
         return getattr(self._source, "problem", None)

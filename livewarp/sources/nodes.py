@@ -74,6 +74,16 @@ def webcam_choices() -> list[SourceChoice]:
     return choices
 
 
+def likely_webcam(wanted: str) -> str:
+    """The stable path of the webcam that the text for --source names, or the first one; "": none."""
+    kind, _, which = wanted.partition(":")
+    if kind not in ("auto", "webcam") or not sys.platform.startswith("linux"):
+        return ""
+    device = (int(which) if which.isdecimal() else which) if which else next(iter(candidates()), "")
+    webcam = identify(device) if device != "" else None
+    return webcam.stable if webcam is not None else ""
+
+
 def check_webcam(wanted: str) -> None:
     """Raise `SourceError` where the webcam that "webcam", "webcam:INDEX" or "webcam:/dev/..." names is not there."""
     if not sys.platform.startswith("linux"):

@@ -6,7 +6,7 @@ A webcam may be missing for now, and must not be opened while nobody watches.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -117,3 +117,7 @@ class Plan:
     height: int
     fps: float
     open: Callable[[], Source]
+
+    def then(self, opened: Callable[[Source], Source]) -> Plan:
+        """The same plan, whose source also goes through `opened` each time."""
+        return replace(self, open=lambda: opened(self.open()))

@@ -21,7 +21,7 @@ from livewarp.sources.pixels import Damaged, Decoder, Resized, decode_jpeg
 from livewarp.sources.plan import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, Plan, Request, Source
 from livewarp.sources.sessionnodes import OWN, PREFIX, camera_nodes, session_choices
 from livewarp.system import libpipewire as pw
-from livewarp.system import spa
+from livewarp.system import spa, v4l2
 from livewarp.system.libpipewire import GET_IT, NO_DAEMON, START_IT
 from livewarp.system.streaming import PictureFormat
 
@@ -105,8 +105,10 @@ class SessionCamera:
         except BaseException:
             self.close()
             raise
-        description = next((n.description for n in camera_nodes() if n.name == node), node)
-        self.name = f"{description} ({self.width}x{self.height})"
+        found = next((n for n in camera_nodes() if n.name == node), None)
+        path = found.path.removeprefix("v4l2:") if found is not None and found.path.startswith("v4l2:/") else ""
+        self.device = v4l2.stable_name(path) if path else ""
+        self.name = f"{found.description if found is not None else node} ({self.width}x{self.height})"
 
     def read(self, out: BgrFrame) -> float | None:
         """Fill `out` (height, width, 3); when it was taken, s, monotonic clock. None: no frame."""

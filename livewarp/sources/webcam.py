@@ -147,6 +147,7 @@ class WebcamSource:
         self.height, self.width = frame.shape[:2]
         self.fps = self._feed.fps
         self.identity = identify(node)
+        self.device = self.identity.stable if self.identity is not None else ""
         self.name = f"webcam {node} ({self.width}x{self.height}{self._feed.mode})"
         self._slept_s = _slept_s()
         self._doubtful = 0  # frames that may be from before the machine slept

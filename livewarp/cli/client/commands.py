@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from livewarp.cli.client.access_commands import open_, token
+from livewarp.cli.client.camera_commands import camera
 from livewarp.cli.client.completion import complete_assignments, complete_names, completion
 from livewarp.cli.client.daemon_commands import model, reload, source, state, stats, stop
 from livewarp.cli.client.preset_commands import SWITCHES, preset
@@ -183,7 +184,7 @@ def describe(client: Client) -> tuple[Any, str]:
     return knobs, table(rows, right=(1, 2))
 
 
-RUNNING: tuple[click.Command, ...] = (open_, state, stats, watch, source, model, reload, token, stop)
+RUNNING: tuple[click.Command, ...] = (open_, state, stats, watch, source, camera, model, reload, token, stop)
 """The client commands about the daemon, for the command line to register."""
 
 ADJUSTING: tuple[click.Command, ...] = (set_, get_, adjust, reset, describe, preset, *SWITCHES)

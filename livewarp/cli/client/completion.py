@@ -76,6 +76,12 @@ def _words(described: Mapping[str, Any] | None) -> tuple[str, ...]:
     return make(described).words if make and described else ()
 
 
+def complete_controls(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """NAME= of the webcam's controls."""
+    found = _asked(lambda client: client.call("camera")["controls"].items(), context)
+    return _matching([(f"{name}=", control["label"]) for name, control in found], begun)
+
+
 def complete_presets(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
     """Names of presets, and what may be done with them in the place of the first."""
     words = context.params.get(param.name or "") or ()

@@ -47,6 +47,15 @@ class Controlled(Protocol):
     def switch_source(self, wanted: str) -> int:
         """Take frames from there; returns at once. Raises `SettingsError` for what names no source."""
 
+    def camera(self) -> dict[str, Any]:
+        """The webcam that is used, by its stable path ("": none), and its controls. Raises `SourceError`."""
+
+    def set_camera(self, values: Mapping[str, object]) -> dict[str, Any]:
+        """Set these controls of it and keep them. Raises `ParameterError`, `SourceError`."""
+
+    def reset_camera(self, names: Iterable[str] | None) -> dict[str, Any]:
+        """Set these, or all, to its defaults and keep them no more. Raises `ParameterError`, `SourceError`."""
+
     def use_model(self, model: str) -> None:
         """Find landmarks with another model; returns at once. Raises `SettingsError` for what names none."""
 

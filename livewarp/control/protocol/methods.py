@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from livewarp.control.protocol.access_methods import ACCESS_METHODS
+from livewarp.control.protocol.camera_methods import CAMERA_METHODS
 from livewarp.control.protocol.daemon_methods import DAEMON_METHODS, SETUP_METHODS
 from livewarp.control.protocol.event_methods import EVENT_METHODS
 from livewarp.control.protocol.method import Method, schema_document
@@ -31,6 +32,7 @@ METHODS: Mapping[str, Method] = {
         *PRESET_METHODS,
         *SWITCH_METHODS,
         *SETUP_METHODS,
+        *CAMERA_METHODS,
         *EVENT_METHODS,
         *DAEMON_METHODS,
         *ACCESS_METHODS,

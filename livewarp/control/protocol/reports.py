@@ -51,6 +51,7 @@ class StateReport:
     since_s: float
     source: str
     sinks: list[str]
+    camera: str = ""  # the webcam whose controls the method camera has; "": none
     conditions: list[ConditionReport] = field(default_factory=list)
     outputs: list[OutputReport] = field(default_factory=list)
     switches: SwitchesReport = SwitchesReport(False, False)
