@@ -95,3 +95,21 @@ def test_bytes_are_on_the_disk_before_the_name_is(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "fsync", fsync)
     atomic.write_whole(path, "new")
     assert synced == [("old", b"new")]
+
+
+def test_what_a_killed_process_left_is_removed_and_what_is_in_use_stays(tmp_path: Path) -> None:
+    """A partial file that nobody has touched for a minute goes, unless somebody holds it; a person's own files stay."""
+    abandoned, in_use = (atomic.begin(tmp_path / "clip.mp4") for _ in range(2))
+    own = tmp_path / ".livewarp-notes.txt"
+    own.touch()
+    writer = os.open(in_use, os.O_RDWR)
+    atomic.hold(writer)
+    for path in (abandoned, in_use, own):
+        os.utime(path, (1e9, 1e9))
+    fresh = atomic.begin(tmp_path / "clip.mp4")
+    newest = atomic.begin(tmp_path / "clip.mp4")
+    assert set(tmp_path.iterdir()) == {in_use, own, fresh, newest}
+    os.close(writer)
+    os.utime(in_use, (1e9, 1e9))
+    atomic.discard(atomic.begin(tmp_path / "clip.mp4"))
+    assert set(tmp_path.iterdir()) == {own, fresh, newest}

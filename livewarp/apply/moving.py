@@ -28,7 +28,7 @@ from livewarp.media.planes import patched
 from livewarp.media.quality import Effort, needed_effort
 from livewarp.media.rawfile import RawFile
 from livewarp.media.writing import VideoWriter
-from livewarp.system.atomic import begin, complete, discard, target
+from livewarp.system.atomic import begin, complete, discard, hold, target
 
 
 @dataclass
@@ -66,7 +66,9 @@ def _into_file(
         allowed = "a file in a folder that you may write to"
         raise SinkError(f"{path_out}: cannot be written: {error.strerror or error}", allowed=allowed) from error
     try:
-        file = RawFile(_open(partial, os.O_RDWR), str(path_out), writing=True)
+        descriptor = _open(partial, os.O_RDWR)
+        hold(descriptor)
+        file = RawFile(descriptor, str(path_out), writing=True)
         done = _into(clip, file, partial, form, effort, face_filter, progress, job)
         complete(partial, real, keep_mode=True)
     except OSError as error:

@@ -58,6 +58,8 @@ class Copy:
             packet.pts = packet.dts
         if packet.dts is None or packet.pts is None:
             return
+        if self._writer.form.container == "avi" and packet.pts + (packet.duration or 0) <= 0:
+            return  # what only wakes the decoder: AVI begins at 0, and would play it, 20 ms before the rest
         if self._last_dts is not None and packet.dts <= self._last_dts:
             late = self._last_dts + 1 - packet.dts
             packet.dts += late

@@ -9,24 +9,63 @@ import contextlib
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from livewarp.system.runtime import make_private
 
+try:
+    import fcntl
+except ImportError:  # Windows, which does not remove a file that is open
+    fcntl = None  # type: ignore[assignment]
+
 PRIVATE = 0o600
 SHARED = 0o666  # less what the umask takes away, as of any new file
+
+_PREFIX, _MARK = ".livewarp-", ".partial"
+ABANDONED_S = 60.0  # untouched for so long, and locked by nobody: its process was killed
 
 
 def begin(path: Path, mode: int = SHARED) -> Path:
     """Create an empty file beside `path` to write to; its name is hidden and has the same suffix.
 
-    Raises OSError.
+    What a process that was killed left in that folder is removed. Whoever writes for longer than `ABANDONED_S`
+    holds the file (`hold`). Raises OSError.
     """
+    _remove_abandoned(path.parent)
     # The same folder, or the rename would be a copy; a name of its own, as that of the file may be as long as may be.
-    partial = path.with_name(f".livewarp-{secrets.token_hex(4)}.partial{path.suffix[:16]}")
+    partial = path.with_name(f"{_PREFIX}{secrets.token_hex(4)}{_MARK}{path.suffix[:16]}")
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode))
     return partial
+
+
+def hold(descriptor: int) -> None:
+    """Say that a partial file is in use, for as long as the descriptor is open."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if name.startswith(_PREFIX) and _MARK in name:
+                _remove_if_abandoned(folder / name)
+
+
+def _remove_if_abandoned(partial: Path) -> None:
+    with contextlib.suppress(OSError):  # gone, somebody else's, in use
+        status = partial.lstat()
+        if not stat.S_ISREG(status.st_mode) or time.time() - status.st_mtime < ABANDONED_S:
+            return
+        if fcntl is not None:
+            descriptor = os.open(partial, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            finally:
+                os.close(descriptor)
+        partial.unlink()
 
 
 def target(path: Path) -> Path:
