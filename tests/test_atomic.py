@@ -103,7 +103,7 @@ def test_what_a_killed_process_left_is_removed_and_what_is_in_use_stays(tmp_path
     own = tmp_path / ".livewarp-notes.txt"
     own.touch()
     writer = os.open(in_use, os.O_RDWR)
-    atomic.hold(writer)
+    atomic.claim(writer)
     for path in (abandoned, in_use, own):
         os.utime(path, (1e9, 1e9))
     fresh = atomic.begin(tmp_path / "clip.mp4")

@@ -28,7 +28,7 @@ from livewarp.media.planes import patched
 from livewarp.media.quality import Effort, needed_effort
 from livewarp.media.rawfile import RawFile
 from livewarp.media.writing import VideoWriter
-from livewarp.system.atomic import begin, complete, discard, hold, target
+from livewarp.system.atomic import begin, claim, complete, discard, target
 
 
 @dataclass
@@ -67,7 +67,7 @@ def _into_file(
         raise SinkError(f"{path_out}: cannot be written: {error.strerror or error}", allowed=allowed) from error
     try:
         descriptor = _open(partial, os.O_RDWR)
-        hold(descriptor)
+        claim(descriptor)
         file = RawFile(descriptor, str(path_out), writing=True)
         done = _into(clip, file, partial, form, effort, face_filter, progress, job)
         complete(partial, real, keep_mode=True)

@@ -31,7 +31,7 @@ def begin(path: Path, mode: int = SHARED) -> Path:
     """Create an empty file beside `path` to write to; its name is hidden and has the same suffix.
 
     What a process that was killed left in that folder is removed. Whoever writes for longer than `ABANDONED_S`
-    holds the file (`hold`). Raises OSError.
+    holds the file (`claim`). Raises OSError.
     """
     _remove_abandoned(path.parent)
     # The same folder, or the rename would be a copy; a name of its own, as that of the file may be as long as may be.
@@ -40,7 +40,7 @@ def begin(path: Path, mode: int = SHARED) -> Path:
     return partial
 
 
-def hold(descriptor: int) -> None:
+def claim(descriptor: int) -> None:
     """Say that a partial file is in use, for as long as the descriptor is open."""
     if fcntl is not None:
         with contextlib.suppress(OSError):  # a file system without locks
