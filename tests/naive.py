@@ -168,15 +168,16 @@ def field(strokes: np.ndarray, h: int, w: int, x0: float, y0: float, step: float
 
 def rasterise(placed, units, triangles, maps):
     """Plain twin of `livewarp.appearance.face_kernels.rasterise`: barycentric coordinates of every pixel."""
-    maps[:] = [0.0, 0.0, -1.0, 0.0]
+    maps[:] = 0.0
+    maps[2] = -1.0
     for corners in triangles:
         xy = placed[corners, :2].astype(np.float64)
         matrix = np.vstack([xy.T, np.ones(3)])
         if abs(np.linalg.det(matrix)) < 1e-6:
             continue
         inverse = np.linalg.inv(matrix)
-        for i in range(maps.shape[0]):
-            for j in range(maps.shape[1]):
+        for i in range(maps.shape[1]):
+            for j in range(maps.shape[2]):
                 if not (
                     xy[:, 0].min() - 1 <= j <= xy[:, 0].max() + 1 and xy[:, 1].min() - 1 <= i <= xy[:, 1].max() + 1
                 ):
@@ -185,10 +186,10 @@ def rasterise(placed, units, triangles, maps):
                 if weights.min() < -1e-3:
                     continue
                 amount = weights @ placed[corners, 2]
-                if amount > maps[i, j, 2]:
-                    maps[i, j, :2] = weights @ units[corners]
-                    maps[i, j, 2:] = weights @ placed[corners, 2:]
-    maps[..., 2][maps[..., 2] <= 0.004] = 0.0
+                if amount > maps[2, i, j]:
+                    maps[:2, i, j] = weights @ units[corners]
+                    maps[2:, i, j] = weights @ placed[corners, 2:]
+    maps[2][maps[2] <= 0.004] = 0.0
 
 
 def between(small, shrink, y, x):
@@ -258,38 +259,42 @@ def tone(colour, near, broad, spread, mean, c):
 def tone_skin(frame, origin, shrink, lines):
     """Plain twin of `livewarp.appearance.toning.tone_skin`, not rounded."""
     out = frame.astype(np.float64)
-    for y, x, i, j in part_of(frame, origin, shrink, lines):
-        line = between(lines.astype(np.float64), shrink, i, j)
+    for y, x, i, j in part_of(frame, origin, shrink, lines[0]):
+        line = between(np.moveaxis(lines, 0, -1).astype(np.float64), shrink, i, j)
         if line[7] > 0:
             colour = frame[y, x].astype(np.float64)
             out[y, x] = line[:3] * (colour + line[3] * (colour @ _LIGHT)) + line[4:7]
     return out.clip(0, 255)
 
 
-def blend_texture(frame, origin, shrink, maps, skin, texture, weights, gain):
+def blend_texture(frame, origin, shrink, planes, texture, weights, gain):
     """Plain twin of `join_layers` and `blend_texture` of `livewarp.appearance.blending`, not rounded."""
+    step = texture.astype(np.float64) - [128, 128, 128, 0]
+    entry = ((step[..., :3] @ weights[:3]) * 256 + len(gain) // 2 + 0.5).astype(int).clip(0, len(gain) - 1)
+    brown = (step[..., 3] * weights[3])[..., None]
+    factors = (gain[entry] * (1 - brown * np.array([0.62, 0.48, 0.32])) - 1).clip(-1, 511 / 512)
     out = frame.astype(np.float64)
-    amount = maps[..., 2] * skin
-    nodes = np.dstack([maps[..., :2], amount, amount * maps[..., 3]]).astype(np.float64)
-    for y, x, i, j in part_of(frame, origin, shrink, skin):
-        u, v, pigment, gains = between(nodes, shrink, i, j)
-        step = texel(texture, u, v) - [128, 128, 128, 0]
-        g = (step[:3] @ weights[:3]) * gains
-        brown = step[3] * weights[3] * pigment
+    nodes = np.moveaxis(planes, 0, -1).astype(np.float64)
+    for y, x, i, j in part_of(frame, origin, shrink, planes[0]):
+        u, v, *_, amount = between(nodes, shrink, i, j)
         colour = frame[y, x].astype(np.float64)
-        if g > 0:
-            g *= 1 - 0.75 * min(max(colour @ _LIGHT - 150, 0), 90) / 90
-        k = min(max(int(g * 256 + len(gain) // 2 + 0.5), 0), len(gain) - 1)
-        out[y, x] = colour * gain[k] * (1 - brown * np.array([0.62, 0.48, 0.32]))
+        factor = texel(factors, u, v)
+        light = colour @ _LIGHT
+        if factor[1] > 0:
+            amount *= 1 - 0.75 * min(max(light - 150, 0), 90) / 90
+        else:
+            amount *= 1 - 0.7 * min(max(light - 215, 0), 40) / 40
+        out[y, x] = colour * (1 + factor * amount)
     return out.clip(0, 255)
 
 
-def tone_parts(frame, origin, shrink, maps, skin_light, coefficients):
+def tone_parts(frame, origin, shrink, planes, skin_light, coefficients):
     """Plain twin of `livewarp.appearance.toning.tone_parts`, not rounded."""
     out = frame.astype(np.float64)
     skin = skin_light + 1
-    for y, x, i, j in part_of(frame, origin, shrink, maps):
-        u, v, amount, _ = between(maps.astype(np.float64), shrink, i, j)
+    nodes = np.moveaxis(planes, 0, -1).astype(np.float64)
+    for y, x, i, j in part_of(frame, origin, shrink, planes[0]):
+        u, v, amount, *_ = between(nodes, shrink, i, j)
         c = texel(coefficients, u, v) * amount
         colour = frame[y, x].astype(np.float64)
         light, high, low = colour @ _LIGHT, colour.max(), colour.min()

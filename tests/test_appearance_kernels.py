@@ -7,6 +7,7 @@ import pytest
 
 import naive
 from livewarp.appearance import blending, face_kernels, mapping, toning
+from livewarp.appearance.spreading import ON_SKIN, Spreader
 from livewarp.arrays import BgrFrame, FloatArray
 from livewarp.face68 import MEAN_FACE, Face, Pose
 
@@ -24,22 +25,39 @@ def scene(shrink: int) -> tuple[BgrFrame, FloatArray, FloatArray]:
     """A frame that ends within the last small pixels, maps that have no amount on one side, and skin."""
     rng = np.random.default_rng(shrink)
     frame = rng.integers(0, 256, (2 + ROWS * shrink - shrink // 2, 3 + COLUMNS * shrink + 1, 3), np.uint8)
-    maps = np.empty((ROWS, COLUMNS, 4), np.float32)
-    maps[..., 0] = np.linspace(0.1, 0.9, COLUMNS) + 0.02 * rng.random((ROWS, 1))
-    maps[..., 1] = np.linspace(0.2, 0.8, ROWS)[:, None]
-    maps[..., 2] = np.array([0.0, 0.0, 0.3, 1.0, 0.9, 0.6])
-    maps[..., 3] = 1.2
+    maps = np.empty((4, ROWS, COLUMNS), np.float32)
+    maps[0] = np.linspace(0.1, 0.9, COLUMNS) + 0.02 * rng.random((ROWS, 1))
+    maps[1] = np.linspace(0.2, 0.8, ROWS)[:, None]
+    maps[2] = np.array([0.0, 0.0, 0.3, 1.0, 0.9, 0.6])
+    maps[3] = 1.2
     return frame, maps, rng.uniform(0.5, 1.0, (ROWS, COLUMNS)).astype(np.float32)
+
+
+def planes_of(maps: FloatArray, skin: FloatArray) -> FloatArray:
+    """The planes of `spreading`."""
+    return np.stack([*maps[:3], maps[2] * skin, maps[2] * skin * maps[3]])
+
+
+def flat_of(frame: BgrFrame) -> np.ndarray:
+    """The same bytes, a row a row."""
+    return frame.reshape(len(frame), -1)
+
+
+def spans_of(amount: FloatArray, shrink: int) -> np.ndarray:
+    """The pixels that an amount reaches."""
+    spans = np.empty((len(amount), 2), np.int32)
+    face_kernels.find_spans(np.ascontiguousarray(amount), shrink, spans)
+    return spans
 
 
 def test_rasterise_equals_its_twin() -> None:
     """The map drawn triangle by triangle is what solving for every pixel gives."""
     pose = Pose(9.0, 7.0, 16.0, 0.2, 0.4, 0.1)
     placed = mapping.place_mesh(Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32)))
-    maps, expected = np.empty((2, 16, 20, 4), np.float32)
+    maps, expected = np.empty((2, 4, 16, 20), np.float32)
     face_kernels.rasterise(placed, mapping.unit_coordinates(), mapping.triangles(), maps)
     naive.rasterise(placed, mapping.unit_coordinates(), mapping.triangles(), expected)
-    assert (expected[..., 2] > 0).mean() > 0.2
+    assert (expected[2] > 0).mean() > 0.2
     # On an edge of two triangles either may be taken; both mean the same there, but for the slack of 0.001 px.
     np.testing.assert_allclose(maps, expected, atol=2e-4)
 
@@ -49,14 +67,18 @@ def test_measure_small_equals_its_twin(shrink: int) -> None:
     frame, maps, _ = scene(shrink)
     small, features, expected = np.empty((3, ROWS, COLUMNS, 3), np.float32)
     likely = np.empty((ROWS, COLUMNS), np.float32)
-    face_kernels.measure_small(frame, ORIGIN, shrink, maps, np.full((9, 9), 0.5, np.float32), small, features, likely)
+    face_kernels.measure_small(
+        flat_of(frame), ORIGIN, shrink, maps, np.full((9, 9), 0.5, np.float32), small, features, likely
+    )
     naive.measure_small(frame, ORIGIN, shrink, expected)
     np.testing.assert_allclose(small, expected, atol=1e-3)
     blue, green, red = np.moveaxis(expected, 2, 0)
     total = blue + green + red + 12
     light = np.log(0.114 * blue + 0.587 * green + 0.299 * red + 4)
-    np.testing.assert_allclose(features, np.dstack([(red + 4) / total, (green + 4) / total, light]), atol=1e-4)
-    np.testing.assert_allclose(likely, 0.5 * maps[..., 2], atol=1e-6)
+    there = (maps[2] > 0)[..., None]
+    meant = np.where(there, np.dstack([(red + 4) / total, (green + 4) / total, light]), 0.0)
+    np.testing.assert_allclose(features, meant, atol=1e-4)
+    np.testing.assert_allclose(likely, 0.5 * maps[2], atol=1e-6)
 
 
 def test_weigh_skin_equals_its_twin() -> None:
@@ -80,13 +102,13 @@ def test_a_line_is_what_smoothing_and_toning_step_by_step_give() -> None:
     mean, spread = rng.uniform(50, 200, (ROWS, COLUMNS)), rng.uniform(0, 200, (ROWS, COLUMNS))
     moments = np.dstack([mean, mean**2 + spread]).astype(np.float32)
     coefficients = np.broadcast_to(np.float32([0.6, 0.3, 0.4, 0.15, -0.2, 0.1]), (9, 8, 6)).copy()
-    lines = np.empty((ROWS, COLUMNS, 8), np.float32)
+    lines = np.empty((8, ROWS, COLUMNS), np.float32)
     weighted = np.dstack([broad * 0.5, np.full((ROWS, COLUMNS), 0.5, np.float32)]).astype(np.float32)
     toning.line_up(maps, skin, near, weighted, moments, 0.055, coefficients, lines)
     for i in range(ROWS):
         for j in range(COLUMNS):
-            colour, line = rng.uniform(0, 255, 3), lines[i, j]
-            amount = maps[i, j, 2] * skin[i, j]
+            colour, line = rng.uniform(0, 255, 3), lines[:, i, j]
+            amount = maps[2, i, j] * skin[i, j]
             expected = naive.tone(
                 colour, near[i, j], broad[i, j], spread[i, j], mean[i, j], coefficients[0, 0] * amount
             )
@@ -99,14 +121,14 @@ def test_tone_skin_equals_its_twin(shrink: int) -> None:
     """The lines are interpolated between the small pixels, also at the borders; elsewhere no byte changes."""
     frame, maps, _ = scene(shrink)
     rng = np.random.default_rng(3)
-    lines = np.zeros((ROWS, COLUMNS, 8), np.float32)
-    lines[..., :3] = 1.0
-    active = maps[..., 2] > 0
-    lines[active] = [0.7, 0.8, 0.9, 0.1, 12.0, 9.0, 3.0, 1.0]
-    lines[active] += 0.1 * rng.random((int(active.sum()), 8))
+    lines = np.zeros((8, ROWS, COLUMNS), np.float32)
+    lines[:3] = 1.0
+    active = maps[2] > 0
+    lines[:, active] = np.float32([0.7, 0.8, 0.9, 0.1, 12.0, 9.0, 3.0, 1.0])[:, None]
+    lines[:, active] += 0.1 * rng.random((8, int(active.sum())))
     expected = naive.tone_skin(frame, ORIGIN, shrink, lines)
     out = frame.copy()
-    toning.tone_skin(out, ORIGIN, shrink, lines)
+    toning.tone_skin(flat_of(out), ORIGIN, shrink, Spreader().spread(lines, shrink), spans_of(lines[7], shrink))
     np.testing.assert_allclose(out, expected, atol=0.51)  # rounding
     assert (out != frame).any()
     np.testing.assert_array_equal(out[:, : 3 + shrink], frame[:, : 3 + shrink])
@@ -117,27 +139,32 @@ def test_blend_texture_equals_its_twin(shrink: int) -> None:
     frame, maps, skin = scene(shrink)
     texture = np.random.default_rng(4).integers(0, 256, (30, 24, 4), np.uint8)
     weights = np.array([0.004, 0.003, 0.002, 0.003], np.float32)
-    joined = np.empty((30, 24, 2), np.int16)
-    blending.join_layers(texture, weights, joined)
-    gain = blending.gain_table()
-    expected = naive.blend_texture(frame, ORIGIN, shrink, maps, skin, texture, weights, gain)
-    out = frame.copy()
-    blending.blend_texture(out, ORIGIN, shrink, maps, skin, joined, gain)
-    np.testing.assert_allclose(out, expected, atol=2.0)  # a step of the gain's table is up to one level
-    assert np.abs(out - expected).mean() < 0.4
+    joined, gain, planes = np.empty((30, 24), np.int32), blending.gain_table(), planes_of(maps, skin)
+    blending.join_layers(texture, weights, gain, joined)
+    expected = naive.blend_texture(frame, ORIGIN, shrink, planes, texture, weights, gain)
+    out, spans = frame.copy(), spans_of(planes[ON_SKIN], shrink)
+    blending.blend_texture(
+        flat_of(out), ORIGIN, shrink, Spreader().spread(planes, shrink), spans, joined.ravel(), joined.shape[1]
+    )
+    np.testing.assert_allclose(out, expected, atol=1.6)  # ten bits a factor are half a level, and a step of the table
+    assert np.abs(out - expected).mean() < 0.35
     np.testing.assert_array_equal(out[:, : 3 + shrink], frame[:, : 3 + shrink])
 
 
 def test_tone_parts_equals_its_twin(shrink: int) -> None:
     """Parts are toned by what is picked in them; cells that are out of reach keep their bytes."""
-    frame, maps, _ = scene(shrink)
-    coefficients = np.broadcast_to(np.float32([0.1, -0.2, 0.3, -0.4, 0.15, -0.5]), (20, 16, 6)).copy()
-    expected = naive.tone_parts(frame, ORIGIN, shrink, maps, 120.0, coefficients)
+    frame, maps, skin = scene(shrink)
+    planes = planes_of(maps, skin)
+    rng = np.random.default_rng(5)
+    coefficients = (np.float32([0.1, -0.2, 0.3, 0.0, 0.15, -0.5]) * rng.uniform(0.5, 1, (20, 16, 6))).astype(np.float32)
+    expected = naive.tone_parts(frame, ORIGIN, shrink, planes, 120.0, coefficients)
+    by_column = np.moveaxis(coefficients, 2, 0).reshape(6, -1).copy()
+    used, wide = 0b110111, Spreader().spread(planes, shrink)
     out = frame.copy()
-    toning.tone_parts(out, ORIGIN, shrink, maps, np.ones((4, 4), bool), 120.0, coefficients)
-    changed = maps[..., 2].repeat(shrink, 0).repeat(shrink, 1)[: frame.shape[0] - 2, : frame.shape[1] - 3] > 0
+    toning.tone_parts(flat_of(out), ORIGIN, shrink, wide, maps, np.ones((4, 4), bool), 120.0, by_column, 16, used)
+    changed = maps[2].repeat(shrink, 0).repeat(shrink, 1)[: frame.shape[0] - 2, : frame.shape[1] - 3] > 0
     part = slice(2, 2 + changed.shape[0]), slice(3, 3 + changed.shape[1])
     np.testing.assert_allclose(out[part][changed], expected[part][changed], atol=0.6)
     out = frame.copy()
-    toning.tone_parts(out, ORIGIN, shrink, maps, np.zeros((4, 4), bool), 120.0, coefficients)
+    toning.tone_parts(flat_of(out), ORIGIN, shrink, wide, maps, np.zeros((4, 4), bool), 120.0, by_column, 16, used)
     np.testing.assert_array_equal(out, frame)

@@ -233,17 +233,19 @@ def test_textures_come_and_go_under_a_running_filter() -> None:
     painter.apply(frame, [face], effective(glide.at(refitted(with_dot), 0.3)))
 
 
-def test_the_loop_equals_its_twin() -> None:
+def test_the_loop_equals_its_twin(monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiled loop draws what plain Python draws."""
     rng = np.random.default_rng(2)
     frame = rng.integers(0, 256, (12, 16, 3), np.uint8)
-    maps = rng.random((3, 4, 4)).astype(np.float32)
-    skin = rng.random((3, 4)).astype(np.float32)
-    picture = rng.integers(0, 256, (8, 8, 5), np.uint8)
+    wide = rng.random((5, 3, 16)).astype(np.float32)
+    spans = np.array([[2, 16], [0, 13], [0, 0]], np.int32)
+    picture = rng.integers(0, 256, (5, 64), np.uint8)
     results = []
     for function in (own.draw_own, own.draw_own.py_func):
+        if results:
+            monkeypatch.setattr(own, "_draw", own._draw.py_func)
         out = frame.copy()
-        function(out, (0, 0), 4, maps, skin, picture, 0.8, 0.009, 0.5, 0.5, 120.0)
+        function(out.reshape(12, -1), (0, 0), 4, wide, spans, picture, 8, (0.8, 0.009, 0.5, 0.5, 120.0))
         results.append(out.astype(int))
     assert np.abs(results[0] - results[1]).max() <= 1  # fastmath and the rounding of float32
     assert (results[0] != frame).any()

@@ -1,6 +1,6 @@
 """The inner loops that draw textures on skin.
 
-Convention: small pictures and `maps` as in `livewarp.appearance.face_kernels`.
+Convention: small pictures, `flat` and `wide` as in `livewarp.appearance.spreading`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from livewarp.appearance.face_kernels import LEAST
-from livewarp.arrays import BgrFrame, FloatArray
+from livewarp.appearance.spreading import IN_LINES, PLACE_X, PLACE_Y, gather_packed, locate, mix_rows, rows_at, unpack
+from livewarp.arrays import FloatArray
 
 GAIN_SIZE, GAIN_STEPS = 1024, 256.0
 """Of the table that `gain_table` makes: entries, and entries per unit of log gain; the middle one is 0."""
 
-FULL = 8192.0
-"""Of the joined texture: what stands for a log gain of 1, and for all the pigment there is."""
+FULL = 512.0
+"""Of the joined texture: what stands for a gain of 1, that is twice the light."""
 
-_F = np.float32
-_ONE = np.uint32(1)
+_F, _I = np.float32, np.int32
 
 
 def gain_table() -> FloatArray:
@@ -33,91 +32,83 @@ def gain_table() -> FloatArray:
     return np.where(gain < 0, dark, light).astype(np.float32)
 
 
-@njit(nogil=True, cache=True, fastmath=True)
-def join_layers(texture: NDArray[np.uint8], weights: FloatArray, joined: NDArray[np.int16]) -> None:
-    """A texture (h, w, 4), `weights` (4,) times what a step of each channel means, as (h, w, 2): log gain, pigment.
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def join_layers(texture: NDArray[np.uint8], weights: FloatArray, gain: FloatArray, joined: NDArray[np.int32]) -> None:
+    """A texture (h, w, 4), `weights` (4,) times what a step of each channel means, as packed gains (h, w).
 
-    Three channels add up to one gain, so that a frame takes two samples a pixel and not four.
+    Each is three times ten bits: what blue, green and red are multiplied by, less 1, from the lowest bits on. So a
+    frame takes one sample a pixel and not four.
     """
-    full = _F(FULL)
-    w0, w1, w2, w3 = weights[0] * full, weights[1] * full, weights[2] * full, weights[3] * full
+    w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
     none = _F(128.0) * (w0 + w1 + w2)
+    middle, steps = _F(GAIN_SIZE // 2 + 0.5), _F(GAIN_STEPS)
+    half = _F(FULL + 0.5)
     for i in range(texture.shape[0]):
         for j in range(texture.shape[1]):
-            gain = texture[i, j, 0] * w0 + texture[i, j, 1] * w1 + texture[i, j, 2] * w2 - none
-            joined[i, j, 0] = np.int16(min(max(gain, _F(-32000.0)), _F(32000.0)))
-            joined[i, j, 1] = np.int16(min(texture[i, j, 3] * w3, full))
+            log_gain = texture[i, j, 0] * w0 + texture[i, j, 1] * w1 + texture[i, j, 2] * w2 - none
+            entry = int(min(max(log_gain * steps + middle, _F(0.0)), _F(GAIN_SIZE - 1)))
+            brown = min(texture[i, j, 3] * w3, _F(1.0))
+            blue = (gain[entry, 0] * (_F(1.0) - _F(0.62) * brown) - _F(1.0)) * _F(FULL) + half
+            green = (gain[entry, 1] * (_F(1.0) - _F(0.48) * brown) - _F(1.0)) * _F(FULL) + half
+            red = (gain[entry, 2] * (_F(1.0) - _F(0.32) * brown) - _F(1.0)) * _F(FULL) + half
+            most = _F(1023.0)
+            packed = _I(min(max(red, _F(0.0)), most)) << 20
+            packed |= _I(min(max(green, _F(0.0)), most)) << 10
+            joined[i, j] = packed | _I(min(max(blue, _F(0.0)), most))
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def blend_texture(
-    frame: BgrFrame,
+    flat: NDArray[np.uint8],
     origin: tuple[int, int],
     shrink: int,
-    maps: FloatArray,
-    skin: FloatArray,
-    joined: NDArray[np.int16],
-    gain: FloatArray,
+    wide: FloatArray,
+    spans: NDArray[np.int32],
+    joined: NDArray[np.int32],
+    columns: int,
 ) -> None:
-    """Draw a joined texture on `skin` (h, w), 0 to 1; `gain` as `gain_table` makes it.
+    """Draw a joined texture, one row of rows of `columns`.
 
-    Lights weigh less on what is bright already: a highlight cannot become brighter.
+    `spans` (h, 2): as `find_spans` gives them for skin. Lights weigh less on what is bright already: a highlight cannot
+    become brighter. Shades weigh less where the picture is overexposed: it has no colour that could show through.
     """
-    height, width = skin.shape
+    height, width = wide.shape[1:]
     x0, y0 = origin
-    rows, columns = joined.shape[0], joined.shape[1]
-    nodes = np.empty((height, width, 4), np.float32)  # place in the texture, px; amount of pigment, of gain
-    for i in range(height):
-        for j in range(width):
-            amount = maps[i, j, 2] * skin[i, j]
-            amount = amount if amount > LEAST else _F(0.0)
-            nodes[i, j, 0] = min(max(maps[i, j, 0] * _F(columns) - _F(0.5), _F(0.0)), _F(columns - 1.001))
-            nodes[i, j, 1] = min(max(maps[i, j, 1] * _F(rows) - _F(0.5), _F(0.0)), _F(rows - 1.001))
-            nodes[i, j, 2] = amount * _F(1.0 / FULL)
-            nodes[i, j, 3] = amount * maps[i, j, 3] * _F(GAIN_STEPS / FULL)
-    line = np.empty((width + 2, 4), np.float32)
-    middle = _F(GAIN_SIZE // 2 + 0.5)
-    inverse = _F(1.0 / shrink)
-    first = _F(0.5) if shrink % 2 == 0 else _F(0.0)
-    for y in range(y0, min(y0 + height * shrink, frame.shape[0])):
-        place = min(max((_F(y - y0) + _F(0.5)) * inverse - _F(0.5), _F(0.0)), _F(height - 1))
-        above = int(place)
-        below = min(above + 1, height - 1)
-        share = place - _F(above)
-        for j in range(width):
-            for k in range(4):
-                line[j + 1, k] = nodes[above, j, k] + share * (nodes[below, j, k] - nodes[above, j, k])
-        line[0], line[width + 1] = line[1], line[width]
-        for b in range(width + 1):
-            if line[b, 2] + line[b + 1, 2] <= 0.0:
-                continue
-            start = x0 + (b - 1) * shrink + shrink // 2
-            du, dv = (line[b + 1, 0] - line[b, 0]) * inverse, (line[b + 1, 1] - line[b, 1]) * inverse
-            dp, dg = (line[b + 1, 2] - line[b, 2]) * inverse, (line[b + 1, 3] - line[b, 3]) * inverse
-            u0, v0, p0, g0 = line[b, 0], line[b, 1], line[b, 2], line[b, 3]
-            low, high = max(start, x0), min(start + shrink, x0 + width * shrink, frame.shape[1])
-            for x in range(low, high):
-                f = _F(x - start) + first
-                u, v = u0 + f * du, v0 + f * dv
-                tj, ti = np.uint32(u), np.uint32(v)  # unsigned: a negative index would cost a test for each sample
-                q, p = u - _F(tj), v - _F(ti)
-                w11 = p * q
-                w10, w01 = p - w11, q - w11
-                w00 = _F(1.0) - p - q + w11
-                g = joined[ti, tj, 0] * w00 + joined[ti, tj + _ONE, 0] * w01
-                g += joined[ti + _ONE, tj, 0] * w10 + joined[ti + _ONE, tj + _ONE, 0] * w11
-                brown = joined[ti, tj, 1] * w00 + joined[ti, tj + _ONE, 1] * w01
-                brown += joined[ti + _ONE, tj, 1] * w10 + joined[ti + _ONE, tj + _ONE, 1] * w11
-                g *= g0 + f * dg
-                brown *= p0 + f * dp
-                blue, green, red = _F(frame[y, x, 0]), _F(frame[y, x, 1]), _F(frame[y, x, 2])
-                if g > 0.0:
-                    light = _F(0.114) * blue + _F(0.587) * green + _F(0.299) * red
-                    g *= _F(1.0) - _F(0.75 / 90.0) * min(max(light - _F(150.0), _F(0.0)), _F(90.0))
-                entry = np.uint32(min(max(g + middle, _F(0.0)), _F(GAIN_SIZE - 1)))
-                blue *= gain[entry, 0] * (_F(1.0) - _F(0.62) * brown)
-                green *= gain[entry, 1] * (_F(1.0) - _F(0.48) * brown)
-                red *= gain[entry, 2] * (_F(1.0) - _F(0.32) * brown)
-                frame[y, x, 0] = np.uint8(min(blue + _F(0.5), _F(255.0)))
-                frame[y, x, 1] = np.uint8(min(green + _F(0.5), _F(255.0)))
-                frame[y, x, 2] = np.uint8(min(red + _F(0.5), _F(255.0)))
+    width = min(width, flat.shape[1] // 3 - x0)
+    rows = joined.size // columns
+    lines = np.empty((8, width), np.float32)
+    indices = np.empty((5, width), np.int32)
+    for y in range(y0, min(y0 + height * shrink, flat.shape[0])):
+        above, below, share = rows_at(y - y0, shrink, height)
+        low, high = min(spans[above, 0], spans[below, 0]), min(max(spans[above, 1], spans[below, 1]), width)
+        if high <= low:
+            continue
+        n = high - low
+        u, v, amount, right, down = lines[0, :n], lines[1, :n], lines[2, :n], lines[3, :n], lines[4, :n]
+        mix_rows(wide[PLACE_X, above, low:high], wide[PLACE_X, below, low:high], share, u)
+        mix_rows(wide[PLACE_Y, above, low:high], wide[PLACE_Y, below, low:high], share, v)
+        mix_rows(wide[IN_LINES, above, low:high], wide[IN_LINES, below, low:high], share, amount)
+        at = indices[4, :n]
+        locate(u, v, rows, columns, at, right, down)
+        gather_packed(joined, columns, at, indices)
+        blues, greens, reds = lines[5, :n], lines[6, :n], lines[7, :n]
+        unpack(indices, 0, right, down, blues)
+        unpack(indices, 10, right, down, greens)
+        unpack(indices, 20, right, down, reds)
+        _draw(flat[y, 3 * (x0 + low) : 3 * (x0 + high)], amount, blues, greens, reds)
+
+
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def _draw(row: NDArray[np.uint8], amount: FloatArray, blues: FloatArray, greens: FloatArray, reds: FloatArray) -> None:
+    for x in range(amount.size):
+        blue, green, red = _F(row[3 * x]), _F(row[3 * x + 1]), _F(row[3 * x + 2])
+        light = _F(0.114) * blue + _F(0.587) * green + _F(0.299) * red
+        lighter = _F(1.0) - _F(0.75 / 90.0) * min(max(light - _F(150.0), _F(0.0)), _F(90.0))
+        darker = _F(1.0) - _F(0.7 / 40.0) * min(max(light - _F(215.0), _F(0.0)), _F(40.0))
+        share = amount[x] * _F(1.0 / FULL) * (lighter if greens[x] > _F(0.0) else darker)
+        blue += blue * share * blues[x] + _F(0.5)
+        green += green * share * greens[x] + _F(0.5)
+        red += red * share * reds[x] + _F(0.5)
+        row[3 * x] = np.uint8(_I(min(max(blue, _F(0.0)), _F(255.0))))
+        row[3 * x + 1] = np.uint8(_I(min(max(green, _F(0.0)), _F(255.0))))
+        row[3 * x + 2] = np.uint8(_I(min(max(red, _F(0.0)), _F(255.0))))

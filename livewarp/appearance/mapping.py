@@ -8,6 +8,8 @@ Convention: face axes of `livewarp.face68`; px are those of the frame.
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -80,15 +82,15 @@ def _followers(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-_POINTS = _grid()
+_GRID = _grid()
+_REACH = cv2.dilate((_inside(_GRID) > 0).reshape(ROWS, COLUMNS).astype(np.uint8), np.ones((3, 3), np.uint8))
+_REACHED = np.flatnonzero(_REACH)
+_POINTS = _GRID[_REACHED]  # those of the triangles that can show anything
 _DEPTH, _NORMALS = _surface(_POINTS)
-_IN_SPACE = np.c_[_POINTS, _DEPTH]
 _INSIDE = _inside(_POINTS)
-_FOLLOWERS = _followers(_POINTS)
-_MEAN = MEAN_FACE.astype(np.float64)
-_REACH = (_INSIDE > 0).reshape(ROWS, COLUMNS)
-REACHED = np.flatnonzero(cv2.dilate(_REACH.astype(np.uint8), np.ones((3, 3), np.uint8)))
-"""Vertices of the triangles that can show anything."""
+# A vertex is so much of each landmark, and so much beside them in face axes: one product places all.
+_SHARES = _followers(_POINTS)
+_PLACING = np.c_[_SHARES, np.c_[_POINTS, _DEPTH] - _SHARES @ MEAN_FACE.astype(np.float64)].astype(np.float32)
 
 # Where the lines of an open mouth, a smile and raised brows are, in vertices.
 _ABS_X, _Y = np.abs(_POINTS[:, 0]), _POINTS[:, 1]
@@ -104,7 +106,11 @@ def triangles() -> NDArray[np.int32]:
     """(m, 3) indices of vertices: two triangles a cell, in the order of the cells."""
     corner = (np.arange(ROWS - 1)[:, None] * COLUMNS + np.arange(COLUMNS - 1)).ravel()
     both = [(corner, corner + 1, corner + COLUMNS), (corner + 1, corner + COLUMNS + 1, corner + COLUMNS)]
-    return np.stack([np.stack(t, axis=1) for t in both], axis=1).reshape(-1, 3).astype(np.int32)
+    every = np.stack([np.stack(t, axis=1) for t in both], axis=1).reshape(-1, 3)
+    number = np.full(ROWS * COLUMNS, -1)
+    number[_REACHED] = np.arange(len(_REACHED))
+    kept = number[every]
+    return np.asarray(kept[(kept >= 0).all(axis=1)], np.int32)
 
 
 def unit_coordinates() -> FloatArray:
@@ -124,9 +130,11 @@ def place_mesh(face: Face) -> FloatArray:
     """
     pose = face.pose
     rotation = pose.rotation()
-    beside = face.landmarks - pose.project(_MEAN)
+    anchors = np.empty((71, 2), np.float32)
+    anchors[:68] = face.landmarks
+    anchors[68:] = pose.iod_px * rotation[:2].T
     placed = np.empty((len(_POINTS), 4), np.float32)
-    placed[:, :2] = pose.project(_IN_SPACE) + _FOLLOWERS @ beside
+    placed[:, :2] = _PLACING @ anchors
     facing = -(_NORMALS @ rotation[2])
     facing = np.clip((facing - _AWAY) / (_TOWARDS - _AWAY), 0, 1)
     placed[:, 2] = _INSIDE * facing * facing * (3 - 2 * facing)
@@ -136,19 +144,19 @@ def place_mesh(face: Face) -> FloatArray:
 
 def mouth_gap_iod(face: Face) -> float:
     """How far the inner lips are apart in their middle, IOD."""
-    upper, lower = face.landmarks[61:64].mean(axis=0), face.landmarks[65:68].mean(axis=0)
-    return float(np.hypot(*(upper - lower))) / face.pose.iod_px
+    upper, lower = face.landmarks[61:64].sum(axis=0).tolist(), face.landmarks[65:68].sum(axis=0).tolist()
+    return math.hypot(upper[0] - lower[0], upper[1] - lower[1]) / 3.0 / face.pose.iod_px
 
 
 def _expression(face: Face) -> NDArray[np.float64]:
     """(n,): lines beside a mouth go flat as it opens wide; those of a smile and of raised brows deepen."""
-    points, iod_px = face.landmarks.astype(np.float64), face.pose.iod_px
+    points, iod_px = face.landmarks.tolist(), face.pose.iod_px
 
     def apart(a: int, b: int) -> float:
-        return float(np.hypot(*(points[a] - points[b]))) / iod_px
+        return math.dist(points[a], points[b]) / iod_px
 
     is_open = smoothstep((apart(62, 66) - _OPEN_REST) / _OPEN_RANGE)
-    smiles = smoothstep((apart(48, 54) / max(0.5, abs(np.cos(face.pose.yaw))) - _SMILE_REST) / _SMILE_RANGE)
+    smiles = smoothstep((apart(48, 54) / max(0.5, abs(math.cos(face.pose.yaw))) - _SMILE_REST) / _SMILE_RANGE)
     brows = (apart(19, 37) + apart(24, 44)) / 2
     raised = smoothstep((brows - _BROW_REST) / _BROW_RANGE)
     return (1 - 0.6 * is_open * _AT_MOUTH) * (1 + 0.35 * smiles * _AT_SMILE + 0.35 * raised * _AT_FOREHEAD)

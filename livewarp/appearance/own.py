@@ -24,7 +24,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from livewarp.appearance.face_kernels import LEAST
-from livewarp.arrays import BgrFrame, FloatArray
+from livewarp.appearance.spreading import ON_SKIN, PLACE_X, PLACE_Y, locate, mix_rows, rows_at, sample_plane
+from livewarp.arrays import FloatArray
 from livewarp.errors import SettingsError
 from livewarp.system.atomic import replacing
 
@@ -50,7 +51,7 @@ class OwnTexture:
     blend
         What of it is drawn.
     levels
-        `picture` and its halves, quarters, eighths.
+        `picture` and its halves, quarters, eighths, (5, h, w) each.
     """
 
     picture: NDArray[np.uint8]
@@ -64,7 +65,7 @@ class OwnTexture:
         for _ in range(_LEVELS - 1):
             half = cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
             levels.append(cast(NDArray[np.uint8], half))
-        return cls(levels[0], blend, tuple(levels))
+        return cls(levels[0], blend, tuple(np.ascontiguousarray(np.moveaxis(level, 2, 0)) for level in levels))
 
     def level_for(self, iod_px: float) -> NDArray[np.uint8]:
         """The level whose pixels are about as large as the frame's."""
@@ -139,72 +140,71 @@ def publish(textures: Mapping[str, OwnTexture]) -> None:
 _F = np.float32
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def draw_own(
-    frame: BgrFrame,
+    flat: NDArray[np.uint8],
     origin: tuple[int, int],
     shrink: int,
-    maps: FloatArray,
-    skin: FloatArray,
+    wide: FloatArray,
+    spans: NDArray[np.int32],
     picture: NDArray[np.uint8],
-    amount_of: float,
-    shade: float,
-    paint: float,
-    chroma: float,
-    mean: float,
+    columns: int,
+    weights: tuple[float, float, float, float, float],
 ) -> None:
-    """Draw a texture (h, w, 5) on skin; `maps`, `skin` and `shrink` as in `livewarp.appearance.face_kernels`.
+    """Draw a texture (5, rows * `columns`) on skin; all else as in `livewarp.appearance.blending.blend_texture`.
 
-    `shade`: log gain of a step of the last channel. `paint`: share of its colour, in the light of the face. `chroma`:
-    share of its colour at the face's own luminance. `mean`: luminance of this face's skin, levels.
+    `weights`: how much of it; log gain of a step of the last channel, the shade; paint, the share of its colour in the
+    light of the face; chroma, the share of its colour at the face's own luminance; the face's mean light.
     """
-    rows, columns = picture.shape[0], picture.shape[1]
-    height, width = skin.shape
+    height, width = wide.shape[1:]
     x0, y0 = origin
-    inverse = _F(1.0 / shrink)
-    t = np.empty(5, np.float32)
-    m = np.empty(3, np.float32)
-    for y in range(y0, min(y0 + height * shrink, frame.shape[0])):
-        sy = min(max((_F(y - y0) + _F(0.5)) * inverse - _F(0.5), _F(0.0)), _F(height - 1.001))
-        si = int(sy)
-        sp = sy - _F(si)
-        for x in range(x0, min(x0 + width * shrink, frame.shape[1])):
-            sx = min(max((_F(x - x0) + _F(0.5)) * inverse - _F(0.5), _F(0.0)), _F(width - 1.001))
-            sj = int(sx)
-            sq = sx - _F(sj)
-            for k in range(3):
-                upper = maps[si, sj, k] + sq * (maps[si, sj + 1, k] - maps[si, sj, k])
-                lower = maps[si + 1, sj, k] + sq * (maps[si + 1, sj + 1, k] - maps[si + 1, sj, k])
-                m[k] = upper + sp * (lower - upper)
-            upper = skin[si, sj] + sq * (skin[si, sj + 1] - skin[si, sj])
-            lower = skin[si + 1, sj] + sq * (skin[si + 1, sj + 1] - skin[si + 1, sj])
-            amount = m[2] * (upper + sp * (lower - upper)) * _F(amount_of)
-            if amount <= LEAST:
-                continue
-            u = min(max(m[0] * _F(columns) - _F(0.5), _F(0.0)), _F(columns - 1.001))
-            v = min(max(m[1] * _F(rows) - _F(0.5), _F(0.0)), _F(rows - 1.001))
-            tj, ti = int(u), int(v)
-            q, p = u - _F(tj), v - _F(ti)
-            for k in range(5):
-                upper = picture[ti, tj, k] * (_F(1.0) - q) + picture[ti, tj + 1, k] * q
-                lower = picture[ti + 1, tj, k] * (_F(1.0) - q) + picture[ti + 1, tj + 1, k] * q
-                t[k] = upper * (_F(1.0) - p) + lower * p
-            blue, green, red = _F(frame[y, x, 0]), _F(frame[y, x, 1]), _F(frame[y, x, 2])
-            g = (t[4] - _F(128.0)) * _F(shade) * amount
-            g = _F(np.exp(g)) if g < 0.0 else _F(1.0) + g
-            blue, green, red = blue * g, green * g, red * g
-            cover = t[3] * _F(1.0 / 255.0) * amount
-            if cover > LEAST:
-                light = _F(0.114) * blue + _F(0.587) * green + _F(0.299) * red
-                own = _F(0.114) * t[0] + _F(0.587) * t[1] + _F(0.299) * t[2] + _F(1.0)
-                lit = min(light / _F(mean), _F(1.8)) * _F(paint) + light / own * _F(chroma)
-                cover *= _F(paint) + _F(chroma)
-                blue += cover * (t[0] * lit - blue)
-                green += cover * (t[1] * lit - green)
-                red += cover * (t[2] * lit - red)
-            frame[y, x, 0] = np.uint8(min(blue + _F(0.5), _F(255.0)))
-            frame[y, x, 1] = np.uint8(min(green + _F(0.5), _F(255.0)))
-            frame[y, x, 2] = np.uint8(min(red + _F(0.5), _F(255.0)))
+    width = min(width, flat.shape[1] // 3 - x0)
+    rows = picture.shape[1] // columns
+    lines = np.empty((10, width), np.float32)
+    indices = np.empty(width, np.int32)
+    for y in range(y0, min(y0 + height * shrink, flat.shape[0])):
+        above, below, share = rows_at(y - y0, shrink, height)
+        low, high = min(spans[above, 0], spans[below, 0]), min(max(spans[above, 1], spans[below, 1]), width)
+        if high <= low:
+            continue
+        n = high - low
+        u, v, amount, right, down = lines[0, :n], lines[1, :n], lines[2, :n], lines[3, :n], lines[4, :n]
+        mix_rows(wide[PLACE_X, above, low:high], wide[PLACE_X, below, low:high], share, u)
+        mix_rows(wide[PLACE_Y, above, low:high], wide[PLACE_Y, below, low:high], share, v)
+        mix_rows(wide[ON_SKIN, above, low:high], wide[ON_SKIN, below, low:high], share, amount)
+        at = indices[:n]
+        locate(u, v, rows, columns, at, right, down)
+        for k in range(5):
+            sample_plane(picture[k], columns, at, right, down, lines[5 + k, :n])
+        _draw(flat[y, 3 * (x0 + low) : 3 * (x0 + high)], amount, lines, weights)
+
+
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def _draw(
+    row: NDArray[np.uint8], amounts: FloatArray, lines: FloatArray, weights: tuple[float, float, float, float, float]
+) -> None:
+    amount_of, shade, paint, chroma, mean = weights
+    for x in range(amounts.size):
+        amount = amounts[x] * _F(amount_of)
+        if amount <= LEAST:
+            continue
+        blue, green, red = _F(row[3 * x]), _F(row[3 * x + 1]), _F(row[3 * x + 2])
+        own_blue, own_green, own_red = lines[5, x], lines[6, x], lines[7, x]
+        g = (lines[9, x] - _F(128.0)) * _F(shade) * amount
+        g = _F(np.exp(g)) if g < 0.0 else _F(1.0) + g
+        blue, green, red = blue * g, green * g, red * g
+        cover = lines[8, x] * _F(1.0 / 255.0) * amount
+        if cover > LEAST:
+            light = _F(0.114) * blue + _F(0.587) * green + _F(0.299) * red
+            own = _F(0.114) * own_blue + _F(0.587) * own_green + _F(0.299) * own_red + _F(1.0)
+            lit = min(light / _F(mean), _F(1.8)) * _F(paint) + light / own * _F(chroma)
+            cover *= _F(paint) + _F(chroma)
+            blue += cover * (own_blue * lit - blue)
+            green += cover * (own_green * lit - green)
+            red += cover * (own_red * lit - red)
+        row[3 * x] = np.uint8(min(blue + _F(0.5), _F(255.0)))
+        row[3 * x + 1] = np.uint8(min(green + _F(0.5), _F(255.0)))
+        row[3 * x + 2] = np.uint8(min(red + _F(0.5), _F(255.0)))
 
 
 WEIGHTS: Mapping[Blend, tuple[float, float, float]] = {

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from livewarp.appearance import blending, face_kernels, mapping, own, textures, toning
 from livewarp.appearance.recipe import Recipe, mix
-from livewarp.appearance.regions import REGIONS
+from livewarp.appearance.regions import REGIONS, WIDTH
 from livewarp.appearance.skin import SkinModels
+from livewarp.appearance.spreading import IN_LINES, ON_SKIN, Spreader
 from livewarp.arrays import BgrFrame, Box, FloatArray
 from livewarp.easing import smoothstep
 from livewarp.face68 import Face
@@ -45,10 +46,11 @@ class Painter:
         self._recipe: Recipe | None = None
         self._skins = SkinModels()
         self._places: dict[int, tuple[float, float]] = {}
-        self._joined: dict[int, tuple[FloatArray, int, NDArray[np.int16]]] = {}
+        self._joined: dict[int, tuple[FloatArray, int, NDArray[np.int32]]] = {}
         self._triangles = mapping.triangles()
         self._units = mapping.unit_coordinates()
         self._gain = blending.gain_table()
+        self._spreader = Spreader()
 
     def apply(self, frame: BgrFrame, faces: Sequence[Face], values: Mapping[str, Value], economy: int = 0) -> None:
         """Change the frame (H, W, 3) in place.
@@ -87,11 +89,12 @@ class Painter:
         x0, y0, columns, rows = box
         origin = x0, y0
         placed[:, :2] = (placed[:, :2] - (np.array([x0, y0], np.float32) - 0.5)) / shrink - 0.5
-        maps = np.empty((rows, columns, 4), np.float32)
+        maps = np.empty((4, rows, columns), np.float32)
         face_kernels.rasterise(placed, self._units, self._triangles, maps)
+        flat = frame.reshape(frame.shape[0], -1)
         small, features = np.empty((2, rows, columns, 3), np.float32)
         likely = np.empty((rows, columns), np.float32)
-        face_kernels.measure_small(frame, origin, shrink, maps, REGIONS["skin"].weights, small, features, likely)
+        face_kernels.measure_small(flat, origin, shrink, maps, REGIONS["skin"].weights, small, features, likely)
         likely /= share  # where skin is does not depend on how much is done
         skin = self._skins.weights(features, likely, face.id, 0.03 * iod_px / shrink)
         if skin is None:
@@ -99,22 +102,31 @@ class Painter:
 
         if todo.skin is not None and economy < 2:
             lines = _lines(maps, small, skin, likely, iod_px / shrink, todo.skin)
-            toning.tone_skin(frame, origin, shrink, lines)
+            toning.tone_skin(flat, origin, shrink, self._spreader.spread(lines, shrink), _spans(lines[7], shrink))
+        if todo.texture is None and not todo.own and todo.parts is None:
+            return
+        planes = np.empty((5, rows, columns), np.float32)
+        planes[:3] = maps[:3]
+        np.multiply(maps[2], skin, out=planes[ON_SKIN])
+        np.multiply(planes[ON_SKIN], maps[3], out=planes[IN_LINES])
+        wide, spans = self._spreader.spread(planes, shrink), _spans(planes[ON_SKIN], shrink)
         if todo.texture is not None:
-            blending.blend_texture(frame, origin, shrink, maps, skin, self._texture(face, todo.texture), self._gain)
+            texture = self._texture(face, todo.texture)
+            blending.blend_texture(flat, origin, shrink, wide, spans, texture.ravel(), texture.shape[1])
         for name, amount in todo.own:
-            self._draw_own(frame, origin, shrink, maps, skin, face, name, amount)
+            self._draw_own(flat, origin, shrink, wide, spans, face, name, amount)
         parts = todo.parts if mapping.mouth_gap_iod(face) > LEAST_GAP_IOD else todo.parts_but_teeth
         if parts is not None:
-            toning.tone_parts(frame, origin, shrink, maps, todo.reach, self._skins.light(face.id), parts)
+            light = self._skins.light(face.id)
+            toning.tone_parts(flat, origin, shrink, wide, maps, todo.reach, light, parts, WIDTH, todo.used)
 
     def _draw_own(
         self,
-        frame: BgrFrame,
+        flat: NDArray[np.uint8],
         origin: tuple[int, int],
         shrink: int,
-        maps: FloatArray,
-        skin: FloatArray,
+        wide: FloatArray,
+        spans: NDArray[np.int32],
         face: Face,
         name: str,
         amount: float,
@@ -123,20 +135,19 @@ class Painter:
         texture = own.own_textures().get(name)
         if texture is None:
             return
-        mean = max(self._skins.light(face.id), 8.0)
-        shade, paint, chroma = own.WEIGHTS[texture.blend]
+        weights = amount, *own.WEIGHTS[texture.blend], max(self._skins.light(face.id), 8.0)
         picture = texture.level_for(face.pose.iod_px)
-        own.draw_own(frame, origin, shrink, maps, skin, picture, amount, shade, paint, chroma, mean)
+        own.draw_own(flat, origin, shrink, wide, spans, picture.reshape(5, -1), picture.shape[2], weights)
 
-    def _texture(self, face: Face, weights: FloatArray) -> NDArray[np.int16]:
+    def _texture(self, face: Face, weights: FloatArray) -> NDArray[np.int32]:
         """The joined texture of this person, for a face of this size; made anew where values or size change."""
         texture = textures.of_person(face.id)
         level = textures.level_for(texture, face.pose.iod_px)
         kept = self._joined.get(face.id)
         if kept is None or kept[0] is not weights or kept[1] != level:
             picture = texture.pictures[level]
-            joined = np.empty((*picture.shape[:2], 2), np.int16)
-            blending.join_layers(picture, weights, joined)
+            joined = np.empty(picture.shape[:2], np.int32)
+            blending.join_layers(picture, weights, self._gain, joined)
             kept = self._joined[face.id] = weights, level, joined
         return kept[2]
 
@@ -154,9 +165,9 @@ def _box(placed: FloatArray, height: int, width: int, shrink: int) -> Box | None
 
     Small pixels stay where they are in the frame when the face moves, so that nothing swims.
     """
-    if not (placed[:, 2] > 0.0).any():
+    if placed[:, 2].max() <= 0.0:
         return None
-    low, high = placed[mapping.REACHED, :2].min(axis=0), placed[mapping.REACHED, :2].max(axis=0)
+    low, high = placed[:, :2].min(axis=0).tolist(), placed[:, :2].max(axis=0).tolist()
     x0, y0 = (max(0, int(low[k] // shrink) * shrink) for k in (0, 1))
     columns, rows = (
         -((a - min(int(b) + 2, most)) // shrink) for a, b, most in ((x0, high[0], width), (y0, high[1], height))
@@ -179,6 +190,12 @@ def _lines(
     np.matmul(small, _LIGHT, out=moments[..., 0])
     np.square(moments[..., 0], out=moments[..., 1])
     moments_around: NDArray[Any] = cv2.GaussianBlur(moments, (5, 5), 1.2)
-    lines = np.empty((*skin.shape, 8), np.float32)
+    lines = np.empty((8, *skin.shape), np.float32)
     toning.line_up(maps, skin, near, broad, moments_around, _EDGE_SPREAD, coefficients, lines)
     return lines
+
+
+def _spans(amount: FloatArray, shrink: int) -> NDArray[np.int32]:
+    spans = np.empty((len(amount), 2), np.int32)
+    face_kernels.find_spans(amount, shrink, spans)
+    return spans

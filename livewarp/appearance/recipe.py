@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -38,10 +38,15 @@ class Recipe:
     ----------
     texture
         (4,) float32: weight of each channel per step of its values; None: no texture.
-    skin, parts
-        (HEIGHT, WIDTH, 6) float32 coefficients for `toning.tone_skin` and `toning.tone_parts`; None: nothing.
+    skin
+        (HEIGHT / 2, WIDTH / 2, 6) float32 coefficients for `toning.line_up`, which small pixels are larger than; None:
+        nothing.
+    parts
+        (6, HEIGHT * WIDTH) float32 coefficients for `toning.tone_parts`; None: nothing.
     parts_but_teeth
         `parts` for a mouth that is shut.
+    used
+        Which rows of `parts` have anything, a bit each.
     reach
         (HEIGHT / CELL, WIDTH / CELL) bool: near which of the cells `parts` has anything.
     own
@@ -52,6 +57,7 @@ class Recipe:
     skin: FloatArray | None
     parts: FloatArray | None
     parts_but_teeth: FloatArray | None
+    used: int
     reach: NDArray[np.bool_]
     own: tuple[tuple[str, float], ...] = ()
 
@@ -93,22 +99,27 @@ def mix(values: Mapping[str, Value]) -> Recipe:
                 for column, amount in _skin_columns(part):
                     skin[..., column] += np.float32(amount * value) * region.weights
             elif isinstance(part, Tone):
-                parts = np.zeros((HEIGHT, WIDTH, 6), np.float32) if parts is None else parts
+                parts = np.zeros((6, HEIGHT, WIDTH), np.float32) if parts is None else parts
                 for column, amount in zip(_PART_COLUMNS[region.pick], (part.light, part.colour), strict=True):
-                    parts[..., column] += np.float32(amount * value) * region.weights
+                    parts[column] += np.float32(amount * value) * region.weights
     shut = parts
     if parts is not None and values["teeth"]:
         shut = parts.copy()
         mouth = REGIONS["teeth"].weights > 0.0
-        shut[mouth, toning.WHITE_LIGHT :] = 0.0
-    return Recipe(texture if texture.any() else None, skin, parts, shut, _reach(parts), tuple(own))
+        shut[toning.WHITE_LIGHT :, mouth] = 0.0
+    reach = _reach(parts)
+    used = 0 if parts is None else sum(1 << k for k in range(6) if parts[k].any())
+    if skin is not None:
+        skin = cast(FloatArray, cv2.resize(skin, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA))
+    parts, shut = (None if p is None else p.reshape(6, -1) for p in (parts, shut))
+    return Recipe(texture if texture.any() else None, skin, parts, shut, used, reach, tuple(own))
 
 
 def _reach(parts: FloatArray | None) -> NDArray[np.bool_]:
     """The cells within a small pixel, 0.03 IOD, of anything."""
     if parts is None:
         return np.zeros((HEIGHT // CELL, WIDTH // CELL), np.bool_)
-    near: NDArray[Any] = cv2.dilate(np.any(parts != 0.0, axis=2).astype(np.uint8), np.ones((7, 7), np.uint8))
+    near: NDArray[Any] = cv2.dilate(np.any(parts != 0.0, axis=0).astype(np.uint8), np.ones((7, 7), np.uint8))
     return np.asarray(near.reshape(HEIGHT // CELL, CELL, WIDTH // CELL, CELL).any(axis=(1, 3)))
 
 
