@@ -2,7 +2,8 @@
 
 Guarantees: over TCP nothing but `version` is answered before the client has proved that it has the token, and
 nothing at all once that has been replaced; a client that sends nonsense, stops half way, never reads or floods
-costs itself its connection or its time, and the others at most one message in a fair round; what is kept for a
+costs itself its connection or its time, and the others a slice in a fair round, but blank, freeze and stop, which
+wait for nobody, not even that; what is kept for a
 client is one line, one reply and one event a topic.
 """
 
@@ -22,12 +23,13 @@ from livewarp.control.access import Access, unauthorized
 from livewarp.control.address import Address
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.events import Inbox
-from livewarp.control.protocol.jsonrpc import MAX_MESSAGE_BYTES, answer, count, failure, read_json
+from livewarp.control.protocol.jsonrpc import MAX_MESSAGE_BYTES, answer, count, failure, is_urgent, read_json
 from livewarp.control.protocol.refusals import INVALID_REQUEST
 from livewarp.control.secret import CLIENT, DAEMON, nonce, proof, same
 from livewarp.errors import ControlError
 
 _CHUNK_BYTES = 65_536
+_SHORT_BYTES = 512  # a message that may be urgent is no longer, and quickly read
 _OPEN = frozenset({"version", "hello"})  # methods for whoever asks
 _OPEN_BYTES = 2_048  # the longest line of somebody who has proved nothing
 _FAREWELL_S = 1.0  # how long a connection that is being closed may take to read its last reply
@@ -50,12 +52,15 @@ class ClientLimits:
         Time to read a reply or an event.
     messages_per_s
         Calls; over it, answers wait.
+    time_share
+        Of the time in which all are answered; over it, answers wait.
     """
 
     hello_s: float = 10.0
     line_s: float = 30.0
     send_s: float = 5.0
     messages_per_s: float = 5_000.0
+    time_share: float = 0.5
 
 
 class Connection:
@@ -83,6 +88,7 @@ class Connection:
         self._limits = limits
         self._sending = gevent.lock.BoundedSemaphore()  # a reply and an event must not mix
         self._inbox: Inbox | None = None
+        self._begin_events = False  # when the reply has gone out
         self._due_s = -math.inf  # when the client has its share again
 
     def serve(self) -> None:
@@ -91,15 +97,29 @@ class Connection:
             for line in self._lines():
                 # A line that is not JSON ends the connection, because what follows may be meant for another
                 # protocol: the body of a web page's POST to this port must not run.
-                message = read_json(line)
-                if not (self.admitted or _is_open(message)):
-                    raise unauthorized()
-                self._send(answer(self._dispatcher, message, self))
-                self._rest(count(message))
+                message = read_json(line) if len(line) <= _SHORT_BYTES else None
+                if message is not None and is_urgent(message) and self.admitted:
+                    calls, spent_s = count(message), 0.0
+                    reply = answer(self._dispatcher, message, self)
+                else:
+                    with self._dispatcher.turns:
+                        calls, reply = self._answer(read_json(line))
+                    spent_s = self._dispatcher.turns.spent_s
+                self._send(reply)
+                if self._begin_events and self._inbox is not None:
+                    gevent.spawn(self._send_updates, self._inbox)
+                self._begin_events = False
+                self._rest(calls, spent_s)
         except ControlError as error:
             self.refuse(error)
         finally:
             self._end_events()
+
+    def _answer(self, message: object) -> tuple[int, list[str]]:
+        """How many calls it counts for, and the reply; within a turn."""
+        if not (self.admitted or _is_open(message)):
+            raise unauthorized()
+        return count(message), answer(self._dispatcher, message, self)
 
     @property
     def admitted(self) -> bool:
@@ -145,7 +165,7 @@ class Connection:
         log.debug("control client refused: %s", error)
         self._end_events()
         try:
-            self._send(failure(None, error))
+            self._send([failure(None, error)])
             self._socket.shutdown(gevent.socket.SHUT_WR)
             with gevent.Timeout(_FAREWELL_S):
                 while self._socket.recv(_CHUNK_BYTES):
@@ -157,7 +177,7 @@ class Connection:
         """Send these events, in the place of those of an earlier subscription."""
         self._end_events()
         self._inbox = inbox
-        gevent.spawn(self._send_updates, inbox)  # it starts when this greenlet has sent its reply
+        self._begin_events = True
 
     def unsubscribe(self, topics: Iterable[str] | None) -> tuple[str, ...]:
         """Send no more of these topics, or of any; those that are left."""
@@ -179,7 +199,7 @@ class Connection:
         try:
             while (update := inbox.get()) is not None and self.admitted:
                 params = f'{{"topic": "{update.topic}", "data": {update.text}}}'
-                self._send(f'{{"jsonrpc": "2.0", "method": "event", "params": {params}}}')
+                self._send([f'{{"jsonrpc": "2.0", "method": "event", "params": {params}}}'])
         except OSError as error:
             log.debug("control client does not read its events: %s", error)
             inbox.dropped = True
@@ -220,16 +240,28 @@ class Connection:
                 deadline_s = time.monotonic() + self._limits.line_s
             pending += chunk
 
-    def _send(self, reply: str) -> None:
-        if reply:
-            with self._sending:
-                self._socket.settimeout(self._limits.send_s)
-                self._socket.sendall(reply.encode() + b"\n")
+    def _send(self, pieces: list[str]) -> None:
+        """Send one line; a long one in chunks, between which others are served."""
+        if not pieces:
+            return
+        with self._sending:
+            chunk = bytearray()
+            until_s = time.monotonic() + self._limits.send_s
+            for piece in [*pieces, "\n"]:
+                chunk += piece.encode()
+                if len(chunk) >= _CHUNK_BYTES or piece == "\n":
+                    # At least a moment: 0 would mean to wait for ever.
+                    self._socket.settimeout(max(until_s - time.monotonic(), 0.001))
+                    self._socket.sendall(chunk)
+                    chunk.clear()
+                    if piece != "\n":
+                        gevent.sleep(0)
 
-    def _rest(self, messages: int) -> None:
+    def _rest(self, messages: int, spent_s: float) -> None:
         """Let the others be answered; for as long as the client is over its share, wait."""
         now = time.monotonic()
-        self._due_s = max(self._due_s, now - _BURST_S) + messages / self._limits.messages_per_s
+        share_s = max(messages / self._limits.messages_per_s, spent_s / self._limits.time_share)
+        self._due_s = max(self._due_s, now - _BURST_S) + share_s
         gevent.sleep(max(self._due_s - now, 0.0))
 
 

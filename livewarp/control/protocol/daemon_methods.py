@@ -131,5 +131,5 @@ DAEMON_METHODS = (
         NONE,
         record({"version": TEXT, "protocol": INTEGER, "pid": INTEGER, "socket": nullable(TEXT)}),
     ),
-    Method("stop", _stop, "End the daemon.", NONE, record({"stopping": BOOL, "pid": INTEGER}), True),
+    Method("stop", _stop, "End the daemon.", NONE, record({"stopping": BOOL, "pid": INTEGER}), True, urgent=True),
 )

@@ -4,7 +4,7 @@ What a caller did wrong is a `ControlError` with a JSON-RPC 2.0 error code; what
 logged here.
 
 Guarantees: a refused call changes nothing; what one message changes, a batch too, is applied together,
-before the next message of anybody is read.
+and nobody else's change comes in between.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from livewarp.control.protocol.method import Method
 from livewarp.control.protocol.methods import METHODS
 from livewarp.control.protocol.presets import Presets
 from livewarp.control.protocol.refusals import INTERNAL_ERROR, METHOD_NOT_FOUND, invalid_params, not_done
+from livewarp.control.protocol.turns import Turns
 from livewarp.errors import ControlError, LivewarpError, ParameterError
 
 T = TypeVar("T")
@@ -59,6 +60,8 @@ class Dispatcher:
         By name, the shipped ones and a person's own.
     socket_path
         Where the Unix socket is; the line port sets it.
+    turns
+        Who works next.
     """
 
     def __init__(self, daemon: Controlled, presets: Presets | None = None) -> None:
@@ -75,6 +78,9 @@ class Dispatcher:
                 "faces": lambda: daemon.faces(),
             }
         )
+        self.turns = Turns()
+        self._paused: Changes | None = None  # of a batch that has changed something and lets only the urgent go first
+        self._ready: dict[str, tuple[object, str]] = {}  # results of methods, and what those were made of
         self._failing: set[str] = set()  # methods whose last call raised the unexpected
 
     def call(self, name: object, params: object, session: Session | None = None) -> Answer:
@@ -91,27 +97,35 @@ class Dispatcher:
         return outcome
 
     def batch(
-        self, calls: Sequence[tuple[object, object]], session: Session | None = None
+        self,
+        calls: Sequence[tuple[object, object]],
+        session: Session | None = None,
+        give_way: Callable[[bool], bool] = lambda to_all: False,
     ) -> list[Answer | ControlError]:
         """What several calls come to, in their order; a refused one changes nothing and stops none.
 
         What they change is applied together, so that one frame brings it all; later calls see what
-        earlier ones have changed.
+        earlier ones have changed. In between others may have their turn (`Turns.give_way`); from the first
+        change on, only what is urgent, whose word is the later one.
         """
         changes = Changes(self.daemon, self.presets, self.events, session, self.socket_path)
         outcomes: list[Answer | ControlError] = []
         changing: set[int] = set()
         topics: set[str] = set()
         for i, (name, params) in enumerate(calls):
+            if i:
+                self._pause(changes, give_way)
             before = changes.count
             try:
                 method = _method(name)
-                outcomes.append(Answer(self._guarded(method.name, partial(_run, method, changes, params))))
+                outcomes.append(Answer(self._guarded(method.name, partial(self._run, method, changes, params))))
                 topics |= set(method.topics)
             except ControlError as error:
                 outcomes.append(error)
             if changes.count != before:
                 changing.add(i)
+        if self._paused is not None and changes.switched:
+            self._paused.switch(**changes.switched)
         try:
             self._guarded("change", changes.apply)
         except ControlError as error:
@@ -121,6 +135,18 @@ class Dispatcher:
             replace(outcome, frame=changes.frame) if i in changing and isinstance(outcome, Answer) else outcome
             for i, outcome in enumerate(outcomes)
         ]
+
+    def _pause(self, changes: Changes, give_way: Callable[[bool], bool]) -> None:
+        """Let others go first for a moment."""
+        if changes.count == 0:
+            if give_way(True):
+                changes.take_over()
+            return
+        self._paused = changes
+        try:
+            give_way(False)
+        finally:
+            self._paused = None
 
     def _guarded(self, name: str, run: Callable[[], T]) -> T:
         """What `run` returns; what livewarp did wrong becomes a `ControlError`, logged once an episode."""
@@ -143,17 +169,21 @@ class Dispatcher:
             log.info("control method %s works again", name)
         return result
 
+    def _run(self, method: Method, changes: Changes, params: object) -> str:
+        """The result of a method as JSON."""
+        if not isinstance(params, dict):
+            raise ParameterError("params", params, "an object with names and values")
+        schema.check_params(params, method.params)
+        if method.made_of is None:
+            return json.dumps(method.run(changes, params), allow_nan=False)
+        made_of = method.made_of(changes)
+        if method.name not in self._ready or self._ready[method.name][0] != made_of:
+            self._ready[method.name] = made_of, json.dumps(method.run(changes, params), allow_nan=False)
+        return self._ready[method.name][1]
+
 
 def _method(name: object) -> Method:
     method = METHODS.get(name) if isinstance(name, str) else None
     if method is None:
         raise ControlError("method", METHOD_NOT_FOUND, got=reprlib.repr(name), allowed=", ".join(METHODS))
     return method
-
-
-def _run(method: Method, changes: Changes, params: object) -> str:
-    """The result of a method as JSON."""
-    if not isinstance(params, dict):
-        raise ParameterError("params", params, "an object with names and values")
-    schema.check_params(params, method.params)
-    return json.dumps(method.run(changes, params), allow_nan=False)

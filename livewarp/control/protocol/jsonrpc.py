@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from livewarp.control.protocol.dispatch import Answer, Dispatcher
 from livewarp.control.protocol.message import Session
+from livewarp.control.protocol.methods import URGENT
 from livewarp.control.protocol.refusals import INVALID_REQUEST, PARSE_ERROR, clip
 from livewarp.errors import ControlError
 
@@ -19,13 +20,15 @@ MAX_MESSAGE_BYTES = 65_536
 """The longest line, or HTTP body, that is read; the longest sensible one has some hundred bytes."""
 
 MAX_BATCH = 100
-"""The most calls in one message: nobody else is answered while they run."""
+"""The most calls in one message."""
 
 _REQUEST_MEMBERS = {"jsonrpc", "method", "params", "id"}
 
 
-def answer(dispatcher: Dispatcher, message: object, session: Session | None = None) -> str:
-    """The reply to a message, a request or a batch of them, as JSON without line breaks; "" for none.
+def answer(dispatcher: Dispatcher, message: object, session: Session | None = None) -> list[str]:
+    """The reply to a message, a request or a batch of them, as JSON without line breaks, in pieces; or none.
+
+    Others may have their turn meanwhile, unless the message is urgent: else it must be called within a turn.
 
     Parameters
     ----------
@@ -39,37 +42,49 @@ def answer(dispatcher: Dispatcher, message: object, session: Session | None = No
     try:
         call = _read_request(message)
     except ControlError as error:
-        return failure(_id(message), error)
+        return [failure(_id(message), error)]
     [outcome] = dispatcher.batch([call], session)
     assert isinstance(message, dict)
     return _reply(message, outcome)
 
 
-def _answer_batch(dispatcher: Dispatcher, messages: list[Any], session: Session | None) -> str:
+def _answer_batch(dispatcher: Dispatcher, messages: list[Any], session: Session | None) -> list[str]:
     if not 1 <= len(messages) <= MAX_BATCH:
-        return failure(None, _invalid("batch", got=f"{len(messages)} requests", allowed=f"1 to {MAX_BATCH}"))
+        return [failure(None, _invalid("batch", got=f"{len(messages)} requests", allowed=f"1 to {MAX_BATCH}"))]
     calls: list[tuple[str, object] | ControlError] = []
     for message in messages:
         try:
             calls.append(_read_request(message))
         except ControlError as error:
             calls.append(error)
-    outcomes = iter(dispatcher.batch([call for call in calls if not isinstance(call, ControlError)], session))
-    replies = [
-        failure(_id(message), call) if isinstance(call, ControlError) else _reply(message, next(outcomes))
-        for message, call in zip(messages, calls, strict=True)
-    ]
-    replies = [reply for reply in replies if reply]
-    return f"[{', '.join(replies)}]" if replies else ""
+    valid = [call for call in calls if not isinstance(call, ControlError)]
+    outcomes = iter(
+        dispatcher.batch(valid, session)
+        if is_urgent(messages)
+        else dispatcher.batch(valid, session, dispatcher.turns.give_way)
+    )
+    pieces: list[str] = []
+    for message, call in zip(messages, calls, strict=True):
+        reply = [failure(_id(message), call)] if isinstance(call, ControlError) else _reply(message, next(outcomes))
+        if reply:
+            pieces += [", " if pieces else "[", *reply]
+    return [*pieces, "]"] if pieces else []
 
 
-def _reply(message: dict[str, Any], outcome: Answer | ControlError) -> str:
+def _reply(message: dict[str, Any], outcome: Answer | ControlError) -> list[str]:
     if "id" not in message:  # a notification
-        return ""
+        return []
     if isinstance(outcome, ControlError):
-        return failure(message["id"], outcome)
+        return [failure(message["id"], outcome)]
     frame = "" if outcome.frame is None else f', "frame": {outcome.frame}'
-    return f'{{"jsonrpc": "2.0", "id": {json.dumps(message["id"])}, "result": {outcome.text}{frame}}}'
+    # The text on its own: a hundred that are the same take the room of one.
+    return [f'{{"jsonrpc": "2.0", "id": {json.dumps(message["id"])}, "result": ', outcome.text, f"{frame}}}"]
+
+
+def is_urgent(message: object) -> bool:
+    """Whether all that a message asks for goes before everything else."""
+    calls = message if isinstance(message, list) else [message]
+    return bool(calls) and all(isinstance(call, dict) and str(call.get("method")) in URGENT for call in calls)
 
 
 def failure(id_: object, error: ControlError) -> str:

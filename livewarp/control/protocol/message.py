@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -113,6 +114,8 @@ class Changes:
         The first that certainly uses what has been applied; None: nothing was.
     count
         How many there were, applied or not.
+    switched
+        The switches among them, and how they are now.
     """
 
     def __init__(
@@ -130,9 +133,11 @@ class Changes:
         self.socket_path = socket_path
         self.frame: int | None = None
         self.count = 0
-        self._take_over()
+        self.switched: dict[str, bool] = {}
+        self.take_over()
 
-    def _take_over(self) -> None:
+    def take_over(self) -> None:
+        """Begin with what the daemon uses now; what has not been applied is lost."""
         self.parameters = self.daemon.parameters
         self.switches = self.daemon.switches
         self._changed = False
@@ -149,9 +154,10 @@ class Changes:
         self._changed = True
         self.count += 1
 
-    def switch(self, switches: Switches) -> None:
+    def switch(self, **on: bool) -> None:
         """Use these switches when the message is through."""
-        self.switches = switches
+        self.switches = replace(self.switches, **on)
+        self.switched |= on
         self._changed = True
         self.count += 1
 
@@ -170,7 +176,7 @@ class Changes:
         """Read the config file, over what the message has changed so far."""
         self.apply()
         result = self.daemon.reload()
-        self._take_over()
+        self.take_over()
         if result["parameters"]:
             self._change(self.parameters)  # the same again: the answer names the first frame that uses them
         return result
@@ -179,7 +185,7 @@ class Changes:
         """Read the own textures, over what the message has changed so far."""
         self.apply()
         names = self.daemon.reload_textures()
-        self._take_over()
+        self.take_over()
         self._change(self.parameters)  # the same again: the answer names the first frame that uses them
         return names
 

@@ -29,6 +29,10 @@ class Method:
         Whether it changes anything, and so is out of the reach of an HTTP GET.
     topics
         Whose events it may bring about.
+    made_of
+        For long results that rarely change: what the result is made of. While that is the same, so is the result.
+    urgent
+        Whether it goes before all others.
     """
 
     name: str
@@ -38,6 +42,8 @@ class Method:
     result: Schema
     changes: bool = False
     topics: tuple[str, ...] = ()
+    made_of: Callable[[Changes], object] | None = None
+    urgent: bool = False
 
 
 def schema_document(methods: Iterable[Method]) -> dict[str, Any]:

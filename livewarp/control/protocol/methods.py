@@ -16,6 +16,7 @@ from livewarp.control.protocol.method import Method, schema_document
 from livewarp.control.protocol.parameter_methods import PARAMETER_METHODS, SWITCH_METHODS
 from livewarp.control.protocol.preset_methods import PRESET_METHODS
 from livewarp.control.protocol.schema import NONE
+from livewarp.parameters import KNOBS
 
 _SCHEMA = Method(
     "schema",
@@ -23,6 +24,7 @@ _SCHEMA = Method(
     "JSON Schema of all methods and events.",
     NONE,
     {"type": "object"},
+    made_of=lambda changes: tuple(KNOBS.values()),
 )
 
 METHODS: Mapping[str, Method] = {
@@ -40,3 +42,6 @@ METHODS: Mapping[str, Method] = {
     )
 }
 """Every control method by name, in the order in which people see them."""
+
+URGENT = frozenset(method.name for method in METHODS.values() if method.urgent)
+"""What goes before all others: it hides the camera, or ends the daemon."""

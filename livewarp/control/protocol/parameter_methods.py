@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from livewarp.control.protocol.message import Changes
@@ -60,7 +59,7 @@ def _describe(changes: Changes, params: dict[str, Any]) -> Any:
 def _switch(name: str) -> Callable[[Changes, dict[str, Any]], Any]:
     def run(changes: Changes, params: dict[str, Any]) -> Any:
         on = params.get("on", not getattr(changes.switches, name))
-        changes.switch(replace(changes.switches, **{name: on}))
+        changes.switch(**{name: on})
         return {name: on}
 
     return run
@@ -95,11 +94,21 @@ PARAMETER_METHODS = (
         "Every parameter: its kind, what is allowed, default and `reset` value, help, group and words.",
         NONE,
         {"type": "object", "additionalProperties": reference("knob")},
+        made_of=lambda changes: (changes.daemon.initial, *KNOBS.values()),
     ),
 )
 
 SWITCH_METHODS = (
-    Method("freeze", _switch("freeze"), "Hold the last picture.", ON, record({"freeze": BOOL}), True, _SWITCHES),
+    Method(
+        "freeze",
+        _switch("freeze"),
+        "Hold the last picture.",
+        ON,
+        record({"freeze": BOOL}),
+        True,
+        _SWITCHES,
+        urgent=True,
+    ),
     Method(
         "blank",
         _switch("blank"),
@@ -108,6 +117,7 @@ SWITCH_METHODS = (
         record({"blank": BOOL}),
         True,
         _SWITCHES,
+        urgent=True,
     ),
     Method(
         "bypass",

@@ -18,10 +18,13 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from livewarp.control.access import Access, unauthorized
 from livewarp.control.listening import Accepting
+from livewarp.control.protocol.methods import URGENT
+from livewarp.control.protocol.turns import Turns
 from livewarp.errors import ControlError
 
 MAX_CONNECTIONS = 300
 REFUSALS = 50  # connections over the limit that are refused at a time; the others wait
+_URGENT_LINES = tuple(f"POST /api/{name} " for name in URGENT)
 UNAVAILABLE = 503  # HTTP status, and the code of its error
 _REFUSAL_S = 1.0  # how long a refused connection may take to read the reason
 _SILENCE_S = 60.0  # how long a kept connection may be idle, or a viewer may read nothing
@@ -78,7 +81,11 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent comes without types
     def read_requestline(self) -> Any:
         """Wait for a request."""
         self.idle_s = time.monotonic()
-        return super().read_requestline()
+        line = super().read_requestline()
+        if not line or line.startswith(_URGENT_LINES):
+            return line
+        with self.server.turns:  # a client may have sent many that are there already
+            return line
 
     def read_request(self, raw_requestline: str) -> Any:
         """The head of a request. ValueError for what is none."""
@@ -104,13 +111,18 @@ class PanelServer(Accepting, WSGIServer):  # type: ignore[misc]
     ----------
     access
         Who may use it.
+    turns
+        Who works next.
     """
 
-    def __init__(self, listener: gevent.socket.socket, application: Any, access: Access, **options: Any) -> None:
+    def __init__(
+        self, listener: gevent.socket.socket, application: Any, access: Access, turns: Turns, **options: Any
+    ) -> None:
         WSGIServer.__init__(
             self, listener, application, spawn=Pool(MAX_CONNECTIONS + REFUSALS), handler_class=Handler, **options
         )
         self.access = access
+        self.turns = turns
         self.handlers: set[Handler] = set()
 
     def refusal(self, handler: Handler) -> tuple[int, ControlError] | None:

@@ -12,6 +12,7 @@ Guarantees: everything runs in greenlets of the hub that started it; a slow clie
 
 from __future__ import annotations
 
+import contextlib
 import importlib.resources
 import json
 import logging
@@ -28,7 +29,7 @@ from livewarp.control.address import Address
 from livewarp.control.listening import listen
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.jsonrpc import MAX_MESSAGE_BYTES, read_json
-from livewarp.control.protocol.methods import METHODS
+from livewarp.control.protocol.methods import METHODS, URGENT
 from livewarp.control.protocol.refusals import INTERNAL_ERROR, METHOD_NOT_FOUND, invalid_params
 from livewarp.control.secret import UNAUTHORIZED
 from livewarp.control.web.connections import HEADERS, UNAVAILABLE, PanelServer
@@ -113,6 +114,7 @@ class Panel:
             sock,
             self._serve,
             self._access,
+            self._methods.turns,
             log=None,
             error_log=LoggingLogAdapter(log, logging.DEBUG),  # malformed requests
             # Given here, since pywsgi would ask the resolver for it.
@@ -188,7 +190,8 @@ class Panel:
                     "Content-Type", _UNSUPPORTED_MEDIA_TYPE, got=repr(got[:80]), allowed="application/json"
                 )
             params = read_json(request.get_data())
-        answer = self._methods.call(name, params)
+        with contextlib.nullcontext() if name in URGENT else self._methods.turns:
+            answer = self._methods.call(name, params)
         response = _json(answer.text)
         if answer.frame is not None:
             response.headers["Livewarp-Frame"] = str(answer.frame)
