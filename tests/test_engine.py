@@ -139,7 +139,7 @@ def test_max_frames_ends_it_while_the_picture_is_held_back(switches: Switches, l
     run_to_end(engine, ended)
     assert engine.error is None
     assert source.count >= 7
-    assert len(set(sink.numbers)) == (0 if switches.blank else 1)
+    assert sink.numbers == []  # frozen before there was a frame to hold, none is shown either
 
 
 def test_a_failure_surfaces_and_closes_everything() -> None:

@@ -25,7 +25,7 @@ from livewarp.live.engine import Engine
 from livewarp.live.limits import Demand
 from livewarp.live.reader import Reader
 from livewarp.live.state import StateName
-from livewarp.mailbox import Mailbox
+from livewarp.mailbox import Mailbox, Parcel
 from livewarp.parameters import Switches, Wanted
 from livewarp.sinks.virtualcam import VirtualCameraSink
 from livewarp.sources import Plan
@@ -574,3 +574,71 @@ def test_an_output_that_fails_does_not_hold_up_the_others(fault: str, monkeypatc
         assert engine.error is None
     finally:
         pyvirtualcam.camera.BACKENDS.pop("faulty")
+
+
+BLANKED, FROZEN, BOTH = Switches(blank=True), Switches(freeze=True), Switches(blank=True, freeze=True)
+
+
+def _lose_the_frame(rig: Rig) -> None:
+    """The frame that is held shows a room that is to be hidden by now."""
+    rig.engine.parameters = rig.engine.parameters.replace(background="colour")
+    rig.live(0.5)
+    rig.engine.parameters = rig.engine.parameters.replace(background="none")
+
+
+@pytest.mark.parametrize(
+    ("steps", "held"),
+    [
+        ([FROZEN, BOTH, FROZEN], True),
+        ([FROZEN, "is silent", BOTH, FROZEN, ""], True),
+        ([FROZEN, "nobody watches", BOTH, FROZEN, "somebody watches"], True),
+        ([FROZEN, _lose_the_frame], False),
+        ([BLANKED, BOTH, FROZEN], False),
+        ([FROZEN, BOTH, BLANKED, BOTH, FROZEN], False),
+        (["is silent", FROZEN, ""], False),
+        (["nobody watches", FROZEN, "somebody watches"], False),
+    ],
+)
+def test_while_frozen_no_new_frame_is_shown(steps: list[Any], held: bool) -> None:
+    """Whatever comes between, the frame that was frozen is shown or a placeholder, and afterwards the camera again."""
+    rig = Rig()
+    rig.wait(rig.shows_the_camera, 2.0)
+    for step in steps:
+        if isinstance(step, Switches):
+            rig.engine.switches = step
+            if step is FROZEN and len(rig.sink.numbers) and rig.sink.kinds[-1] == "camera":
+                frozen = rig.sink.numbers[-1]
+        elif callable(step):
+            step(rig)
+        elif step.endswith(" watches"):
+            rig.sink.watched = step.startswith("somebody")
+        else:
+            rig.world.fault = step
+        kinds, numbers = len(rig.sink.kinds), len(rig.sink.numbers)
+        rig.live(3.0)
+    assert set(rig.sink.kinds[kinds + 2 :]) == {"camera" if held else "placeholder"}
+    assert set(rig.sink.numbers[numbers:]) <= ({frozen} if held else set())
+    assert held or "frozen without a frame" in rig.engine.state.reason
+    rig.engine.switches = Switches()
+    rig.wait(rig.shows_the_camera, 0.2)
+
+
+@pytest.mark.parametrize("fault", ["is silent", "hangs"])
+def test_a_camera_that_comes_back_after_blank_shows_nothing_older(fault: str) -> None:
+    """Silent, blanked, no longer blanked, back again: what is shown of the camera then was taken since."""
+    rig = Rig()
+    rig.wait(rig.shows_the_camera, 2.0)
+    rig.world.fault = fault
+    rig.live(0.4)
+    taken = rig.engine.loop.mailbox.take()  # a frame on its way when the picture went blank
+    taken[...] = (7, 7, CAMERA_RED)
+    rig.engine.switches = BLANKED
+    rig.live(TICK_S)
+    rig.engine.switches = Switches()
+    numbers, frames = len(rig.sink.numbers), rig.world.frames
+    rig.engine.loop.mailbox.post(Parcel(taken, rig.world.now - 2 * TICK_S, 0, 0.0))
+    rig.live(3.0)
+    assert rig.sink.numbers[numbers:] == []
+    rig.world.fault = ""
+    rig.wait(rig.shows_the_camera, 3.0)
+    assert min(rig.sink.numbers[numbers:]) > frames

@@ -2,12 +2,14 @@
 
 Guarantees: the loop allocates no frames, logs nothing per frame and takes no lock that another
 thread holds while it works. A frame uses one whole set of parameters. While blanked nothing of the
-camera is sent, and the frame under way is replaced.
+camera is sent, and the frame under way is replaced; while frozen no new frame of it is, whatever happens to the
+one that is held.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -32,6 +34,7 @@ from livewarp.tracking import GAP_S
 
 IDLE_PERIOD_S = 0.2  # between placeholders that nobody watches
 CHECK_S = 0.05  # at most between two checks of who watches, of switches, of the source
+_EMPTY = "frozen without a frame to hold: none is shown before freeze is off"
 
 _log = logging.getLogger(__name__)
 
@@ -94,6 +97,7 @@ class Loop:
         self.meter = Meter(period_s, clock)
         self._stand_in = StandIn(self.mailbox, plan.width, plan.height)
         self._held_back = False  # frames have been, since one was tracked
+        self._blanked_s = -math.inf  # when it was last
         self._sent = 0  # frames of all kinds
         self._early = 0  # frames of the source for which there was no slot
         self._logged: StateName | None = None  # the state that was logged last
@@ -121,6 +125,7 @@ class Loop:
         self.capture.step(now)
         wanted = self._read_wanted()
         self._update_conditions(parcel, wanted.switches)
+        self._forget_frames(wanted.switches, now)
         if parcel is not None:
             self._handle_frame(parcel, wanted, now)
         if now >= self._due_s(wanted.switches):
@@ -152,7 +157,7 @@ class Loop:
         """Open or close the source by who watches."""
         idle = self._attendance.deserted(now, self._outputs.watched) and self.capture.live
         if idle and self.conditions.hold(StateName.IDLE, "nobody watches: the webcam is closed until somebody does"):
-            self._discard_frames(self.wanted.switches)
+            self.faces = ()
         elif not idle and self.conditions.release(StateName.IDLE):
             self.conditions.hold(StateName.STARTING, f"opening {self.capture.name}")
             self.pace.hurry(now)
@@ -165,7 +170,7 @@ class Loop:
         if not switches.blank:
             conditions.release(StateName.BLANKED)
         elif conditions.hold(StateName.BLANKED, "asked to"):
-            self._discard_frames(switches)
+            self.faces = ()
         if capture.trouble is None:
             conditions.release(StateName.STALLED)
         elif conditions.hold(StateName.STALLED, capture.trouble):
@@ -176,7 +181,8 @@ class Loop:
                 conditions.hold(StateName.STARTING, self._loading.doing())
         elif frames_or_none:
             conditions.release(StateName.STARTING)
-        conditions.run_for(f"frames from {capture.name}" + (f"; {capture.note}" if capture.note else ""))
+        notes = [f"frames from {capture.name}", capture.note, _EMPTY if self._frozen_empty(switches) else None]
+        conditions.run_for("; ".join(filter(None, notes)))
         state = conditions.published
         if state.state != self._logged:
             self._logged = state.state
@@ -191,19 +197,18 @@ class Loop:
     def _handle_frame(self, parcel: Parcel, wanted: Wanted, now: float) -> None:
         """A frame came: send it, unless it must not be seen or there is no slot for it."""
         face_filter = self._loading.filter
-        is_first = self._stand_in.kept is None
         if face_filter is None or self.conditions.holds(StateName.IDLE):
             self.mailbox.give(parcel.pixels)
-        elif wanted.switches.blank:
+        elif wanted.switches.blank or parcel.timestamp_s < self._blanked_s:  # it was, when this frame was taken
             self._held_back = True
             self.source_frames += 1
             self.mailbox.give(parcel.pixels)
-        elif wanted.switches.freeze and not is_first:
+        elif wanted.switches.freeze:
             self.source_frames += 1
             # The faces are followed, so that afterwards they are warped from the first frame on.
             self.faces = self._track(face_filter, parcel).faces
             self.mailbox.give(parcel.pixels)
-        elif self.capture.live and not is_first and self.pace.early(now):
+        elif self.capture.live and self._stand_in.kept is not None and self.pace.early(now):
             self._early += 1
             self.mailbox.give(parcel.pixels)
         else:
@@ -282,8 +287,14 @@ class Loop:
         self._outputs.send(pixels, recordings, camera, hidden)
         self._sent += 1
 
-    def _discard_frames(self, switches: Switches) -> None:
-        """Send nothing any more that the camera saw; a frozen frame stays, unless blank."""
-        if switches.blank or not switches.freeze:
+    def _forget_frames(self, switches: Switches, now: float) -> None:
+        """Where the last frame is not shown, it never is again, unless a person holds it."""
+        if switches.blank:
+            self._blanked_s = now
+        hidden = switches.blank or self.conditions.holds(StateName.IDLE) or self.conditions.holds(StateName.STALLED)
+        if hidden and not switches.freeze:
             self._stand_in.discard()
-        self.faces = ()
+
+    def _frozen_empty(self, switches: Switches) -> bool:
+        """Whether there is no frame to hold, so that a placeholder is."""
+        return switches.freeze and self._stand_in.kept is None and self._loading.filter is not None

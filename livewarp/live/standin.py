@@ -47,8 +47,12 @@ class StandIn:
             return self.kept
         if stalled:
             return self._show(Placeholder.UNAVAILABLE, hint)
-        if self._placeholder is None or conditions.holds(StateName.STARTING) or conditions.holds(StateName.IDLE):
+        if conditions.holds(StateName.STARTING) or conditions.holds(StateName.IDLE):
             # Also while nobody watches: it is the first thing that somebody who begins to sees.
+            return self._show(Placeholder.STARTING)
+        if switches.freeze:  # held, but the frame that was is gone
+            return self._show(Placeholder.PRIVATE)
+        if self._placeholder is None:
             return self._show(Placeholder.STARTING)
         return self._placeholder  # what was shown before, until the next frame comes
 
