@@ -106,7 +106,7 @@ def test_a_second_terminal_reads_changes_and_stops_it(start: Callable[..., Runni
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
 
-    with Client(daemon.control) as client:
+    with Client(daemon.control, timeout_s=60) as client:
         daemon.wait_for_frames(client, 10)
         assert told("get", "thin") == {"thin": 0.2}
         assert client.call("set", {"thin": 0.9, "eyes": 0}) == {"thin": 0.9, "eyes": 0}
@@ -126,7 +126,7 @@ def test_a_second_terminal_reads_changes_and_stops_it(start: Callable[..., Runni
 def test_signals_end_it_cleanly(start: Callable[..., Running], tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C and `kill` end with status 0, the summary, and a finished output file."""
     daemon = start("--sink", "file:out.mp4")
-    with Client(daemon.control) as client:
+    with Client(daemon.control, timeout_s=60) as client:
         daemon.wait_for_frames(client, 5)
     daemon.process.send_signal(number)
     assert daemon.end() == 0
@@ -142,7 +142,7 @@ def test_a_second_daemon_says_that_one_is_running(start: Callable[..., Running],
     assert second.returncode == 1
     assert f"already running (pid {daemon.process.pid})" in second.stderr
     assert second.stderr.count("\n") == 1
-    with Client(daemon.control) as client:
+    with Client(daemon.control, timeout_s=60) as client:
         client.call("stop")
     assert daemon.end() == 0
 
@@ -159,7 +159,7 @@ def wait_for_state(client: Client, state: str) -> dict[str, Any]:
 def test_a_missing_webcam_is_waited_for(start: Callable[..., Running]) -> None:
     """A service that starts at login before the camera is there goes on, shows why, and says it with a remedy."""
     daemon = start("--wait", "--source", "webcam:/dev/video99", "--sink", "null")
-    with Client(daemon.control) as client:
+    with Client(daemon.control, timeout_s=60) as client:
         told = wait_for_state(client, "stalled")
         assert "webcam /dev/video99: no such device" in told["reason"]
         assert "no such device" in told["problems"][0]["what"]
@@ -176,7 +176,7 @@ def test_a_missing_webcam_is_waited_for(start: Callable[..., Running]) -> None:
 def test_a_webcam_that_nobody_watches_stays_closed(start: Callable[..., Running]) -> None:
     """With nothing but the preview the daemon is idle, and a viewer of the preview wakes it."""
     daemon = start("--wait", "--source", "webcam:/dev/video99", "--sink", "auto")
-    with Client(daemon.control) as client:
+    with Client(daemon.control, timeout_s=60) as client:
         state = client.call("state")
         if state["sinks"]:
             pytest.skip(f"a camera here: {state['sinks']}; who watches it is its own affair")
@@ -194,7 +194,7 @@ def test_a_webcam_that_nobody_watches_stays_closed(start: Callable[..., Running]
 def test_every_transition_is_logged_once(start: Callable[..., Running]) -> None:
     """Blank and back: the log says each state as it begins."""
     daemon = start("--sink", "null")
-    with Client(daemon.control) as client:
+    with Client(daemon.control, timeout_s=60) as client:
         wait_for_state(client, "running")
         defined = client.call("schema")["$defs"]  # the published schema has all that a real daemon says, and no more
         for name in ("state", "stats"):
@@ -259,7 +259,7 @@ def test_reload_applies_parameters_and_names_what_needs_a_restart(
     config = tmp_path / "config.toml"
     config.write_text("[parameters]\nthin = 0.1\neyes = 0.1\n")
     daemon = start("--sink", "null", "--set", "eyes=0.9")
-    with Client(daemon.control) as client:
+    with Client(daemon.control, timeout_s=60) as client:
         assert client.call("get", {"names": ["thin", "eyes"]}) == {"thin": 0.1, "eyes": 0.9}
         config.write_text("[video]\nfit = 'crop'\n[parameters]\nthin = 0.4\neyes = 0.5\n")
         assert client.call("reload") == {"parameters": {"thin": 0.4}, "restart": ["video.fit"]}
@@ -275,7 +275,7 @@ def test_reload_applies_parameters_and_names_what_needs_a_restart(
 def test_control_answers_while_frames_run(start: Callable[..., Running]) -> None:
     """200 calls while the portrait runs: the 99th percentile stays far below what a hand notices."""
     daemon = start("--sink", "null")
-    with Client(daemon.control) as client:
+    with Client(daemon.control, timeout_s=60) as client:
         daemon.wait_for_frames(client, 10)
         times = []
         for _ in range(200):
