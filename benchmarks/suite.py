@@ -45,6 +45,7 @@ SUITES = (
     Suite("control", "control.py", ("--rounds", "1"), None),
     Suite("warp", "warp.py", ("--main",), None),
     Suite("appearance", "appearance.py", (), None),
+    Suite("makeup", "makeup.py", (), None),
     Suite("sampling", "sampling.py", (), ("--samples", "20")),
     Suite("landmarks", "landmarks.py", (), ("--samples", "20"), has_json=False),
     Suite("tracking", "tracking.py", tuple(f"--only={s}" for s in ("jitter", "lag", "blink", "calm")), None),

@@ -1,6 +1,7 @@
 """The effects: every way in which livewarp changes how a face looks, as data.
 
-An effect is a name, bounds and a few parts of three kinds, *texture*, *tone* and *smooth*; none has code of its own.
+An effect is a name, bounds and a few parts of four kinds, *texture*, *tone*, *smooth* and *dye*; none has code of its
+own.
 `age` is the master: it gives to others, and they add their own value to what they get.
 
 Convention: amounts are those at value 1. Regions are named in `livewarp.appearance.regions`.
@@ -14,7 +15,7 @@ from typing import Literal
 
 from livewarp.knobs import Value
 
-EffectGroup = Literal["age", "skin", "own"]
+EffectGroup = Literal["age", "skin", "make-up", "own"]
 """Where people find an effect."""
 
 Layer = Literal["creases", "volume", "fine", "pigment"]
@@ -91,6 +92,37 @@ class Paint:
 
 
 @dataclass(frozen=True, slots=True)
+class Dye:
+    """A region in another colour, in the light that it has: `Effect.colour` is where the colour begins.
+
+    Attributes
+    ----------
+    region
+        See `livewarp.appearance.contours.CONTOURS`.
+    cover
+        Share of the colour that is replaced.
+    depth
+        How far the luminance follows the colour's, as an exponent: 0 leaves it.
+    lightness
+        Luminance of a colour that leaves the luminance as it is, levels.
+    gloss
+        Share of the shine that stays.
+    anyway
+        Share that falls on what has not the colours that are meant: skin between the hairs of a brow.
+    dark
+        Share of the cover on dark skin.
+    """
+
+    region: str
+    cover: float
+    depth: float
+    lightness: float
+    gloss: float = 1.0
+    anyway: float = 0.0
+    dark: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
     """A live parameter that changes how a face looks; at 0 it changes no byte.
 
@@ -100,6 +132,8 @@ class Effect:
         Words for its least and its most.
     keywords
         What people type who search for it, besides words of its name and help.
+    colour
+        Default of its colour, "#rrggbb", a knob of its own (`colour_knob`); "": it has none.
     """
 
     name: str
@@ -107,8 +141,14 @@ class Effect:
     help: str
     ends: tuple[str, str]
     keywords: tuple[str, ...]
-    parts: tuple[Texture | Tone | Smooth | Paint, ...] = ()
+    parts: tuple[Texture | Tone | Smooth | Paint | Dye, ...] = ()
     minimum: float = 0.0
+    colour: str = ""
+
+    @property
+    def colour_knob(self) -> str:
+        """The name of the knob of its colour."""
+        return f"{self.name}_colour"
 
 
 # Amounts: found with benchmarks/appearance.py and by eye, on sheets of faces light and dark.
@@ -219,6 +259,51 @@ EFFECTS: dict[str, Effect] = {
             ("as they are", "bright"),
             ("whites", "sparkle", "awake", "red eyes", "iris"),
             (Tone("eyes", light=0.22, colour=-0.20),),
+        ),
+        Effect(
+            "lipstick",
+            "make-up",
+            "Lipstick; it keeps the light on the lips and leaves the teeth.",
+            ("none", "full"),
+            ("lips", "mouth", "rouge", "gloss", "red", "makeup", "cosmetics"),
+            (Dye("lip_skin", cover=0.85, depth=0.75, lightness=150.0),),
+            colour="#b23a47",
+        ),
+        Effect(
+            "blush",
+            "make-up",
+            "Colour on the cheek bones.",
+            ("none", "full"),
+            ("rouge", "cheeks", "rosy", "red", "makeup", "cosmetics"),
+            (Dye("cheek_bones", cover=0.42, depth=0.35, lightness=150.0, gloss=0.9, dark=0.75),),
+            colour="#d96a70",
+        ),
+        Effect(
+            "eye_shadow",
+            "make-up",
+            "Colour on the upper lids.",
+            ("none", "full"),
+            ("eyeshadow", "lids", "smoky", "makeup", "cosmetics"),
+            (Dye("upper_lids", cover=0.80, depth=0.85, lightness=150.0, gloss=0.8),),
+            colour="#80594a",
+        ),
+        Effect(
+            "eye_liner",
+            "make-up",
+            "A line along the upper lashes.",
+            ("none", "full"),
+            ("eyeliner", "kajal", "kohl", "lashes", "mascara", "makeup", "cosmetics"),
+            (Dye("lash_lines", cover=0.90, depth=0.75, lightness=150.0, gloss=0.2, anyway=1.0),),
+            colour="#241c1a",
+        ),
+        Effect(
+            "brow_tint",
+            "make-up",
+            "Brows tinted and filled in.",
+            ("none", "full"),
+            ("eyebrows", "pencil", "dye", "fuller", "darker", "makeup", "cosmetics"),
+            (Dye("brow_hair", cover=0.75, depth=0.55, lightness=95.0, gloss=0.5, anyway=0.30),),
+            colour="#4a3428",
         ),
     )
 }

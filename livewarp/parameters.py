@@ -83,11 +83,15 @@ BACKGROUND = (
 """The room and who is in it: bypass, strength and presets leave these alone."""
 
 
-def _knob_of_effect(effect: Effect) -> Knob:
-    """The knob that an effect is set by."""
+def _knobs_of_effect(effect: Effect) -> list[Knob]:
+    """The knob that an effect is set by, and the one of its colour, where it has one."""
     e = effect
     kind = Number(e.minimum, 1.0)
-    return Knob(e.name, kind, 0.0, e.help, e.group, e.keywords, e.ends, scaled=True, in_presets=True)
+    knobs = [Knob(e.name, kind, 0.0, e.help, e.group, e.keywords, e.ends, scaled=True, in_presets=True)]
+    if e.colour:
+        what = f"The colour of {e.name.replace('_', ' ')}."
+        knobs.append(Knob(e.colour_knob, Colour(), e.colour, what, e.group, ("color", *e.keywords), in_presets=True))
+    return knobs
 
 
 KNOBS: dict[str, Knob] = {
@@ -129,7 +133,7 @@ KNOBS: dict[str, Knob] = {
         ),
         *BACKGROUND,
         *map(knob_of, ADJUSTMENTS.values()),
-        *map(_knob_of_effect, EFFECTS.values()),
+        *(knob for effect in EFFECTS.values() for knob in _knobs_of_effect(effect)),
     )
 }
 """Every live parameter by name, in the order in which people see them."""
@@ -149,7 +153,7 @@ def define(adjustment: Adjustment) -> None:
 def define_effect(effect: Effect) -> None:
     """Add an effect of a person's own; `Parameters` made before lack it, and `refitted` brings it in."""
     EFFECTS[effect.name] = effect
-    KNOBS[effect.name] = _knob_of_effect(effect)
+    KNOBS.update((knob.name, knob) for knob in _knobs_of_effect(effect))
 
 
 def withdraw_effect(name: str) -> None:

@@ -304,3 +304,41 @@ def tone_parts(frame, origin, shrink, planes, skin_light, coefficients):
         more = max(0, 1 + c[1] + dark * c[3] + white * c[5])
         out[y, x] = (light + (colour - light) * more) * (1 + gain + gain**2 / 2)
     return out.clip(0, 255)
+
+
+def fill_triangles(points, amounts, triangles, shape):  # type: ignore[no-untyped-def]
+    """Twin of `livewarp.appearance.dyeing.fill_triangles`."""
+    weights = np.zeros(shape)
+    for t in triangles:
+        system = np.vstack([points[t].T, np.ones(3)])
+        if abs(np.linalg.det(system)) < 1e-6:
+            continue
+        for y, x in np.ndindex(*shape):
+            shares = np.linalg.solve(system, [x, y, 1.0])
+            if shares.min() >= -1e-4:
+                weights[y, x] = max(weights[y, x], shares @ amounts[t])
+    return weights
+
+
+def meant(part, dye, window):  # type: ignore[no-untyped-def]
+    """Which share of each pixel `livewarp.appearance.dyeing.weigh_colours` means, of a picture (h, w, 3)."""
+    total = part.sum(axis=2) + 12.0
+    light = part @ [0.114, 0.587, 0.299]
+    values = np.dstack([(part[..., 2] + 4) / total, (part[..., 1] + 4) / total, (light + 4) / (dye[6] + 4)])
+    middle, low, high, soft = window
+    over = np.maximum(middle + low - values, values - middle - high)
+    return np.clip(1 - over / soft, 0, 1).prod(axis=2)
+
+
+def dye_pixels(frame, corner, weights, dye):  # type: ignore[no-untyped-def]
+    """Twin of `livewarp.appearance.dyeing.dye_pixels`."""
+    out = frame.astype(np.float64)
+    for i, j in np.ndindex(*weights.shape):
+        y, x = corner[1] + i, corner[0] + j
+        light = out[y, x] @ [0.114, 0.587, 0.299]
+        base = min(light, dye[6])
+        shine = light - base
+        base *= 1 + weights[i, j] * (dye[3] - 1)
+        pixel = out[y, x] * (base + shine) / (light + 1e-3)
+        out[y, x] = pixel + weights[i, j] * dye[4] * (base * dye[:3] + shine * dye[5] - pixel)
+    return np.clip(out + 0.5, 0, 255).astype(np.uint8)

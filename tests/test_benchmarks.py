@@ -26,6 +26,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
         (["tracking.py", "--quick", "--only=accuracy"], "targets"),
         (["tracking.py", "--quick", "--only=jitter", "--model=mesh", "--detector=blaze"], "jitter of the jaw"),
         (["appearance.py", "--quick", "--only=sticks", "--only=equal"], "lines against landmarks"),
+        (["makeup.py", "--quick", "--only=cost"], "all make-up"),
         (["detectors.py", "--quick"], "blaze found"),
         (
             ["identities.py", "--quick", "--model=mesh", "--scene=still"],

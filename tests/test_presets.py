@@ -34,11 +34,12 @@ def names(presets):
 
 def test_the_shipped_looks_are_valid_and_mild():
     """The shipped looks have names; each is within bounds, changes something, and nothing beyond 1."""
-    assert list(SHIPPED) == ["natural", "slim", "doll", "sculpted", "fresh", "studio", "grandparent"]
+    names = "natural slim doll sculpted fresh studio office evening stage grandparent"
+    assert list(SHIPPED) == names.split()
     for values in SHIPPED.values():
         assert check(values, held()) == dict(values)
         assert any(values.values())
-        assert max(map(abs, values.values())) <= 1.0
+        assert max(abs(value) for value in values.values() if not isinstance(value, str)) <= 1.0
 
 
 def test_the_shipped_shapes_are_unlike_each_other_and_the_default():

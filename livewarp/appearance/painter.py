@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livewarp.appearance import blending, face_kernels, mapping, own, textures, toning
+from livewarp.appearance.makeup import Makeup
 from livewarp.appearance.recipe import Recipe, mix
 from livewarp.appearance.regions import REGIONS, WIDTH
 from livewarp.appearance.skin import SkinModels
@@ -45,6 +46,7 @@ class Painter:
         self._values: Mapping[str, Value] | None = None
         self._recipe: Recipe | None = None
         self._skins = SkinModels()
+        self._makeup = Makeup()
         self._places: dict[int, tuple[float, float]] = {}
         self._joined: dict[int, tuple[FloatArray, int, NDArray[np.int32]]] = {}
         self._triangles = mapping.triangles()
@@ -71,6 +73,7 @@ class Painter:
                 self._paint(frame, face, economy)
         ids = {face.id for face in faces}
         self._skins.keep(ids)
+        self._makeup.keep(ids)
         for gone in self._joined.keys() - ids:
             del self._joined[gone]
         self._places = {face.id: (face.pose.x, face.pose.y) for face in faces}
@@ -103,8 +106,24 @@ class Painter:
         if todo.skin is not None and economy < 2:
             lines = _lines(maps, small, skin, likely, iod_px / shrink, todo.skin)
             toning.tone_skin(flat, origin, shrink, self._spreader.spread(lines, shrink), _spans(lines[7], shrink))
-        if todo.texture is None and not todo.own and todo.parts is None:
-            return
+        if todo.texture is not None or todo.own or todo.parts is not None:
+            self._draw(todo, flat, origin, shrink, maps, skin, face)
+        if todo.dyes:
+            seen = skin * np.minimum(maps[2] * np.float32(1.0 / share), np.float32(1.0))
+            self._makeup.apply(frame, face, todo.dyes, seen, origin, shrink, self._skins.colour(face.id))
+
+    def _draw(
+        self,
+        todo: Recipe,
+        flat: NDArray[np.uint8],
+        origin: tuple[int, int],
+        shrink: int,
+        maps: FloatArray,
+        skin: FloatArray,
+        face: Face,
+    ) -> None:
+        """Draw textures, and tone what is no skin."""
+        rows, columns = skin.shape
         planes = np.empty((5, rows, columns), np.float32)
         planes[:3] = maps[:3]
         np.multiply(maps[2], skin, out=planes[ON_SKIN])

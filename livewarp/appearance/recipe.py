@@ -17,7 +17,7 @@ from livewarp.appearance import toning
 from livewarp.appearance.regions import HEIGHT, REGIONS, WIDTH, Pick
 from livewarp.appearance.textures import CHANNELS, gains
 from livewarp.arrays import FloatArray
-from livewarp.effects import EFFECTS, Effect, Paint, Smooth, Texture, Tone
+from livewarp.effects import EFFECTS, Dye, Effect, Paint, Smooth, Texture, Tone
 from livewarp.knobs import Value
 
 CELL = 5  # side of a cell of `Recipe.reach`, px of the maps
@@ -51,6 +51,8 @@ class Recipe:
         (HEIGHT / CELL, WIDTH / CELL) bool: near which of the cells `parts` has anything.
     own
         Textures of a person's own, by the name of the knob, and how much of each.
+    dyes
+        Make-up: what, how much, and its colour.
     """
 
     texture: FloatArray | None
@@ -60,6 +62,7 @@ class Recipe:
     used: int
     reach: NDArray[np.bool_]
     own: tuple[tuple[str, float], ...] = ()
+    dyes: tuple[tuple[Dye, float, str], ...] = ()
 
 
 def is_wanted(values: Mapping[str, Value]) -> bool:
@@ -73,7 +76,7 @@ def _valued(values: Mapping[str, Value]) -> list[tuple[Effect, float]]:
     return [(effect, value) for effect, value in valued if value]
 
 
-def _parts(effect: Effect, value: float) -> tuple[Texture | Tone | Smooth | Paint, ...]:
+def _parts(effect: Effect, value: float) -> tuple[Texture | Tone | Smooth | Paint | Dye, ...]:
     """What the effect does itself at this value: `age` below 0 only gives to others."""
     return () if effect.name == "age" and value < 0.0 else effect.parts
 
@@ -84,10 +87,14 @@ def mix(values: Mapping[str, Value]) -> Recipe:
     skin: FloatArray | None = None
     parts: FloatArray | None = None
     own: list[tuple[str, float]] = []
+    dyes: list[tuple[Dye, float, str]] = []
     for effect, value in _valued(values):
         for part in _parts(effect, value):
             if isinstance(part, Paint):
                 own.append((part.texture, value))
+                continue
+            if isinstance(part, Dye):
+                dyes.append((part, value, str(values[effect.colour_knob])))
                 continue
             if isinstance(part, Texture):
                 channel = CHANNELS.index(part.layer)
@@ -112,7 +119,7 @@ def mix(values: Mapping[str, Value]) -> Recipe:
     if skin is not None:
         skin = cast(FloatArray, cv2.resize(skin, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA))
     parts, shut = (None if p is None else p.reshape(6, -1) for p in (parts, shut))
-    return Recipe(texture if texture.any() else None, skin, parts, shut, used, reach, tuple(own))
+    return Recipe(texture if texture.any() else None, skin, parts, shut, used, reach, tuple(own), tuple(dyes))
 
 
 def _reach(parts: FloatArray | None) -> NDArray[np.bool_]:

@@ -96,6 +96,47 @@ SHIPPED: Mapping[str, Mapping[str, Value]] = {
         "eye_bright": 0.4,
         "teeth": 0.5,
     },
+    # Made up for the day: nobody would ask.
+    "office": {
+        "skin_smooth": 0.2,
+        "skin_even": 0.45,
+        "under_eye": 0.5,
+        "lipstick": 0.35,
+        "lipstick_colour": "#b5525a",
+        "blush": 0.3,
+        "eye_shadow": 0.25,
+        "eye_liner": 0.3,
+        "brow_tint": 0.3,
+    },
+    # For a dinner: red lips and darker lids.
+    "evening": {
+        "skin_smooth": 0.3,
+        "skin_even": 0.55,
+        "under_eye": 0.6,
+        "eye_bright": 0.25,
+        "lipstick": 0.8,
+        "lipstick_colour": "#a8202f",
+        "blush": 0.4,
+        "eye_shadow": 0.6,
+        "eye_shadow_colour": "#6a4a4c",
+        "eye_liner": 0.7,
+        "brow_tint": 0.45,
+    },
+    # To be seen from the last row.
+    "stage": {
+        "skin_smooth": 0.55,
+        "skin_even": 0.75,
+        "under_eye": 0.7,
+        "eye_bright": 0.4,
+        "teeth": 0.4,
+        "lipstick": 1.0,
+        "lipstick_colour": "#c01830",
+        "blush": 0.75,
+        "eye_shadow": 0.9,
+        "eye_shadow_colour": "#5a4a78",
+        "eye_liner": 1.0,
+        "brow_tint": 0.7,
+    },
     # Some thirty years later.
     "grandparent": {"age": 0.8},
 }
