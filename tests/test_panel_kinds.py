@@ -149,17 +149,17 @@ def test_each_kind_is_reset(page: Page, daemon: Running, how: str) -> None:
 
 def test_a_preset_holds_each_kind(page: Page, daemon: Running) -> None:
     """A preset is saved with all four kinds, loaded with one click, and marked only while all four are as it says."""
-    pressed = "document.querySelector('[data-name=stage] button')?.ariaPressed"
+    pressed = "document.querySelector('[data-name=lamps] button')?.ariaPressed"
     daemon.call("set", **OTHERS)
-    daemon.call("presets.save", name="stage", replace=True)
+    daemon.call("presets.save", name="lamps", replace=True)
     page.until(f"{pressed} === 'true'")
     for name, value in HELD.items():
         daemon.call("set", **{name: value})
         page.until(f"{pressed} === 'false'")
-        page.click("[data-name=stage] button")
+        page.click("[data-name=lamps] button")
         until(lambda: values_of(daemon) == OTHERS, f"{name} is as the preset says")
         page.until(f"{pressed} === 'true'")
-    daemon.call("presets.delete", name="stage")
+    daemon.call("presets.delete", name="lamps")
 
 
 def test_the_bounds_are_each_knob_s_own(page: Page, daemon: Running) -> None:
