@@ -90,7 +90,7 @@ class StampedWebcam(Clip):
 class ReadBack:
     """A back end of pyvirtualcam that is read at once."""
 
-    visible_to = "nobody"
+    visible_to = label = "nobody"
     wanted = watched = True
     reader: Reader
 
@@ -135,7 +135,7 @@ class Through(FaceFilter):
 def serve(sink: str, fps: float, width: int, height: int, out: Path, through: bool) -> None:
     """Run the daemon, with this webcam and this output."""
     import livewarp.daemon.building
-    from livewarp.sinks import open_sink, virtualcam
+    from livewarp.sinks import open_sinks, virtualcam
     from livewarp.sinks.null import NullSink
 
     reader = Reader()
@@ -153,15 +153,15 @@ def serve(sink: str, fps: float, width: int, height: int, out: Path, through: bo
 
     def open_it(wanted: str, w: int, h: int, rate: float, watch_at: str = "", force: bool = False) -> Any:
         if wanted == "null":
-            return ClockSink()
+            return [ClockSink()]
         if wanted == "virtualcam:clock":
             ReadBack.reader = reader
             virtualcam.OURS["clock"] = ReadBack  # type: ignore[assignment]
-            return virtualcam.VirtualCameraSink(w, h, rate, None, backend="clock")
-        return open_sink(wanted, w, h, rate, watch_at, force)
+            return [virtualcam.VirtualCameraSink(w, h, rate, None, backend="clock")]
+        return open_sinks(wanted, w, h, rate, watch_at, force)
 
     livewarp.daemon.building.plan_source = plan
-    livewarp.daemon.building.open_sink = open_it
+    livewarp.daemon.building.open_sinks = open_it
     if through:
         livewarp.daemon.building.FaceFilter = Through  # type: ignore[misc]
     from livewarp.cli.main import main

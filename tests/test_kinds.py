@@ -73,8 +73,7 @@ def test_a_sink_says_whether_it_records(tmp_path: Path) -> None:
     """A file keeps what it gets, null does not; the file is the one that will be written."""
     wanted = f"file:{tmp_path / 'out.mp4'}"
     for text, records in (("null", False), (wanted, True)):
-        sink = sinks.open_sink(text, 64, 48, 25.0)
-        assert sink is not None
+        [sink] = sinks.open_sinks(text, 64, 48, 25.0)
         assert sink.records is records
         sink.close()
     assert sinks.written_file(wanted) == tmp_path / "out.mp4"

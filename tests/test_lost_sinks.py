@@ -156,6 +156,27 @@ def test_a_disk_that_hangs_blocks_neither_the_loop_nor_the_end(
     assert camera.closed == 1
 
 
+def test_a_camera_that_nobody_watches_gets_a_frame_now_and_then() -> None:
+    """And at once what differs in kind: whoever comes after `blank` finds no picture of before."""
+    now = [0.0]
+    unwatched, unknown = RecordingSink(watched=False), RecordingSink(watched=None)
+    kept = RecordingSink(watched=False, records=True)
+    all_ = Outputs([unwatched, unknown, kept], None, lambda: now[0])
+    frame = np.zeros(SHAPE, np.uint8)
+    for _ in range(30):  # a second
+        all_.send(frame)
+        now[0] += 1 / 30
+    assert 4 <= len(unwatched.kinds) <= 6
+    assert len(unknown.kinds) == len(kept.kinds) == 30
+    unwatched.kinds.clear()
+    for how in ({"camera": False}, {"camera": True}, {"hidden": True}, {"hidden": True}):
+        all_.send(frame, **how)
+    assert len(unwatched.kinds) == 3
+    unwatched.watched = True
+    all_.send(frame, hidden=True)
+    assert len(unwatched.kinds) == 4
+
+
 def test_a_close_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any sink's close has its time; the others are closed meanwhile, and the error names the one that hangs."""
     monkeypatch.setattr(outputs, "CLOSE_S", 0.05)

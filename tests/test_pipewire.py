@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 
 from livewarp.errors import SinkError
-from livewarp.sinks import Sink, open_sink, pipewire
+from livewarp.sinks import Sink, open_sinks, pipewire, virtualcam
 from livewarp.system import libpipewire
 from pipewire.session import Session, missing, until
 from pipewire.viewer import Viewer
@@ -64,8 +66,7 @@ class Sending:
 @pytest.fixture
 def sink(session: Session) -> Iterator[Sink]:
     """A camera in the session."""
-    opened = open_sink("pipewire", W, H, FPS)
-    assert opened is not None
+    [opened] = open_sinks("pipewire", W, H, FPS)
     yield opened
     opened.close()
 
@@ -150,8 +151,7 @@ def test_nothing_is_left_behind(session: Session) -> None:
         return threading.active_count(), len(os.listdir("/proc/self/fd"))
 
     def once() -> None:
-        opened = open_sink("pipewire", W, H, FPS)
-        assert opened is not None
+        [opened] = open_sinks("pipewire", W, H, FPS)
         opened.close()
 
     once()
@@ -165,7 +165,7 @@ def test_without_a_daemon_it_is_told_how_to_start_one(tmp_path: Path, monkeypatc
     """Asked for by name it is an error, at once; `auto` goes on without."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     with pytest.raises(SinkError, match="no PipeWire daemon answers; start it: systemctl --user start pipewire"):
-        open_sink("pipewire", W, H, FPS)
+        open_sinks("pipewire", W, H, FPS)
 
 
 def test_a_daemon_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, session: Session) -> None:
@@ -176,7 +176,7 @@ def test_a_daemon_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, 
         silent.listen()
         monkeypatch.setenv("PIPEWIRE_REMOTE", "silent")
         with pytest.raises(SinkError, match="no PipeWire daemon answers"):
-            open_sink("pipewire", W, H, FPS)
+            open_sinks("pipewire", W, H, FPS)
 
 
 def test_without_the_library_it_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,8 +184,65 @@ def test_without_the_library_it_is_told_how_to_get_it(monkeypatch: pytest.Monkey
     libpipewire.pipewire_library.cache_clear()
     monkeypatch.setattr(libpipewire, "PIPEWIRE_LIBRARY", "libnone.so.0")
     with pytest.raises(SinkError, match=r"no usable libnone\.so\.0 here .*sudo apt install libpipewire-0\.3-0"):
-        open_sink("pipewire", W, H, FPS)
+        open_sinks("pipewire", W, H, FPS)
     libpipewire.pipewire_library.cache_clear()
+
+
+class Loopback:
+    """A v4l2loopback device's back end, played."""
+
+    label, visible_to, wanted, watched = "Studio", "tests", True, False
+
+    def __init__(self, *, device: str | None, on_open: Callable[[Any], None], **asked: object) -> None:
+        on_open(self)
+
+    def device(self) -> str:
+        """Its node."""
+        return "/dev/video10"
+
+    def check(self) -> None:
+        """All is well."""
+
+    def send(self, frame: object) -> None:
+        """Take it."""
+
+    close = native_fourcc = check
+
+
+ANOTHER = """
+from livewarp.sinks import open_sinks
+[camera] = open_sinks("pipewire", 320, 240, 30.0)
+print("ready", flush=True)
+input()
+"""
+
+
+def test_auto_is_both_kinds_of_camera_under_one_name_and_never_two_of_them_in_a_session(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is called what the other is called; while the session lists that one, too, it is no camera."""
+    monkeypatch.setitem(virtualcam.OURS, virtualcam.BACKEND, Loopback)
+    cameras = open_sinks("auto", W, H, FPS)
+    assert [camera.name for camera in cameras] == ["virtual camera /dev/video10", "PipeWire camera Studio"]
+
+    def described() -> list[str]:
+        return [camera["props"]["node.description"] for camera in session.cameras()]
+
+    until(lambda: described() == ["Studio"])
+    # WirePlumber's node for the device, played by another livewarp.
+    properties = '{object.path="v4l2:/dev/video10" node.description="Studio (V4L2)"}'
+    environment = {**session.environment, "PIPEWIRE_PROPS": properties}
+    with subprocess.Popen(
+        [sys.executable, "-c", ANOTHER], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as another:
+        assert another.stdout is not None
+        assert another.stdout.readline() == b"ready\n"
+        until(lambda: described() == ["Studio (V4L2)"])
+        assert [camera.problem for camera in cameras] == [None, None]
+        another.communicate(b"\n")
+    until(lambda: described() == ["Studio"])
+    for camera in cameras:
+        camera.close()
 
 
 def test_auto_takes_it_where_there_is_no_other(
@@ -196,8 +253,7 @@ def test_auto_takes_it_where_there_is_no_other(
 
     monkeypatch.setattr(v4l2, "nodes", list)
     with caplog.at_level("INFO", "livewarp"):
-        opened = open_sink("auto", W, H, FPS)
-    assert opened is not None
+        [opened] = open_sinks("auto", W, H, FPS)
     opened.close()
     assert opened.name == "PipeWire camera livewarp"
     assert "PipeWire camera livewarp is visible to OBS and other programs that use PipeWire; Firefox" in caplog.text

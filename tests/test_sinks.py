@@ -18,7 +18,7 @@ from pyvirtualcam.util import encode_fourcc
 
 from livewarp.errors import Problem, SettingsError, SinkError
 from livewarp.media.formats import FORMATS
-from livewarp.sinks import open_sink
+from livewarp.sinks import open_sinks
 from livewarp.sinks.sender import QUEUE_FRAMES, RECORD_AGAIN, Sender
 from livewarp.sinks.videofile import VideoFileSink
 from livewarp.sinks.virtualcam import BACKEND, VirtualCameraSink
@@ -59,8 +59,7 @@ def test_a_file_without_a_frame_is_not_written(tmp_path: Path, caplog: pytest.Lo
     """Stopped before the first frame, nothing is left, what was there before stays, and it is said."""
     path = tmp_path / "out.mp4"
     path.write_bytes(b"earlier")
-    sink = open_sink(f"file:{path}", 64, 48, 25, force=True)
-    assert sink is not None
+    [sink] = open_sinks(f"file:{path}", 64, 48, 25, force=True)
     sink.close()
     sink.close()
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("out.mp4", b"earlier")]
@@ -289,21 +288,20 @@ def test_auto_without_a_camera_tells_how_to_get_one(
 
     monkeypatch.setattr(pyvirtualcam, "Camera", none)
     with caplog.at_level("INFO", "livewarp"):
-        assert open_sink("auto", 64, 48, 30, "http://127.0.0.1:8788/") is None
+        assert open_sinks("auto", 64, 48, 30, "http://127.0.0.1:8788/") == []
     assert asked == [BACKEND, "livewarp-pipewire"]  # the one that more programs see comes first
     assert caplog.text.count("no device; to get one: look") == 2
     assert "watch at http://127.0.0.1:8788/" in caplog.text
     with pytest.raises(SinkError):
-        open_sink("virtualcam", 64, 48, 30)
+        open_sinks("virtualcam", 64, 48, 30)
     with pytest.raises(SinkError):
-        open_sink("pipewire", 64, 48, 30)
+        open_sinks("pipewire", 64, 48, 30)
 
 
 def test_a_sink_that_keeps_what_it_gets_counts_as_watched(tmp_path: Path) -> None:
     """A recording and a benchmark want every frame, whoever looks."""
     for wanted in ("null", f"file:{tmp_path / 'out.mp4'}"):
-        sink = open_sink(wanted, 64, 48, 25)
-        assert sink is not None
+        [sink] = open_sinks(wanted, 64, 48, 25)
         sink.send(FRAME)
         assert (sink.watched, sink.problem, sink.dropped) == (True, None, 0)
         sink.close()
@@ -313,4 +311,4 @@ def test_a_sink_that_keeps_what_it_gets_counts_as_watched(tmp_path: Path) -> Non
 def test_what_is_no_sink_is_told_what_there_is(wanted: str) -> None:
     """A mistyped sink is a usage error that lists the kinds."""
     with pytest.raises(SettingsError, match=r"allowed: auto, virtualcam"):
-        open_sink(wanted, 64, 48, 30)
+        open_sinks(wanted, 64, 48, 30)

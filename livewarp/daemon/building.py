@@ -10,7 +10,7 @@ from livewarp.live.engine import Engine
 from livewarp.live.limits import Demand, Limits
 from livewarp.parameters import Parameters, Wanted
 from livewarp.settings import Settings
-from livewarp.sinks import Sink, open_sink
+from livewarp.sinks import Sink, open_sinks
 from livewarp.sinks.preview import Preview
 from livewarp.sources import Plan, Source, plan_source
 from livewarp.tracking import FaceTracker
@@ -56,7 +56,7 @@ def build_engine(
         plan,
         make,
         wanted,
-        open_sinks(settings, plan, panel_url),
+        every_sink(settings, plan, panel_url),
         preview,
         model=model,
         limits=limits,
@@ -71,14 +71,14 @@ def make_filter(settings: Settings, parameters: Parameters) -> FaceFilter:
     return FaceFilter(parameters, FaceTracker.from_settings(settings.tracking, live=True), settings.warping.glide)
 
 
-def open_sinks(settings: Settings, plan: Plan, panel_url: str) -> list[Sink]:
+def every_sink(settings: Settings, plan: Plan, panel_url: str) -> list[Sink]:
     """Open every sink of the settings, or none."""
     sinks: list[Sink] = []
     try:
         for name in settings.video.sinks:
-            sink = open_sink(name, plan.width, plan.height, plan.fps, panel_url, settings.video.force)
-            if sink is not None:
-                sinks.append(sink)
+            opened = open_sinks(name, plan.width, plan.height, plan.fps, panel_url, settings.video.force)
+            sinks += opened
+            for sink in opened:
                 _log.info("sink: %s", sink.name)
     except BaseException:
         for sink in sinks:

@@ -85,7 +85,7 @@ class Engine:
         self._limits = limits
         self._on_end = on_end
         self._clock = clock
-        self._outputs = Outputs(sinks, preview)
+        self._outputs = Outputs(sinks, preview, clock)
         self._loading = Loading(make_filter, (plan.height, plan.width), self.crash)
         self._model_switch = ModelSwitch(self._loading, model)
         attendance = Attendance(demand.is_required and limits.is_endless, demand.grace_s)

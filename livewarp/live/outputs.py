@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from livewarp.arrays import BgrFrame
@@ -19,6 +19,9 @@ from livewarp.sinks import Sink
 from livewarp.sinks.preview import Preview
 
 CLOSE_S = 11.0  # somewhat more than a recorder that hangs is given
+UNWATCHED_S = (
+    0.2  # between frames for a camera that nobody watches: whoever comes finds a picture, at no cost till then
+)
 
 LOST = "restart livewarp to have it back"
 AILING = "`livewarp doctor` looks closer"
@@ -84,8 +87,13 @@ class Outputs:
         Counts its viewers itself.
     """
 
-    def __init__(self, sinks: Sequence[Sink], preview: Preview | None) -> None:
+    def __init__(
+        self, sinks: Sequence[Sink], preview: Preview | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.sinks = tuple(sinks)
+        self._clock = clock
+        self._said = (False, False)  # `camera` and `hidden` of the newest frame
+        self._due_s: dict[Sink, float] = {}  # when one that nobody watches gets the next frame
         self._preview = preview
         self._closing: list[_Closing] = []
         # Replaced whole, as other threads read them.
@@ -155,9 +163,16 @@ class Outputs:
     def send(self, pixels: BgrFrame, recordings: bool = True, camera: bool = True, hidden: bool = False) -> None:
         """Send one frame to all, or to all that keep nothing.
 
-        `camera`: whether it is one, and no placeholder; `hidden`: whether the room in it is hidden.
+        `camera`: whether it is one, and no placeholder; `hidden`: whether the room in it is hidden. What differs in
+        these from the frame before goes out at once, and to all: nobody who comes is to find a picture of before.
         """
+        now, same = self._clock(), (camera, hidden) == self._said
+        self._said = camera, hidden
         for sink in self._active if recordings else self._cameras:
+            if sink.watched is False and not sink.records:
+                if same and now < self._due_s.get(sink, 0.0):
+                    continue
+                self._due_s[sink] = now + UNWATCHED_S
             try:
                 sink.send(pixels)
             except Exception as error:  # whatever it is, it is that sink's

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from livewarp.errors import Problem, SettingsError, SinkError, did_you_mean
+from livewarp.errors import Problem, SettingsError, did_you_mean
 from livewarp.system.regular import expanded
 
 if TYPE_CHECKING:
@@ -83,11 +83,9 @@ class SinkKind:
     pattern
         The whole text that asks for it, as a regular expression.
     open
-        Gets what follows the colon. None: there is none here (`auto`). Raises `SinkError`.
+        Gets what follows the colon. []: there is none here (`auto`). Raises `SinkError`.
     camera
         Whether other programs see it as a camera.
-    automatic
-        Whether `auto` tries it.
     places
         Where at a machine programs would see it, as `livewarp devices` and `livewarp doctor` list them.
     file
@@ -97,28 +95,23 @@ class SinkKind:
     name: str
     forms: tuple[str, ...]
     pattern: str
-    open: Callable[[str, Geometry], Sink | None]
+    open: Callable[[str, Geometry], list[Sink]]
     camera: bool = False
-    automatic: bool = False
     places: Callable[[Machine], tuple[CameraPlace, ...]] | None = None
     file: bool = False
 
 
-def _open_auto(rest: str, geometry: Geometry) -> Sink | None:
-    """The first camera that can be had here; what those before it lack is logged."""
-    for kind in SINK_KINDS:
-        if kind.automatic:
-            try:
-                return kind.open("", geometry)
-            except SinkError as error:
-                _log.info("sink: %s", error)
-    return None
+def _open_auto(rest: str, geometry: Geometry) -> list[Sink]:
+    """Every kind of camera that programs here look at; what others lack is logged."""
+    from livewarp.sinks.virtualcam import automatic_cameras
+
+    return list(automatic_cameras(*geometry[:3]))
 
 
-def _open_virtual_camera(rest: str, geometry: Geometry) -> Sink:
+def _open_virtual_camera(rest: str, geometry: Geometry) -> list[Sink]:
     from livewarp.sinks.virtualcam import VirtualCameraSink
 
-    return VirtualCameraSink(*geometry[:3], rest or None)
+    return [VirtualCameraSink(*geometry[:3], rest or None)]
 
 
 def _virtual_camera_places(machine: Machine) -> tuple[CameraPlace, ...]:
@@ -127,11 +120,11 @@ def _virtual_camera_places(machine: Machine) -> tuple[CameraPlace, ...]:
     return virtual_camera_places(machine)
 
 
-def _open_pipewire(rest: str, geometry: Geometry) -> Sink:
+def _open_pipewire(rest: str, geometry: Geometry) -> list[Sink]:
     from livewarp.sinks.pipewire import BACKEND
     from livewarp.sinks.virtualcam import VirtualCameraSink
 
-    return VirtualCameraSink(*geometry[:3], backend=BACKEND)
+    return [VirtualCameraSink(*geometry[:3], backend=BACKEND)]
 
 
 def _pipewire_places(machine: Machine) -> tuple[CameraPlace, ...]:
@@ -140,18 +133,18 @@ def _pipewire_places(machine: Machine) -> tuple[CameraPlace, ...]:
     return pipewire_places(machine)
 
 
-def _open_file(rest: str, geometry: Geometry) -> Sink:
+def _open_file(rest: str, geometry: Geometry) -> list[Sink]:
     from livewarp.sinks.sender import Sender
     from livewarp.sinks.videofile import VideoFileSink
 
     sink = VideoFileSink(expanded(rest), *geometry)
-    return Sender(sink, geometry.width, geometry.height)
+    return [Sender(sink, geometry.width, geometry.height)]
 
 
-def _open_null(rest: str, geometry: Geometry) -> Sink:
+def _open_null(rest: str, geometry: Geometry) -> list[Sink]:
     from livewarp.sinks.null import NullSink
 
-    return NullSink()
+    return [NullSink()]
 
 
 SINK_KINDS: tuple[SinkKind, ...] = (
@@ -162,7 +155,6 @@ SINK_KINDS: tuple[SinkKind, ...] = (
         "virtualcam(:.+)?",
         _open_virtual_camera,
         camera=True,
-        automatic=True,
         places=_virtual_camera_places,
     ),
     SinkKind(
@@ -171,13 +163,12 @@ SINK_KINDS: tuple[SinkKind, ...] = (
         "pipewire",
         _open_pipewire,
         camera=True,
-        automatic=True,
         places=_pipewire_places,
     ),
     SinkKind("file", ("file:PATH",), "(?s:file:.+)", _open_file, file=True),
     SinkKind("null", ("null",), "null", _open_null),
 )
-"""In the order in which they are listed, and in which `auto` tries them: first what more programs can see."""
+"""In the order in which they are listed: first what more programs can see."""
 
 _FORMS = [form for kind in SINK_KINDS for form in kind.forms]
 ALLOWED = f"{', '.join(_FORMS[:-1])} or {_FORMS[-1]}"
@@ -203,8 +194,8 @@ def written_file(wanted: str) -> Path | None:
     return expanded(wanted.partition(":")[2]) if sink_kind(wanted).file else None
 
 
-def open_sink(wanted: str, width: int, height: int, fps: float, watch_at: str = "", force: bool = False) -> Sink | None:
-    """The sink that a person asked for.
+def open_sinks(wanted: str, width: int, height: int, fps: float, watch_at: str = "", force: bool = False) -> list[Sink]:
+    """The sink that a person asked for; `auto` may be several.
 
     Parameters
     ----------
@@ -219,8 +210,8 @@ def open_sink(wanted: str, width: int, height: int, fps: float, watch_at: str = 
 
     Returns
     -------
-    Sink or None
-        None: `auto` found no virtual camera; the log says how to get one.
+    list of Sink
+        []: `auto` found no virtual camera; the log says how to get one.
 
     Raises
     ------
@@ -229,7 +220,7 @@ def open_sink(wanted: str, width: int, height: int, fps: float, watch_at: str = 
     SinkError
         It cannot be opened.
     """
-    sink = sink_kind(wanted).open(wanted.partition(":")[2], Geometry(width, height, fps, force))
-    if sink is None:
+    sinks = sink_kind(wanted).open(wanted.partition(":")[2], Geometry(width, height, fps, force))
+    if not sinks:
         _log.info("sink: none; watch at %s", watch_at)
-    return sink
+    return sinks

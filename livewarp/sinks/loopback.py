@@ -66,6 +66,7 @@ class LoopbackCamera:
             raise SinkError("takes I420 only")
         self._fourcc = fourcc
         self._bytes = width * height * 3 // 2
+        self.label = ""
         refused: dict[str, SinkError] = {}
         for node in [device] if device is not None else v4l2.nodes():
             try:
@@ -143,6 +144,7 @@ class LoopbackCamera:
             raise _cannot_open(error) from error
         try:
             found = _capabilities(fd)
+            self.label = found.card
             if not found.loopback:
                 raise _NotLoopback(f"is {found.card or 'no camera'}, not a v4l2loopback device", **_instead())
             # v4l2loopback 0.12 lets two write, where it does not hide what is taken.

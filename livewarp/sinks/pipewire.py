@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,10 +24,13 @@ from livewarp.sinks.viewers import SteadyWatch
 from livewarp.system import libpipewire as pw
 from livewarp.system import spa
 from livewarp.system.libpipewire import GET_IT, NO_DAEMON, START_IT
+from livewarp.system.sessionlist import SessionList
 
 BACKEND = "livewarp-pipewire"
-NAME = "livewarp"  # programs remember a camera by its name, so it stays the same
+NAME = "livewarp"  # of the node, by which programs remember a camera, so it stays the same
 ANSWER_S = 3.0  # a daemon that is alive answers in milliseconds
+
+_log = logging.getLogger(__name__)
 
 
 class PipeWireCamera:
@@ -36,6 +40,9 @@ class PipeWireCamera:
     ----------
     width, height, fps, fourcc, device
         As pyvirtualcam gives them; `device` is the name that programs show.
+    twin
+        Gives the device node ("": none) at which the same pictures can be had by Video4Linux. While the session lists
+        that one as a camera, too, this one is none, so that nobody has to choose between two of one name.
     on_open
         Called with the camera once it is open, so that its user meets it behind pyvirtualcam's front.
 
@@ -58,12 +65,16 @@ class PipeWireCamera:
         fps: float,
         fourcc: int,
         device: str | None,
+        twin: Callable[[], str] = lambda: "",
         on_open: Callable[[Any], None] = lambda camera: None,
     ) -> None:
         if fourcc != encode_fourcc(PixelFormat.I420.value):
             raise SinkError("takes I420 only")
         self._fourcc = fourcc
-        self._name = device or NAME
+        self._name = self.label = device or NAME
+        self._twin = twin
+        self._shown = True
+        self._offers = [spa.enum_format(name, width, height, fps) for name in spa.LAYOUTS]
         self._viewers = SteadyWatch()
         self._agreed: spa.Negotiated | None = None
         self._state = pw.STATE_CONNECTING
@@ -87,7 +98,7 @@ class PipeWireCamera:
             if not self._context or library.pw_thread_loop_start(self._loop) < 0:
                 raise SinkError("PipeWire's client library cannot start", remedy="install PipeWire again")
             with self._locked():
-                self._connect([spa.enum_format(name, width, height, fps) for name in spa.LAYOUTS])
+                self._connect()
             self._answered.wait(ANSWER_S)
             if not self._works():
                 raise SinkError(f"{NO_DAEMON}{self._reason()}", remedy=START_IT)
@@ -123,6 +134,19 @@ class PipeWireCamera:
         """Raise `SinkError` where the connection is lost."""
         if self._state < pw.STATE_CONNECTING:
             raise SinkError(f"the connection to PipeWire is lost{self._reason()}", remedy=START_IT)
+        twin = f"v4l2:{self._twin()}"
+        with self._locked():
+            shown = all(about.get("object.path") != twin for about in self._session.cameras())
+            if shown is not self._shown:
+                self._library.pw_stream_destroy(self._stream)
+                self._shown, self._stream = shown, None
+                self._offer()
+                why = (
+                    "shows it again as a camera"
+                    if shown
+                    else "lists the virtual camera itself: one of the two is enough"
+                )
+                _log.info("PipeWire camera %s: the session %s", self._name, why)
 
     def close(self) -> None:
         """Take the camera away."""
@@ -152,16 +176,20 @@ class PipeWireCamera:
     def _works(self) -> bool:
         return self._state >= pw.STATE_PAUSED
 
-    def _connect(self, offers: list[bytes]) -> None:
-        library = self._library
-        self._core = library.pw_context_connect(self._context, None, 0)
+    def _connect(self) -> None:
+        self._core = self._library.pw_context_connect(self._context, None, 0)
         if not self._core:
             raise SinkError(NO_DAEMON, remedy=START_IT)
+        self._session = SessionList(self._core)
+        self._offer()
+
+    def _offer(self) -> None:
+        """Be a camera of the session; or, while its twin is one, a node that no program looks for."""
+        library = self._library
         properties = library.pw_properties_new_string(b"")
         for key, value in {
-            "media.class": "Video/Source",
-            "media.role": "Camera",
-            "node.name": self._name,
+            **({"media.class": "Video/Source", "media.role": "Camera"} if self._shown else {}),
+            "node.name": NAME,
             "node.description": self._name,  # browsers leave out a camera without one
             "node.nick": self._name,
             "node.virtual": "true",
@@ -169,7 +197,7 @@ class PipeWireCamera:
             library.pw_properties_set(properties, key.encode(), value.encode())
         self._stream = library.pw_stream_new(self._core, self._name.encode(), properties)
         library.pw_stream_add_listener(self._stream, self._hook, ctypes.byref(self._events), None)
-        array, kept = pw.pointers(offers)
+        array, kept = pw.pointers(self._offers)
         flags = pw.FLAG_DRIVER | pw.FLAG_MAP_BUFFERS
         if library.pw_stream_connect(self._stream, pw.DIRECTION_OUTPUT, pw.ANY_ID, flags, array, len(kept)) < 0:
             raise SinkError(NO_DAEMON, remedy=START_IT)

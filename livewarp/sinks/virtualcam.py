@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import cv2
@@ -36,6 +37,7 @@ class CameraState(Protocol):
     """What a back end of ours has beyond pyvirtualcam's interface."""
 
     visible_to: str
+    label: str  # the name that programs show
 
     @property
     def wanted(self) -> bool:
@@ -53,6 +55,7 @@ class _UnknownState:
     """For a back end of somebody else's."""
 
     visible_to = "every program that uses cameras"
+    label = ""
     wanted = True
     watched = None
 
@@ -76,6 +79,8 @@ class VirtualCameraSink(CameraSink):
         The device, as in /dev/video10; None: the first that is free.
     backend
         pyvirtualcam's name of the back end.
+    twin
+        Another camera that gets the same frames: this one has its name, and hides where both would be listed.
 
     Raises
     ------
@@ -83,23 +88,53 @@ class VirtualCameraSink(CameraSink):
         There is no such device, it is in use, or may not be written.
     """
 
-    def __init__(self, width: int, height: int, fps: float, device: str | None = None, backend: str = BACKEND) -> None:
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        fps: float,
+        device: str | None = None,
+        backend: str = BACKEND,
+        twin: VirtualCameraSink | None = None,
+    ) -> None:
+        more: dict[str, Any] = {}
+        if twin is not None:
+            device, more = twin.label or device, {"twin": lambda: twin.device}
+
         def reopen(lost: OpenCamera | None) -> OpenCamera:
             if not isinstance(lost, VirtualCamera) or device is not None:
-                return VirtualCamera(width, height, fps, device, backend)
+                return VirtualCamera(width, height, fps, device, backend, more)
             try:
-                return VirtualCamera(width, height, fps, lost.device, backend)
+                return VirtualCamera(width, height, fps, lost.device, backend, more)
             except SinkError:  # any will do, but whoever watches has the one that was lost
-                return VirtualCamera(width, height, fps, None, backend)
+                return VirtualCamera(width, height, fps, None, backend, more)
 
         super().__init__(reopen)
         _log.info("%s is visible to %s", self.name, self.visible_to)
 
+    @property
+    def device(self) -> str:
+        """Where it is, as in /dev/video10."""
+        return self._shown.device if isinstance(self._shown, VirtualCamera) else ""
+
+    @property
+    def label(self) -> str:
+        """The name that programs show; "": the back end does not say."""
+        return self._shown.label if isinstance(self._shown, VirtualCamera) else ""
+
 
 class VirtualCamera:
-    """An opened virtual camera; the parameters are those of `VirtualCameraSink`."""
+    """An opened virtual camera; the parameters are those of `VirtualCameraSink`, `more` is for the back end alone."""
 
-    def __init__(self, width: int, height: int, fps: float, device: str | None, backend: str) -> None:
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        fps: float,
+        device: str | None,
+        backend: str,
+        more: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         for ours, made_by in OURS.items():
             pyvirtualcam.register_backend(ours, _keeping_refusals(made_by))
         kind = "PipeWire camera" if backend == pipewire.BACKEND else "virtual camera"
@@ -115,7 +150,7 @@ class VirtualCamera:
         if self._packs:
             height, width = self._even_hw
             self.packed_shape = (height * 3 // 2, width, 1)
-            options = {"fmt": pyvirtualcam.PixelFormat.I420, "on_open": self._meet, "refusals": refusals}
+            options = {"fmt": pyvirtualcam.PixelFormat.I420, "on_open": self._meet, "refusals": refusals, **more}
         else:
             self.packed_shape = (height, width, 3)
             options = {"fmt": pyvirtualcam.PixelFormat.BGR}
@@ -127,6 +162,7 @@ class VirtualCamera:
             why = " ".join(str(error).split()).removeprefix(f"'{backend}' backend: ")
             raise SinkError(f"{name}: {why}", remedy=how_to_get_one()) from error
         self.device: str = self._camera.device
+        self.label = self._state.label
         self.name = f"{kind} {self.device}"
         self.visible_to = self._state.visible_to
 
@@ -188,3 +224,18 @@ def _keeping_refusals(open_camera: Callable[..., Any]) -> Callable[..., Any]:
 def _named(name: str, error: SinkError) -> SinkError:
     """The same error, with the name of the camera before it."""
     return SinkError(f"{name}: {error.problem.what}", remedy=error.remedy)
+
+
+def automatic_cameras(width: int, height: int, fps: float) -> list[VirtualCameraSink]:
+    """Every kind of camera that programs here look at, under one name; what the others lack is logged.
+
+    Most programs know Video4Linux alone; Firefox on Fedora, GNOME and sandboxed programs know PipeWire alone.
+    """
+    cameras: list[VirtualCameraSink] = []
+    for backend in dict.fromkeys((BACKEND, *([pipewire.BACKEND] if sys.platform.startswith("linux") else []))):
+        try:
+            twin = cameras[0] if cameras else None
+            cameras.append(VirtualCameraSink(width, height, fps, backend=backend, twin=twin))
+        except SinkError as error:
+            _log.info("sink: %s", error)
+    return cameras
