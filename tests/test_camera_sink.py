@@ -242,7 +242,7 @@ class TellingOutput:
     """An output that tells of itself."""
 
     name = "telling"
-    visible_to = "tests"
+    visible_to = label = "tests"
     size_hw = (H, W)
     packed_shape = (H, W, 3)
 

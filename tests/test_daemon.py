@@ -114,6 +114,8 @@ def test_a_second_terminal_reads_changes_and_stops_it(start: Callable[..., Runni
         assert told("reset", "thin") == {"thin": 0.2}
         state = told("state")
         assert (state["state"], state["sinks"]) == ("running", ["null"])
+        assert (state["headline"], state["ready"]) == ("Demo portrait", False)
+        assert [step["done"] for step in state["checklist"]] == [False, False, False]
         stats = told("stats")
         assert stats.keys() >= {"fps", "frames", "late", "dropped", "faces", "latency", "stages", "cpu_percent"}
         assert "thin" in told("describe")
@@ -357,4 +359,6 @@ def test_the_version_is_told() -> None:
     """--version names the program and the version of the package."""
     import livewarp as package
 
-    assert livewarp("--version").stdout == f"livewarp {package.__version__}\n"
+    first, *others = livewarp("--version").stdout.splitlines()
+    assert first == f"livewarp {package.__version__}"
+    assert {line.strip().partition("  ")[0] for line in others} >= {"Python", "OpenCV", "processor", "installed in"}

@@ -69,8 +69,29 @@ class _Sections(click.Group):
                 formatter.write_dl([(f"{c.name:{width}}", c.get_short_help_str(limit)) for c in commands])
 
 
+def _tell_version(context: click.Context, param: click.Parameter, asked: bool) -> None:
+    """Print the versions and end."""
+    if not asked or context.resilient_parsing:
+        return
+    from livewarp.system.machine import Machine
+    from livewarp.system.versions import versions
+
+    found = versions(Machine())
+    click.echo(f"livewarp {__version__}")
+    for name, text in found.items():
+        click.echo(f"  {name:{max(map(len, found))}}  {text}")
+    context.exit()
+
+
 @click.group(cls=_Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="livewarp", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version, and what matters in a report of a fault.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors.")
 @click.option("-v", "--verbose", is_flag=True, help="More detail; errors with their traceback.")
 @click.pass_context

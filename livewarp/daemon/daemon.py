@@ -6,16 +6,13 @@ threads of its own (`livewarp.live.engine`) and rings the hub when it ends.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import signal
-import stat
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TextIO
+from typing import Any
 
 import gevent
 import gevent.event
@@ -32,6 +29,7 @@ from livewarp.daemon.building import build_engine
 from livewarp.daemon.cameras import Cameras, kept_file
 from livewarp.daemon.kept import Kept
 from livewarp.daemon.report import differences, face_of, sources_of, state_of, stats_of
+from livewarp.daemon.showing import clear_line, is_read_at_once, show_status
 from livewarp.errors import SettingsError, SourceError
 from livewarp.knobs import Value
 from livewarp.live.limits import Limits
@@ -283,7 +281,7 @@ class Daemon:
         signals = [gevent.signal_handler(s, self._on_signal) for s in endings]
         greenlets = [gevent.spawn(self._tell_systemd), gevent.spawn(self._keep)]
         if sys.stderr.isatty():
-            greenlets.append(gevent.spawn(self._show_status))
+            greenlets.append(gevent.spawn(show_status, self.state, self.stats))
         hook, threading.excepthook = threading.excepthook, self._on_crash
         try:
             self._preview.start()
@@ -313,7 +311,7 @@ class Daemon:
 
     def _say_where_the_panel_is(self) -> None:
         """The link that opens it, to a person; the bare address, to a log, which others may read."""
-        if _is_read_at_once(sys.stderr) and _log.isEnabledFor(logging.INFO):
+        if is_read_at_once(sys.stderr) and _log.isEnabledFor(logging.INFO):
             begin = "\r\x1b[K" if sys.stderr.isatty() else "livewarp: "
             sys.stderr.write(f"{begin}preview: {self.panel_link()}\n")
             sys.stderr.flush()
@@ -388,34 +386,6 @@ class Daemon:
                 notify.status(text)
             gevent.sleep(min(notify.watchdog_s() or STATUS_EVERY_S, STATUS_EVERY_S))
 
-    def _show_status(self) -> None:
-        """Greenlet: a line a second on a terminal, over itself."""
-        while True:
-            gevent.sleep(STATUS_EVERY_S)
-            s = self._engine.stats.as_dict()
-            line = (
-                f"{self._engine.state.state}  {s['fps']:5.1f} fps  latency {s['latency']['p50_ms']:.1f} ms  "
-                f"faces {s['faces']}  late {s['late']}  dropped {s['dropped']}"
-            )
-            _show(f"\r\x1b[K{line}")
-
-
-def _is_read_at_once(stream: TextIO) -> bool:
-    """Whether what is written there is kept nowhere: a terminal, or another program's pipe, and no journal."""
-    try:
-        status = os.fstat(stream.fileno())
-    except (OSError, ValueError, AttributeError):
-        return False
-    journal = os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"  # systemd.exec(5)
-    return stream.isatty() or (stat.S_ISFIFO(status.st_mode) and not journal)
-
-
-def _show(text: str) -> None:
-    """Write on the terminal, unless it has been closed."""
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(text)
-        sys.stderr.flush()
-
 
 def _known(values: Mapping[str, Value]) -> dict[str, Value]:
     """Those of parameters that there are: own adjustments that are new in the file need a restart."""
@@ -428,5 +398,5 @@ def run_daemon(daemon: Daemon) -> None:
         daemon.run()
     finally:
         if sys.stderr.isatty():
-            _show("\r\x1b[K")
+            clear_line()
         _log.info("done: %s", daemon.summary())

@@ -17,6 +17,7 @@ from livewarp.control.protocol.reports import (
     StatsReport,
     SwitchesReport,
 )
+from livewarp.daemon.checklist import checklist, headline, is_ready
 from livewarp.errors import Problem
 from livewarp.face68 import Face
 from livewarp.live.engine import Engine
@@ -27,19 +28,25 @@ from livewarp.sources import SOURCE_KINDS
 
 def state_of(engine: Engine, problems: Sequence[Problem] = ()) -> dict[str, Any]:
     """What it is doing, why and for how long, and what ails it."""
-    state, now = engine.state, time.monotonic()
+    state, now, outputs = engine.state, time.monotonic(), engine.outputs()
+    steps = checklist(state, engine.source_name, engine.live, outputs)
     report = StateReport(
         state=state.state,
         reason=state.reason,
         since_s=round(now - state.since, 1),
+        headline=headline(state, steps, engine.source_name),
+        ready=is_ready(steps),
+        checklist=steps,
         conditions=[ConditionReport(c.state, c.reason, round(now - c.since, 1)) for c in state.conditions],
         source=engine.source_name,
         camera=engine.camera,
         sinks=[sink.name for sink in engine.sinks],
         model=engine.model,
         outputs=[
-            OutputReport(o.name, str(o.problem) if o.problem is not None else None, o.watched, o.dropped)
-            for o in engine.outputs()
+            OutputReport(
+                o.name, str(o.problem) if o.problem is not None else None, o.watched, o.dropped, o.camera, o.label
+            )
+            for o in outputs
         ],
         switches=SwitchesReport(**asdict(engine.switches)),
         getting_ready=engine.getting_ready,

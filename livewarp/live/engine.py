@@ -154,6 +154,11 @@ class Engine:
         return self.loop.capture.name
 
     @property
+    def live(self) -> bool:
+        """Whether the source is a camera."""
+        return self.loop.capture.live
+
+    @property
     def camera(self) -> str:
         """The webcam that is open, or was last, by its stable path; "": none has been."""
         return self.loop.capture.device

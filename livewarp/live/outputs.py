@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from livewarp.arrays import BgrFrame
 from livewarp.errors import LivewarpError, Problem, SinkError
 from livewarp.sinks import Sink
+from livewarp.sinks.camera import CameraSink
 from livewarp.sinks.preview import Preview
 
 CLOSE_S = 11.0  # somewhat more than a recorder that hangs is given
@@ -44,12 +45,16 @@ class Output:
         Whether someone watches; None: that cannot be known.
     dropped
         Frames that it did not get.
+    camera, label
+        Whether programs see it as a camera, and what they call it.
     """
 
     name: str
     problem: Problem | None
     watched: bool | None
     dropped: int
+    camera: bool = False
+    label: str = ""
 
 
 class _Closing:
@@ -131,7 +136,14 @@ class Outputs:
     def each(self) -> list[Output]:
         """How each sink is doing; any thread may ask."""
         return [
-            Output(sink.name, self._problem(sink), sink.watched if self._works(sink) else False, sink.dropped)
+            Output(
+                sink.name,
+                self._problem(sink),
+                sink.watched if self._works(sink) else False,
+                sink.dropped,
+                isinstance(sink, CameraSink),
+                sink.label if isinstance(sink, CameraSink) else "",
+            )
             for sink in self.sinks
         ]
 

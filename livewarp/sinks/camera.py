@@ -32,6 +32,7 @@ class OpenCamera(Protocol):
 
     name: str
     visible_to: str  # which programs find it, for people
+    label: str  # what they call it
     size_hw: tuple[int, int]  # of the frames that `pack` takes
     packed_shape: tuple[int, int, int]  # of what it makes of them
 
@@ -104,6 +105,11 @@ class CameraSink:
     def visible_to(self) -> str:
         """Which programs find it, for people."""
         return self._shown.visible_to
+
+    @property
+    def label(self) -> str:
+        """What programs call it; "": that is not known."""
+        return self._shown.label
 
     @property
     def dropped(self) -> int:

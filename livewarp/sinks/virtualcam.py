@@ -117,11 +117,6 @@ class VirtualCameraSink(CameraSink):
         """Where it is, as in /dev/video10."""
         return self._shown.device if isinstance(self._shown, VirtualCamera) else ""
 
-    @property
-    def label(self) -> str:
-        """The name that programs show; "": the back end does not say."""
-        return self._shown.label if isinstance(self._shown, VirtualCamera) else ""
-
 
 class VirtualCamera:
     """An opened virtual camera; the parameters are those of `VirtualCameraSink`, `more` is for the back end alone."""

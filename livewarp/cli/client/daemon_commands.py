@@ -64,11 +64,19 @@ def state(client: Client) -> tuple[Any, str]:
     if others:
         cells["reason"] = "; ".join([first["reason"], *(_also(condition) for condition in others)])
     cells["state"] = click.style(cells.get("state", "-"), bold=True)
+    steps = result.get("checklist") or []
     for name, on in (result.get("switches") or {}).items():
         cells[name] = shown(on)
     lines = [table([(named(name), value) for name, value in cells.items()])]
+    lines += [_step(step) for step in steps]
     lines += [f"{click.style('!', fg='yellow')} {p['what']}; {p['remedy']}" for p in result.get("problems") or []]
     return result, "\n".join(lines)
+
+
+def _step(step: dict[str, Any]) -> str:
+    """A step towards a call."""
+    mark = click.style("✓", fg="green") if step["done"] else click.style("✗", fg="yellow")
+    return f"{mark} {step['text']}" + (f"  →  {step['command']}" if step["command"] else "")
 
 
 def _also(condition: dict[str, Any]) -> str:

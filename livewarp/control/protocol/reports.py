@@ -26,12 +26,24 @@ class ConditionReport:
 
 @dataclass(frozen=True, slots=True)
 class OutputReport:
-    """How a sink is doing; `watched`: null where that cannot be known."""
+    """How a sink is doing; `watched`: null where that cannot be known; `camera`: whether programs see it as one."""
 
     name: str
     problem: str | None
     watched: bool | None
     dropped: int
+    camera: bool = False
+    label: str = ""  # what programs call that camera
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """A step towards a call: `step` is camera, virtual_camera or program; `command` helps where it is not done."""
+
+    step: str
+    done: bool
+    text: str
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,9 @@ class StateReport:
     source: str
     sinks: list[str]
     camera: str = ""  # the webcam whose controls the method camera has; "": none
+    headline: str = ""  # the state as people call it
+    ready: bool = False  # whether a call is possible
+    checklist: list[StepReport] = field(default_factory=list)
     conditions: list[ConditionReport] = field(default_factory=list)
     outputs: list[OutputReport] = field(default_factory=list)
     switches: SwitchesReport = SwitchesReport(False, False)
