@@ -42,6 +42,8 @@ class FakeMachine:
     denied: set[str] = field(default_factory=set)
     groups: list[int] = field(default_factory=list)
     commands: list[list[str]] = field(default_factory=list)
+    holders: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # of nodes, for tests that ask for them
+    sockets: list[socket.socket] = field(default_factory=list)  # to be closed by the test
     answer: Callable[[Sequence[str]], CommandResult] = lambda command: CommandResult(127, "not found")
 
     def __post_init__(self) -> None:

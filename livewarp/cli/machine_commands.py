@@ -6,12 +6,15 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from livewarp.cli.options import config_option, sink_option, source_option, with_size
 from livewarp.errors import EXIT_RUNTIME
+
+if TYPE_CHECKING:
+    from livewarp.doctor.finding import Finding
 
 
 @click.group()
@@ -116,6 +119,9 @@ def devices(as_json: bool) -> None:
 @click.option("--control", metavar="HOST:PORT", help="Control port [127.0.0.1:8787].")
 @click.option("--panel", metavar="HOST:PORT", help="Preview page [127.0.0.1:8788].")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--fix", is_flag=True, help="Show what would mend it, and do it once you agree.")
+@click.option("--undo", is_flag=True, help="Take back all that --fix has done.")
+@click.option("--yes", is_flag=True, help="Agree beforehand.")
 def doctor(
     config: Path | None,
     source: str | None,
@@ -127,6 +133,9 @@ def doctor(
     control: str | None,
     panel: str | None,
     as_json: bool,
+    fix: bool,
+    undo: bool,
+    yes: bool,
 ) -> int:
     """Check what a call needs, and print the command that mends it.
 
@@ -136,9 +145,13 @@ def doctor(
     \b
     livewarp doctor
     livewarp doctor --source webcam:1 --sink pipewire
+    livewarp doctor --fix
     """
     from livewarp.doctor import conclusion, examine, machine_line, report_lines
     from livewarp.system.machine import Machine
+
+    if undo:
+        return _undo(yes)
 
     video = {"source": source, "sinks": sinks or None, "width": width, "height": height, "fps": fps, "loop": loop}
     options: dict[str, dict[str, Any]] = {"video": video, "control": {"address": control, "panel": panel}}
@@ -160,7 +173,45 @@ def doctor(
         click.echo(json.dumps(result, indent=2, default=str))
     else:
         click.echo(f"\n{conclusion(reports)}")
+    if fix:
+        return _fix([report.finding for report in reports], yes)
     return 0 if able else EXIT_RUNTIME
+
+
+def _fix(findings: list[Finding], yes: bool) -> int:
+    """Show the steps, ask, do them."""
+    from livewarp.doctor import fixing
+    from livewarp.system.machine import Machine
+
+    machine = Machine()
+    steps = fixing.steps_of(findings)
+    if not steps:
+        click.echo("There is nothing that --fix could do.", err=True)
+        return 0 if all(finding.verdict != "problem" for finding in findings) else EXIT_RUNTIME
+    click.echo("\nThis will be done; `livewarp doctor --undo` takes it back:\n", err=True)
+    for line in fixing.described(steps, machine.environ.get("HOME", "")):
+        click.echo(f"  {line}", err=True)
+    if not yes and not click.confirm("\nDo it?", err=True):
+        return EXIT_RUNTIME
+    fixing.fix(machine, steps)
+    click.echo("Done; `livewarp doctor` says what is left.", err=True)
+    return 0
+
+
+def _undo(yes: bool) -> int:
+    """Show what was done, ask, take it back."""
+    from livewarp.doctor import fixing
+    from livewarp.system.machine import Machine
+
+    done = fixing.remembered()
+    if not done:
+        click.echo("There is nothing to take back.", err=True)
+        return 0
+    click.echo("This will be taken back:\n" + "\n".join(f"  {step.what}" for step in done), err=True)
+    if not yes and not click.confirm("\nDo it?", err=True):
+        return EXIT_RUNTIME
+    fixing.undo(Machine())
+    return 0
 
 
 COMMANDS = (doctor, devices, service)

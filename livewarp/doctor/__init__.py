@@ -46,6 +46,7 @@ class Report:
             "verdict": f.verdict,
             "text": f.text,
             "remedy": list(f.remedy),
+            "fix": [step.what for step in f.fix],
             "took_s": round(self.took_s, 2),
             "data": dict(f.data),
         }

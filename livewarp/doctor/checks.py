@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from livewarp.doctor import installation
+from livewarp.doctor import installation, programs
 from livewarp.doctor import readiness as running
 from livewarp.doctor import virtual_cameras as outputs
 from livewarp.doctor import webcams as cameras
@@ -40,11 +40,16 @@ class Check:
 CHECKS = (
     Check("weights", installation.weights),
     Check("camera", cameras.delivering_source),
+    Check("MIPI", cameras.mipi, "linux"),
     Check("permissions", cameras.permissions, "linux"),
     Check("sinks", outputs.visible_sinks),
     Check("v4l2loopback", outputs.v4l2loopback, "linux", "virtualcam"),
     Check("PipeWire", outputs.pipewire, "linux", "pipewire"),
     Check("browsers", outputs.browsers, "linux"),
+    Check("sandboxes", programs.sandboxes, "linux"),
+    Check("portal", programs.portal, "linux"),
+    Check("Electron", programs.electron, "linux"),
+    Check("two of one", programs.listed_twice, "linux"),
     Check("OBS", outputs.obs, "other", "virtualcam"),
     Check("ports", running.ports),
     Check("kernels", installation.kernels),

@@ -3,10 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Verdict = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True)
+class Mending:
+    """Something that `doctor --fix` does, and `doctor --undo` takes back.
+
+    Attributes
+    ----------
+    what
+        For people.
+    command, undo
+        For a shell; "": nothing.
+    root
+        Whether it is done as root.
+    path, text
+        A file that is written, and what is in it; taking it back removes it.
+    """
+
+    what: str
+    command: str = ""
+    undo: str = ""
+    root: bool = False
+    path: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -23,12 +47,19 @@ class Finding:
         What mends it, in order: commands to type, as they are, or a sentence where no command can.
     data
         The figures behind the text, for --json.
+    fix
+        What `doctor --fix` would do about it.
     """
 
     verdict: Verdict
     text: str
     remedy: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    fix: tuple[Mending, ...] = ()
+
+    def fixed_by(self, *steps: Mending) -> Finding:
+        """The same, with what `doctor --fix` would do."""
+        return replace(self, fix=steps)
 
 
 def ok(text: str, **data: Any) -> Finding:

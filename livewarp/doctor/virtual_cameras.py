@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livewarp.doctor.devices import held_by
-from livewarp.doctor.finding import Finding, note, ok, problem
+from livewarp.doctor.finding import Finding, Mending, note, ok, problem
+from livewarp.doctor.programs import manager_version
 from livewarp.errors import SettingsError
 from livewarp.sinks import SinkKind, sink_kind
 from livewarp.sinks.places import MODPROBE, RESTART_PIPEWIRE, CameraPlace
 from livewarp.system.machine import Machine
+from livewarp.system.versions import pipewire_version
 
 if TYPE_CHECKING:
     from livewarp.doctor.case import Case
 
+LOAD_FILE = ("/etc/modules-load.d/livewarp.conf", "v4l2loopback\n")
+OPTIONS_FILE = ("/etc/modprobe.d/livewarp.conf", "options v4l2loopback exclusive_caps=1 card_label=livewarp\n")
 MODPROBE_TWO = "sudo modprobe v4l2loopback devices=2 exclusive_caps=1,1 card_label=livewarp,second"
 UNLOAD = "sudo modprobe -r v4l2loopback"
-AT_START = (
-    "echo v4l2loopback | sudo tee /etc/modules-load.d/v4l2loopback.conf",
-    "echo 'options v4l2loopback exclusive_caps=1 card_label=livewarp' | sudo tee /etc/modprobe.d/v4l2loopback.conf",
+AT_START = tuple(f"echo {shlex.quote(text.strip())} | sudo tee {path}" for path, text in (LOAD_FILE, OPTIONS_FILE))
+# What `doctor --fix` does of it.
+KEEP_LOADED = (
+    Mending("load v4l2loopback at every start", path=LOAD_FILE[0], text=LOAD_FILE[1], root=True),
+    Mending("as a camera that browsers and Zoom list", path=OPTIONS_FILE[0], text=OPTIONS_FILE[1], root=True),
 )
+LOAD = Mending("load v4l2loopback now", MODPROBE.removeprefix("sudo "), "modprobe -r v4l2loopback", root=True)
+LOAD_AGAIN = Mending("load it again with these options", f"modprobe -r v4l2loopback; {LOAD.command}", root=True)
+# Kernel → the oldest v4l2loopback that compiles for it. Source: v4l2loopback's issue 667.
+_NEEDS = (((7, 0), (0, 13)),)
 # Where the key lies that signs modules which are built on this machine.
 _SIGNING_KEYS = ("/var/lib/shim-signed/mok/MOK.der", "/var/lib/dkms/mok.pub", "/etc/pki/akmods/certs/public_key.der")
+OLDEST_PIPEWIRE = (0, 3, 65)
 _FIREFOX_SWITCH = 'user_pref("media.webrtc.camera.allow-pipewire", true);'
 _CHROMIUM_SWITCH = "enable-webrtc-pipewire-camera@1"
 _BROWSERS = {
@@ -41,8 +55,8 @@ def v4l2loopback(case: Case) -> Finding:
     others = _usable(case, "pipewire")
     if others:
         text = f"{finding.text}; PipeWire stands in, but Zoom and others that know V4L2 alone will not see it"
-        return note(text, *finding.remedy, **finding.data)
-    return finding if case.asks_for("auto") else note(finding.text, *finding.remedy, **finding.data)
+        return replace(finding, verdict="note", text=text)
+    return finding if case.asks_for("auto") else replace(finding, verdict="note")
 
 
 def pipewire(case: Case) -> Finding:
@@ -62,11 +76,24 @@ def pipewire(case: Case) -> Finding:
             "PipeWire answers, but browsers and Flatpaks ask for cameras through xdg-desktop-portal, which is missing",
             distribution.install("xdg-desktop-portal"),
         )
-    return ok("PipeWire, session manager and portal are there: --sink pipewire works")
+    library, manager = pipewire_version(machine), manager_version(machine)
+    named = f"PipeWire{f' {library}' if library else ''}, WirePlumber{f' {manager}' if manager else ''}"
+    data = {"pipewire": library, "wireplumber": manager}
+    if library and tuple(map(int, library.split("."))) < OLDEST_PIPEWIRE:
+        oldest = ".".join(map(str, OLDEST_PIPEWIRE))
+        text = f"{named}: older than {oldest}, the oldest that livewarp was tried with"
+        return note(text, distribution.install("PipeWire"), **data)
+    return ok(f"{named} and the portal are there: --sink pipewire works", **data)
 
 
 def browsers(case: Case) -> Finding:
     """Whether the browsers here take cameras from PipeWire; V4L2 ones need no switch."""
+    if _fedora_firefox(case.machine) and not _seen_by_pipewire(case):
+        text = "Fedora's Firefox takes cameras from PipeWire alone, and would not see this one"
+        switch = "or in Firefox: about:config, media.webrtc.camera.allow-pipewire = false"
+        return note(text, "livewarp run --sink auto", switch)
+    if _fedora_firefox(case.machine):
+        return ok("Fedora's Firefox takes cameras from PipeWire alone, and livewarp is one of them")
     if not case.asks_for("pipewire"):
         if _usable(case, "v4l2loopback"):
             return ok("nothing to switch on: browsers see v4l2loopback cameras")
@@ -83,6 +110,18 @@ def browsers(case: Case) -> Finding:
         return ok(f"{', '.join(allowed)}: cameras from PipeWire are switched on", browsers=allowed)
     text = f"{', '.join(closed) or 'browsers'}: cameras from PipeWire are off until switched on"
     return note(text, *(steps[name] for name in closed or ("Firefox", "Chromium")), browsers=allowed)
+
+
+def _fedora_firefox(machine: Machine) -> bool:
+    """Whether Firefox here lists PipeWire cameras alone, as Fedora's does since 41."""
+    system = machine.distribution
+    if system.id != "fedora" or not machine.path("/usr/lib64/firefox").exists():
+        return False
+    return not system.version.isdecimal() or int(system.version) >= 41
+
+
+def _seen_by_pipewire(case: Case) -> bool:
+    return (case.asks_for("pipewire") or case.asks_for("auto")) and bool(_usable(case, "pipewire"))
 
 
 def obs(case: Case) -> Finding:
@@ -149,9 +188,10 @@ def _v4l2loopback(case: Case) -> Finding:
     text = f"version {version}, {place.node} {now}, shown as {place.name!r}"
     data = {"version": version, "sink": place.sink, "label": place.name}
     if place.exclusive is False:
-        return note(f"{text}, without exclusive_caps=1: Chromium and Zoom will not list it", UNLOAD, MODPROBE, **data)
+        what = f"{text}, without exclusive_caps=1: Chromium and Zoom will not list it"
+        return note(what, UNLOAD, MODPROBE, **data).fixed_by(*KEEP_LOADED, LOAD_AGAIN)
     if not _loaded_at_start(machine):
-        return note(f"{text}; not loaded at the next start of the computer", *AT_START, **data)
+        return note(f"{text}; not loaded at the next start of the computer", *AT_START, **data).fixed_by(*KEEP_LOADED)
     return ok(text, **data)
 
 
@@ -161,17 +201,43 @@ def _not_loaded(machine: Machine) -> Finding:
             key = next((key for key in _SIGNING_KEYS if machine.path(key).exists()), _SIGNING_KEYS[1])
             enrol = f"sudo mokutil --import {key}    # if it is refused: sets a password, asked for at the next start"
             return problem("installed, not loaded; Secure Boot is on and refuses it unsigned", MODPROBE, enrol)
-        return problem("installed, not loaded", MODPROBE)
+        return problem("installed, not loaded", MODPROBE).fixed_by(*KEEP_LOADED, LOAD)
     if not machine.path(f"/lib/modules/{machine.kernel}").exists():
         text = f"not loaded, and kernel {machine.kernel} has no modules here: a container? Then its host must load it"
         return problem(text, f"on the host, with v4l2loopback installed: {MODPROBE}")
+    if (old := _too_old(machine)) is not None:
+        text = f"version {old[0]} is installed, and kernel {machine.kernel} needs {old[1]} or newer"
+        newer = (
+            "install a newer v4l2loopback: from your distribution's backports, or github.com/v4l2loopback/v4l2loopback"
+        )
+        return problem(text, newer, MODPROBE)
     if machine.path("/var/lib/dkms/v4l2loopback").exists():
         headers = machine.distribution.install("kernel headers")
         text = f"installed, but not built for this kernel ({machine.kernel})"
-        return problem(text, headers, "sudo dkms autoinstall", MODPROBE)
-    return problem(
-        f"not installed for this kernel ({machine.kernel})", machine.distribution.install("v4l2loopback"), MODPROBE
-    )
+        build = Mending("build it for this kernel", "dkms autoinstall", root=True)
+        fix = (*_installing(machine, "kernel headers"), build, *KEEP_LOADED, LOAD)
+        return problem(text, headers, "sudo dkms autoinstall", MODPROBE).fixed_by(*fix)
+    missing = f"not installed for this kernel ({machine.kernel})"
+    finding = problem(missing, machine.distribution.install("v4l2loopback"), MODPROBE)
+    installing = _installing(machine, "v4l2loopback")
+    return finding.fixed_by(*installing, *KEEP_LOADED, LOAD) if installing else finding
+
+
+def _installing(machine: Machine, wanted: str) -> tuple[Mending, ...]:
+    command, undo = machine.distribution.install_unasked(wanted)
+    return (Mending(f"install {wanted}", command, undo, root=True),) if command else ()
+
+
+def _too_old(machine: Machine) -> tuple[str, str] | None:
+    """The version that is installed as source, and the oldest that compiles for this kernel; None: all is well."""
+    kernel = tuple(map(int, re.findall(r"\d+", machine.kernel)[:2]))
+    names = [path.name for path in machine.path("/usr/src").glob("v4l2loopback-*")]
+    names += [path.name for path in machine.path("/var/lib/dkms/v4l2loopback").glob("[0-9]*")]
+    versions = [tuple(map(int, re.findall(r"\d+", name.removeprefix("v4l2loopback-"))[:3])) for name in names]
+    for newest_kernel, needed in _NEEDS:
+        if versions and kernel >= newest_kernel and max(versions) < needed:
+            return ".".join(map(str, max(versions))), ".".join(map(str, needed))
+    return None
 
 
 def _is_installed(machine: Machine) -> bool:

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from livewarp.doctor.devices import held_by
-from livewarp.doctor.finding import Finding, note, ok, problem
+from livewarp.doctor.finding import Finding, Mending, note, ok, problem
+from livewarp.doctor.programs import RESTART_MANAGER
 from livewarp.errors import LivewarpError, Problem
+from livewarp.sinks.places import RESTART_PIPEWIRE
 from livewarp.sources import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, check_source, open_source, spelled_out
 from livewarp.sources.attached import AttachedCamera
+from livewarp.sources.sessionnodes import session_cameras
+from livewarp.system.machine import Machine
 
 if TYPE_CHECKING:
     from livewarp.doctor.case import Case
@@ -24,6 +28,10 @@ _QUEUED_FRAMES = 5  # at most these wait in the driver and come at once
 _PATIENCE_S = 10.0  # opening a camera takes up to four seconds; a driver that hangs takes for ever
 _SLOW = 0.8  # of the frame rate asked for
 _WATCHABLE_FPS = 24.0
+PLUGIN = "PipeWire's libcamera plugin"
+_IPU_MODULES = ("intel_ipu6", "intel_ipu6_isys", "intel_ipu7", "intel_ipu7_isys")
+# PCI numbers. Source: drivers/media/pci/intel/ipu6/ipu6.h and drivers/staging/media/ipu7 of Linux.
+_IPU_DEVICES = {"0x9a19", "0x4e19", "0x465d", "0x462e", "0xa75d", "0x7d19", "0x645d", "0xb05d"}
 _WITHOUT = "livewarp run --source portrait"
 
 
@@ -73,7 +81,36 @@ def permissions(case: Case) -> Finding:
     text = f"you may not open {', '.join(map(str, denied))} (group {group!r})"
     if user in _members(case, group) and gid not in machine.groups:
         return problem(f"{text}: you are in that group since you last logged in", "log out and in again")
-    return problem(text, f"sudo usermod -aG {group} {user}", "log out and in again")
+    join, leave = f"usermod -aG {group} {user}", f"gpasswd -d {user} {group}"
+    fix = Mending(f"put you in the group {group}, from your next login on", join, leave, root=True)
+    return problem(text, f"sudo {join}", "log out and in again").fixed_by(fix)
+
+
+def mipi(case: Case) -> Finding:
+    """Whether a laptop's MIPI camera (Intel IPU6, IPU7), which has no usable /dev/video*, is a camera of PipeWire."""
+    machine = case.machine
+    if not _has_ipu(machine):
+        return ok("no MIPI camera here: webcams are V4L2's")
+    cameras = [camera for camera in session_cameras(machine) if not camera.node.startswith("v4l2:")]
+    if cameras:
+        return ok(f"the MIPI camera is PipeWire's: --source {cameras[0].source}")
+    text = "a MIPI camera (Intel IPU6 or IPU7) is here: it needs libcamera, and PipeWire lists none of its cameras"
+    installing, undo = machine.distribution.install_unasked(PLUGIN)
+    fix = (
+        Mending(f"install {PLUGIN}", installing, undo, root=True),
+        Mending("start WirePlumber anew", RESTART_MANAGER),
+    )
+    return note(text, machine.distribution.install(PLUGIN), RESTART_PIPEWIRE).fixed_by(*(fix if installing else ()))
+
+
+def _has_ipu(machine: Machine) -> bool:
+    if any(machine.path(f"/sys/module/{name}").exists() for name in _IPU_MODULES):
+        return True
+    for device in machine.path("/sys/bus/pci/devices").glob("*"):
+        about = [machine.text(f"/sys/bus/pci/devices/{device.name}/{name}") for name in ("vendor", "device")]
+        if about[0] == "0x8086" and about[1] in _IPU_DEVICES:
+            return True
+    return False
 
 
 def _examined(case: Case, webcam: AttachedCamera) -> Finding:

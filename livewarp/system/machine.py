@@ -35,6 +35,13 @@ _INSTALL = {
     "pacman": "sudo pacman -S --needed",
     "zypper": "sudo zypper install",
 }
+# Without a question, and the other way round.
+_WITHOUT_ASKING = {
+    "apt": ("apt-get install -y", "apt-get remove -y"),
+    "dnf": ("dnf install -y", "dnf remove -y"),
+    "pacman": ("pacman -S --needed --noconfirm", "pacman -R --noconfirm"),
+    "zypper": ("zypper --non-interactive install", "zypper --non-interactive remove"),
+}
 # What is needed → package manager → packages; {kernel} is the running kernel's release, {flavour} what Arch calls it.
 _PACKAGES = {
     "v4l2loopback": {
@@ -48,6 +55,12 @@ _PACKAGES = {
         "dnf": "kernel-devel-{kernel}",
         "pacman": "{flavour}-headers",
         "zypper": "kernel-default-devel",
+    },
+    "PipeWire's libcamera plugin": {
+        "apt": "pipewire-libcamera libcamera-ipa",
+        "dnf": "pipewire-plugin-libcamera",
+        "pacman": "pipewire-libcamera libcamera-ipa",
+        "zypper": "pipewire-libcamera",
     },
     "PipeWire": dict.fromkeys(_INSTALL, "pipewire wireplumber"),
     "xdg-desktop-portal": dict.fromkeys(_INSTALL, "xdg-desktop-portal xdg-desktop-portal-gtk"),
@@ -140,7 +153,9 @@ class Machine:
         fields = {key: value.strip("\"'") for key, value in entries.items()}
         words = [fields.get("ID", ""), *fields.get("ID_LIKE", "").split()]
         family = next((_FAMILIES[word] for word in words if word in _FAMILIES), "")
-        return Distribution(fields.get("PRETTY_NAME", ""), family, self.kernel)
+        return Distribution(
+            fields.get("PRETTY_NAME", ""), family, self.kernel, fields.get("ID", ""), fields.get("VERSION_ID", "")
+        )
 
     def video_nodes(self) -> list[Path]:
         """The video device nodes, by number, as absolute names."""
@@ -166,18 +181,28 @@ class Machine:
 
 @dataclass(frozen=True)
 class Distribution:
-    """A Linux distribution: its name, its package manager ("" where it is none of the four) and its kernel."""
+    """A Linux distribution: name, package manager ("": none of the four), kernel, os-release's ID and version."""
 
     name: str
     family: str
     kernel: str = ""
+    id: str = ""
+    version: str = ""
 
     def install(self, *wanted: str) -> str:
         """The command, or the sentence, by which a person gets these; keys of `_PACKAGES`."""
         if not self.family:
             return f"install with your system's package manager: {', '.join(wanted)}"
+        return f"{_INSTALL[self.family]} {' '.join(map(self._packages, wanted))}"
+
+    def install_unasked(self, wanted: str) -> tuple[str, str]:
+        """The commands, for root, that install it without a question and that remove its first package again; or ""."""
+        if not self.family:
+            return "", ""
+        install, remove = _WITHOUT_ASKING[self.family]
+        packages = self._packages(wanted)
+        return f"{install} {packages}", f"{remove} {packages.split()[0]}"
+
+    def _packages(self, wanted: str) -> str:
         flavour = next((f"linux-{f}" for f in ("lts", "zen", "hardened", "rt") if f in self.kernel), "linux")
-        packages = (
-            _PACKAGES[name][self.family].format(kernel=self.kernel or "$(uname -r)", flavour=flavour) for name in wanted
-        )
-        return f"{_INSTALL[self.family]} {' '.join(packages)}"
+        return _PACKAGES[wanted][self.family].format(kernel=self.kernel or "$(uname -r)", flavour=flavour)
