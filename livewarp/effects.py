@@ -1,8 +1,7 @@
 """The effects: every way in which livewarp changes how a face looks, as data.
 
-An effect is a name, bounds and a few parts of four kinds, *texture*, *tone*, *smooth* and *dye*; none has code of its
-own.
-`age` is the master: it gives to others, and they add their own value to what they get.
+An effect is a name, bounds and a few parts of five kinds, *texture*, *tone*, *smooth*, *soften* and *dye*; none has
+code of its own. `age` is the master: it gives to others, and they add their own value to it.
 
 Convention: amounts are those at value 1. Regions are named in `livewarp.appearance.regions`.
 """
@@ -11,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from livewarp.knobs import Value
 
@@ -85,6 +84,22 @@ class Smooth:
 
 
 @dataclass(frozen=True, slots=True)
+class Soften:
+    """Lines and folds that this very face has, lightened; see `livewarp.appearance.softening`.
+
+    Attributes
+    ----------
+    region
+        As of `Tone`: one of skin.
+    share
+        Of their depth that goes.
+    """
+
+    region: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Paint:
     """A texture of a person's own, by the name of its knob; see `livewarp.appearance.own`."""
 
@@ -122,6 +137,10 @@ class Dye:
     dark: float = 1.0
 
 
+Part: TypeAlias = Texture | Tone | Smooth | Soften | Paint | Dye
+"""What an effect is made of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """A live parameter that changes how a face looks; at 0 it changes no byte.
@@ -132,6 +151,8 @@ class Effect:
         Words for its least and its most.
     keywords
         What people type who search for it, besides words of its name and help.
+    below
+        What it is made of below 0, times the (negative) value; None: the same parts.
     colour
         Default of its colour, "#rrggbb", a knob of its own (`colour_knob`); "": it has none.
     """
@@ -141,9 +162,14 @@ class Effect:
     help: str
     ends: tuple[str, str]
     keywords: tuple[str, ...]
-    parts: tuple[Texture | Tone | Smooth | Paint | Dye, ...] = ()
+    parts: tuple[Part, ...] = ()
     minimum: float = 0.0
+    below: tuple[Part, ...] | None = None
     colour: str = ""
+
+    def parts_at(self, value: float) -> tuple[Part, ...]:
+        """What it is made of at this value."""
+        return self.parts if value >= 0.0 or self.below is None else self.below
 
     @property
     def colour_knob(self) -> str:
@@ -167,6 +193,11 @@ EFFECTS: dict[str, Effect] = {
                 Tone("skin", colour=-0.12),
             ),
             minimum=-1.0,
+            below=(
+                Tone("lips", colour=-0.14, light=0.03),
+                Tone("brows", light=0.08),
+                Tone("skin", colour=-0.05),
+            ),
         ),
         Effect(
             "wrinkles",
@@ -210,6 +241,14 @@ EFFECTS: dict[str, Effect] = {
             ("as it is", "even"),
             ("acne", "redness", "blemish", "shiny", "foundation", "concealer"),
             (Smooth("skin", broad=0.75),),
+        ),
+        Effect(
+            "skin_lines",
+            "skin",
+            "Lines and folds that this face has softened; pores stay.",
+            ("as they are", "softened"),
+            ("wrinkles", "crow's feet", "forehead", "frown", "botox", "young", "retouch"),
+            (Soften("skin", 1.0),),
         ),
         Effect(
             "skin_tone",
@@ -312,12 +351,14 @@ EFFECTS: dict[str, Effect] = {
 # What `age` gives above 0, and below (at -1).
 OLDER = {"wrinkles": 1.0, "spots": 0.9, "sag": 1.0}
 YOUNGER = {
-    "skin_smooth": 0.75,
-    "skin_even": 0.9,
+    "skin_lines": 1.0,
+    "skin_smooth": 0.25,
+    "skin_even": 0.85,
     "under_eye": 1.0,
-    "smile_lines": 1.0,
-    "jaw": -0.15,
-    "face_length": -0.15,
+    "smile_lines": 0.6,
+    "eye_bright": 0.4,
+    "jaw": -0.2,
+    "face_length": -0.2,
 }
 
 # The adjustments that `sag` gives to, at 1: those that ageing skin and bone change, by about a third of what a face of

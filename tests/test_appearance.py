@@ -9,7 +9,7 @@ from livewarp.appearance import Painter, mapping, textures
 from livewarp.appearance.recipe import is_wanted, mix
 from livewarp.appearance.regions import REGIONS
 from livewarp.arrays import BgrFrame
-from livewarp.effects import EFFECTS, OLDER, SAG, YOUNGER, Smooth, Tone
+from livewarp.effects import EFFECTS, OLDER, SAG, YOUNGER, Smooth, Soften, Tone
 from livewarp.face68 import MEAN_FACE, MIRROR, Face, Pose
 from livewarp.filtering.filter import FaceFilter
 from livewarp.parameters import KNOBS, Parameters, effective
@@ -198,11 +198,40 @@ def test_texture_levels_halve_and_suit_the_size() -> None:
 def test_every_region_lies_in_the_face_and_is_used() -> None:
     """Regions are weights between 0 and 1; each one's name stands in an effect."""
     parts = [part for effect in EFFECTS.values() for part in effect.parts]
-    named = {part.region for part in parts if isinstance(part, (Tone, Smooth))}
+    named = {part.region for part in parts if isinstance(part, (Tone, Smooth, Soften))}
     assert named == set(REGIONS)
     for region in REGIONS.values():
         assert region.weights.min() >= 0.0
         assert 0.3 < region.weights.max() <= 1.0
+
+
+def test_lines_that_a_face_has_are_softened_and_its_pores_stay(portrait: tuple[BgrFrame, Face]) -> None:
+    """A dark line drawn on a cheek loses a good part of its depth; the finest grain keeps most of its contrast."""
+    frame, face = portrait
+    lined, iod = frame.copy(), face.pose.iod_px
+    x, y = (int(v) for v in (face.landmarks[2] + face.landmarks[31]) / 2)
+    half = int(0.13 * iod)
+    line = slice(y, y + 2), slice(x - half, x + half)
+    grain = slice(y + 7, y + 11), slice(x - half, x + half)
+    lined[line] = lined[line] * 0.8
+    lined[grain][::2, ::2] += 8
+    drawn = painted(lined, face, skin_lines=1.0)
+
+    def depth(picture: BgrFrame) -> float:
+        rows = picture[y - 4 : y + 6, x - half : x + half].mean(axis=(1, 2))
+        return float(rows[[0, 1, 8, 9]].mean() - rows[4:6].mean())
+
+    assert depth(drawn) < 0.7 * depth(lined)
+    contrast = [np.diff(picture[grain].astype(float), axis=1).std() for picture in (lined, drawn)]
+    assert contrast[1] > 0.75 * contrast[0]
+
+
+def test_below_zero_age_has_parts_of_its_own() -> None:
+    """Younger is no mirror image of older: lips and brows change less, and other effects do the rest."""
+    older, younger = (EFFECTS["age"].parts_at(value) for value in (1.0, -1.0))
+    assert {part.region for part in older} == {part.region for part in younger}
+    assert all(abs(b.light) < abs(a.light) for a, b in zip(older, younger, strict=True) if a.light)
+    assert EFFECTS["skin_tone"].parts_at(-1.0) == EFFECTS["skin_tone"].parts_at(1.0)
 
 
 def test_a_recipe_adds_up() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import naive
-from livewarp.appearance import blending, face_kernels, mapping, toning
+from livewarp.appearance import blending, face_kernels, mapping, softening, toning
 from livewarp.appearance.spreading import ON_SKIN, Spreader
 from livewarp.arrays import BgrFrame, FloatArray
 from livewarp.face68 import MEAN_FACE, Face, Pose
@@ -168,3 +168,22 @@ def test_tone_parts_equals_its_twin(shrink: int) -> None:
     out = frame.copy()
     toning.tone_parts(flat_of(out), ORIGIN, shrink, wide, maps, np.zeros((4, 4), bool), 120.0, by_column, 16, used)
     np.testing.assert_array_equal(out, frame)
+
+
+def test_softening_equals_its_twin() -> None:
+    """The depth of a line is what closing adds, less the grain, within a bound; lightening multiplies by it."""
+    rng = np.random.default_rng(6)
+    light = rng.integers(40, 160, (7, 9), np.uint8)
+    lines = light + rng.integers(0, 30, light.shape, np.uint8)
+    folds = lines + rng.integers(0, 30, light.shape, np.uint8)
+    depth = np.empty(light.shape, np.float32)
+    softening.measure_depth(light, lines, folds, depth)
+    here, line, fold = (a.astype(float) for a in (light, lines, folds))
+    found = np.maximum(line - here + 0.55 * (fold - line) - 0.8 - 0.01 * here, 0)
+    np.testing.assert_allclose(depth, np.minimum(found / (here + 8), 0.35), atol=1e-5)
+
+    part = rng.integers(0, 256, (7, 9, 3), np.uint8)
+    out = part.copy()
+    softening.lighten(out, depth)
+    expected = np.where(depth[..., None] > 0.002, part * (1 + depth[..., None].astype(float)) + 0.5, part)
+    np.testing.assert_allclose(out, np.minimum(expected, 255).astype(np.uint8), atol=1)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from livewarp.appearance import blending, face_kernels, mapping, own, textures, toning
 from livewarp.appearance.makeup import Makeup
 from livewarp.appearance.recipe import Recipe, mix
-from livewarp.appearance.regions import REGIONS, WIDTH
+from livewarp.appearance.regions import HEIGHT, REGIONS, WIDTH
 from livewarp.appearance.skin import SkinModels
+from livewarp.appearance.softening import soften_lines
 from livewarp.appearance.spreading import IN_LINES, ON_SKIN, Spreader
 from livewarp.arrays import BgrFrame, Box, FloatArray
 from livewarp.easing import smoothstep
@@ -103,6 +104,11 @@ class Painter:
         if skin is None:
             return
 
+        if todo.lines is not None and economy < 2:
+            share_of: NDArray[Any] = cv2.remap(
+                todo.lines, maps[0] * WIDTH - 0.5, maps[1] * HEIGHT - 0.5, cv2.INTER_LINEAR
+            )
+            soften_lines(frame, origin, shrink, share_of * skin * maps[2], iod_px)
         if todo.skin is not None and economy < 2:
             lines = _lines(maps, small, skin, likely, iod_px / shrink, todo.skin)
             toning.tone_skin(flat, origin, shrink, self._spreader.spread(lines, shrink), _spans(lines[7], shrink))

@@ -17,7 +17,7 @@ from livewarp.appearance import toning
 from livewarp.appearance.regions import HEIGHT, REGIONS, WIDTH, Pick
 from livewarp.appearance.textures import CHANNELS, gains
 from livewarp.arrays import FloatArray
-from livewarp.effects import EFFECTS, Dye, Effect, Paint, Smooth, Texture, Tone
+from livewarp.effects import EFFECTS, Dye, Effect, Paint, Smooth, Soften, Texture, Tone
 from livewarp.knobs import Value
 
 CELL = 5  # side of a cell of `Recipe.reach`, px of the maps
@@ -49,6 +49,8 @@ class Recipe:
         Which rows of `parts` have anything, a bit each.
     reach
         (HEIGHT / CELL, WIDTH / CELL) bool: near which of the cells `parts` has anything.
+    lines
+        (HEIGHT, WIDTH) float32: share of the face's own lines that goes; None: nothing.
     own
         Textures of a person's own, by the name of the knob, and how much of each.
     dyes
@@ -61,13 +63,14 @@ class Recipe:
     parts_but_teeth: FloatArray | None
     used: int
     reach: NDArray[np.bool_]
+    lines: FloatArray | None = None
     own: tuple[tuple[str, float], ...] = ()
     dyes: tuple[tuple[Dye, float, str], ...] = ()
 
 
 def is_wanted(values: Mapping[str, Value]) -> bool:
     """Whether these effective values ask for anything here."""
-    return any(_parts(effect, value) for effect, value in _valued(values))
+    return any(effect.parts_at(value) for effect, value in _valued(values))
 
 
 def _valued(values: Mapping[str, Value]) -> list[tuple[Effect, float]]:
@@ -76,20 +79,16 @@ def _valued(values: Mapping[str, Value]) -> list[tuple[Effect, float]]:
     return [(effect, value) for effect, value in valued if value]
 
 
-def _parts(effect: Effect, value: float) -> tuple[Texture | Tone | Smooth | Paint | Dye, ...]:
-    """What the effect does itself at this value: `age` below 0 only gives to others."""
-    return () if effect.name == "age" and value < 0.0 else effect.parts
-
-
 def mix(values: Mapping[str, Value]) -> Recipe:
     """Add up the effects of these effective values."""
     texture = np.zeros(4, np.float32)
     skin: FloatArray | None = None
     parts: FloatArray | None = None
+    lines: FloatArray | None = None
     own: list[tuple[str, float]] = []
     dyes: list[tuple[Dye, float, str]] = []
     for effect, value in _valued(values):
-        for part in _parts(effect, value):
+        for part in effect.parts_at(value):
             if isinstance(part, Paint):
                 own.append((part.texture, value))
                 continue
@@ -101,7 +100,10 @@ def mix(values: Mapping[str, Value]) -> Recipe:
                 texture[channel] += part.amount * abs(value) ** part.onset * gains()[channel]
                 continue
             region = REGIONS[part.region]
-            if region.pick is Pick.SKIN:
+            if isinstance(part, Soften):
+                more = np.float32(part.share * value) * region.weights
+                lines = more if lines is None else np.minimum(lines + more, np.float32(1.0))
+            elif region.pick is Pick.SKIN:
                 skin = np.zeros((HEIGHT, WIDTH, 6), np.float32) if skin is None else skin
                 for column, amount in _skin_columns(part):
                     skin[..., column] += np.float32(amount * value) * region.weights
@@ -119,7 +121,7 @@ def mix(values: Mapping[str, Value]) -> Recipe:
     if skin is not None:
         skin = cast(FloatArray, cv2.resize(skin, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA))
     parts, shut = (None if p is None else p.reshape(6, -1) for p in (parts, shut))
-    return Recipe(texture if texture.any() else None, skin, parts, shut, used, reach, tuple(own), tuple(dyes))
+    return Recipe(texture if texture.any() else None, skin, parts, shut, used, reach, lines, tuple(own), tuple(dyes))
 
 
 def _reach(parts: FloatArray | None) -> NDArray[np.bool_]:
