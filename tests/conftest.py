@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from livewarp.arrays import BgrFrame
+from panel_browser_fixture import open_panel, panel_browser, panel_daemon  # noqa: F401  # fixtures for all modules
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

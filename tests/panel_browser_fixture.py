@@ -1,4 +1,7 @@
-"""What the tests of the panel in a real browser share: the program as a person starts it, and the browser."""
+"""What the tests of the panel in a real browser share: the program as a person starts it, and the browser.
+
+Both take seconds to start, so all modules of these tests share one of each (`conftest` has the fixtures).
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from browser import Browser, find_chromium
+from browser import Browser, Page, find_chromium
 from livewarp.control.client import Client
 from livewarp.control.secret import read_token
 
@@ -91,3 +94,42 @@ def launch(profile: Path, *arguments: str) -> Browser:
     if executable is None:
         pytest.skip("no Chromium here (Debian: apt install chromium)")
     return Browser(executable, profile, *arguments)
+
+
+@pytest.fixture(scope="session")
+def panel_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A daemon on the built-in portrait."""
+    running = Running(tmp_path_factory.mktemp("daemon"))
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="session")
+def panel_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser, or a skip that says that there is none."""
+    browser = launch(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def open_panel(panel_browser: Browser, panel_daemon: Running) -> Iterator[Callable[..., Page]]:
+    """Opens the panel, as it is after a start, with the tab that is named."""
+    pages: list[Page] = []
+    panel_daemon.call("reset")
+    for switch in ("blank", "freeze"):
+        panel_daemon.call(switch, on=False)
+
+    def open_page(width: int = 1280, height: int = 800, tab: str = "shape", **media: str) -> Page:
+        page = panel_browser.page(width, height, **media)
+        pages.append(page)
+        page.open(panel_daemon.link)
+        page.until(LIVE)
+        page.until("document.querySelector('#parameter-thin') !== null")
+        page.run(f"document.querySelector('#tab-{tab}').click()")
+        return page
+
+    yield open_page
+    for page in pages:
+        page.run("localStorage.clear()")
+        page.close()

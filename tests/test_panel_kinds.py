@@ -34,7 +34,7 @@ SHOWN = """(() => {
         lamp_power: Number(input('lamp_power').value),
         lamp_on: input('lamp_on').checked,
         lamp_tint: input('lamp_tint').value,
-        lamp_place: input('lamp_place').value,
+        lamp_place: input('lamp_place').dataset.value,
     };
 })()"""
 
@@ -63,6 +63,7 @@ def page(browser: Browser, daemon: Running) -> Iterator[Page]:
     page.open(daemon.link)
     page.until(LIVE)
     page.until("document.querySelector('#parameter-lamp_place') !== null")
+    page.run("document.querySelector('#tab-more').click()")  # where groups stand that the panel does not know
     until(lambda: page.run(SHOWN) == HELD, "the page shows the values at their start")
     yield page
     assert page.complaints() == []
@@ -91,8 +92,7 @@ def test_each_kind_is_changed_in_the_page(page: Page, daemon: Running) -> None:
         swatch.value = '#0a1b2c';
         swatch.dispatchEvent(new Event('input', { bubbles: true }));
     })()""")
-    focus(page, "lamp_place")
-    page.press("b")  # a select goes to the entry that begins so
+    page.click("[data-name=lamp_place] [value=behind]")
     until(lambda: values_of(daemon) == OTHERS, "all four have arrived")
     assert page.run("document.querySelector('[data-name=lamp_tint] .value').value") == "#0a1b2c"
     page.until("document.querySelector('#groups').textContent.includes('4 changed')")
@@ -104,11 +104,10 @@ def test_each_kind_works_by_keyboard(page: Page, daemon: Running) -> None:
     page.press("End", "ArrowLeft")
     focus(page, "lamp_on")
     page.press(" ")
-    focus(page, "lamp_tint")
-    page.press("Tab")
+    focus(page, "lamp_tint", ".value")
     page.type("C0FFEE")
     page.press("Enter")
-    focus(page, "lamp_place")
+    focus(page, "lamp_place", ":checked")
     page.press("ArrowDown")
     changed = {"lamp_power": 1.49, "lamp_on": True, "lamp_tint": "#c0ffee", "lamp_place": "left_side"}
     until(lambda: values_of(daemon) == changed, "all four have arrived")
@@ -140,7 +139,7 @@ def test_each_kind_is_reset(page: Page, daemon: Running, how: str) -> None:
         if how == "button":
             page.click(f"[data-name={name}] .reset")
         else:
-            focus(page, name)
+            focus(page, name, ":checked" if name == "lamp_place" else "")
             page.press("Delete")
     until(lambda: values_of(daemon) == HELD, "all four are back")
     until(lambda: page.run(SHOWN) == HELD, "the page shows it")
@@ -156,7 +155,7 @@ def test_a_preset_holds_each_kind(page: Page, daemon: Running) -> None:
     for name, value in HELD.items():
         daemon.call("set", **{name: value})
         page.until(f"{pressed} === 'false'")
-        page.click("[data-name=lamps] button")
+        page.click("#presets [data-name=lamps] button")
         until(lambda: values_of(daemon) == OTHERS, f"{name} is as the preset says")
         page.until(f"{pressed} === 'true'")
     daemon.call("presets.delete", name="lamps")
@@ -211,5 +210,5 @@ def test_search_knows_names_groups_keywords_and_help(page: Page, words: str, fou
     focus(page, "lamp_on")
     page.press("/")
     page.type(words)
-    rows = "[...document.querySelectorAll('#groups .row:not([hidden])')].map((row) => row.dataset.name)"
+    rows = "[...document.querySelectorAll('#results .row')].map((row) => row.dataset.name)"
     until(lambda: page.run(rows) == found, f"{words} finds {found}")

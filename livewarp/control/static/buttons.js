@@ -2,18 +2,20 @@
 
 import { act } from "/actions.js";
 import { element, icon, make } from "/dom.js";
+import { word } from "/words.js";
 
-// name: its icon, and without a knob the method that switches it. knob, pressed: the parameter that it
-// shows, which then has no row among the controls, and the value that counts as pressed.
+// name: its icon and words, and without a knob the method that switches it. knob, pressed: the parameter that it
+// shows, and the value that counts as pressed.
 const BUTTONS = {
-  bypass: { label: "Bypass", help: "Send the picture as it came", knob: "enabled", pressed: false },
-  freeze: { label: "Freeze", help: "Hold the last picture" },
-  blank: { label: "Blank", help: "Show the privacy picture, and nothing of the camera" },
-  mirror: { label: "Mirror", help: "Mirror the picture, left for right", knob: "mirror", pressed: true },
-  overlay: { label: "Landmarks", help: "Draw landmarks, ids and confidence", knob: "overlay", pressed: true },
+  bypass: { knob: "enabled", pressed: false },
+  freeze: {},
+  blank: {},
+  mirror: { knob: "mirror", pressed: true },
+  overlay: { knob: "overlay", pressed: true },
 };
 
-export const KNOBS_WITH_A_BUTTON = new Set(Object.values(BUTTONS).flatMap(({ knob }) => knob ?? []));
+// Those without a row among the controls: their button is all of them.
+export const KNOBS_ELSEWHERE = new Set(["enabled"]);
 
 export class Buttons {
   #values;
@@ -24,9 +26,9 @@ export class Buttons {
   constructor(values, screen) {
     this.#values = values;
     this.#screen = screen;
-    for (const [name, { label, help }] of Object.entries(BUTTONS)) this.#add(name, label, help, () => this.#press(name));
+    for (const name of Object.keys(BUTTONS)) this.#add(name, () => this.#press(name));
     element("switches").append(make("span", { class: "gap", "aria-hidden": "true" }));
-    this.#add("split", "Compare", "Before and after, with a divider to drag", () => this.#compare());
+    this.#add("split", () => this.#compare());
   }
 
   // switches: those of the daemon; omit them where only parameters have changed.
@@ -36,19 +38,20 @@ export class Buttons {
       const name = button.dataset.switch;
       button.setAttribute("aria-pressed", String(name === "split" ? this.#comparing : this.#isOn(name)));
     }
-    if (this.#isOn("blank")) this.#screen.mark("blank", "Blanked: the outputs get the privacy picture");
-    else if (this.#isOn("freeze")) this.#screen.mark("freeze", "Frozen: the outputs get a still");
-    else if (this.#isOn("bypass")) this.#screen.mark("bypass", this.#comparing ? "" : "Bypassed: unfiltered");
+    if (this.#isOn("blank")) this.#screen.mark("blank", word("blank.badge"));
+    else if (this.#isOn("freeze")) this.#screen.mark("freeze", word("freeze.badge"));
+    else if (this.#isOn("bypass")) this.#screen.mark("bypass", this.#comparing ? "" : word("bypass.badge"));
     else this.#screen.mark("", "");
     this.#screen.mirror(this.#isOn("mirror"));
   }
 
-  #add(name, label, help, press) {
+  #add(name, press) {
+    const help = word(`${name}.help`);
     const button = make(
       "button",
       { type: "button", "aria-pressed": "false", "data-switch": name, title: help, "aria-describedby": `switch-${name}` },
       icon(name),
-      make("span", {}, label),
+      make("span", {}, word(name)),
     );
     button.addEventListener("click", press);
     element("switches").append(button, make("span", { id: `switch-${name}`, class: "visually-hidden" }, help));

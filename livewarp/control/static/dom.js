@@ -56,6 +56,15 @@ export function say(text, bad = false) {
   hiding = setTimeout(() => toast.classList.remove("shown"), bad ? 8000 : 3000);
 }
 
+// What this browser has kept, as JSON; `otherwise` where that is nothing, damaged or forbidden.
+export function fetched(key, otherwise) {
+  try {
+    return JSON.parse(localStorage.getItem(key)) ?? otherwise;
+  } catch {
+    return otherwise;
+  }
+}
+
 // Keeps a text in this browser, where that is allowed.
 export function keep(key, text) {
   try {

@@ -1,10 +1,13 @@
 // The figures: numbers, and the last minute of them as lines.
 
-import { element, sentence, write } from "/dom.js";
+import { element, fetched, keep, sentence, write } from "/dom.js";
+import { counted, word } from "/words.js";
 
 const POINTS = 240; // four a second
 const WIDTH = 240;
 const HEIGHT = 100;
+
+const OPEN = "livewarp.figures"; // whether they are unfolded, kept by the browser
 
 const history = []; // {p50, p99, fps}, oldest first
 
@@ -51,6 +54,14 @@ export function showStats(stats) {
   number("dropped", fixed(stats.dropped, 0), "");
   number("cpu", fixed(stats.cpu_percent, 0), "%");
   number("memory", fixed(stats.memory_mb, 0), "MB");
+  const faces = stats.faces ?? 0;
+  write("figures-line", word("figures.line", {
+    fps: fixed(stats.fps, 0),
+    ms: fixed(stats.latency?.p50_ms, 0),
+    faces: counted("figures.faces", faces),
+    cpu: fixed(stats.cpu_percent, 0),
+  }));
+  if (!element("figures").open) return;
   const slowest = Math.max(...history.map((at) => at.p99));
   const top = Math.max(budget * 1.15, Math.min(slowest * 1.1, budget * 3), 1); // one slow frame must not flatten the rest
   plot("plot-time", "p99", top);
@@ -63,8 +74,11 @@ export function showStats(stats) {
 
 export function showState({ state, reason }) {
   const calm = state === "running" || state === "blanked" || state === "lost";
-  const word = state === "lost" ? "Not connected" : sentence(state);
+  const called = state === "lost" ? word("state.lost") : sentence(state);
   element("state").dataset.state = state;
   element("state").title = reason;
-  write("state-text", reason && !calm ? `${word}: ${reason}` : word);
+  write("state-text", reason && !calm ? `${called}: ${reason}` : called);
 }
+
+element("figures").open = fetched(OPEN, false);
+element("figures").addEventListener("toggle", () => keep(OPEN, JSON.stringify(element("figures").open)));

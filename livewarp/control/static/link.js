@@ -1,5 +1,7 @@
 // The link to the daemon: calls in order, and events while the page is visible.
 
+import { word } from "/words.js";
+
 const TOPICS = "parameters,switches,presets,state,stats";
 const SILENCE_MS = 5000; // figures come four times a second: without one for this long, the daemon hangs
 const RETRY_MS = 1000;
@@ -20,9 +22,9 @@ export async function call(method, params) {
     response = await fetch(`/api/${method}`, { ...post, signal: AbortSignal.timeout(ANSWER_MS) });
     result = await response.json();
   } catch {
-    throw new Error("livewarp does not answer");
+    throw new Error(word("lost.answer"));
   }
-  if (!response.ok) throw new Refused(result.error?.message ?? `livewarp answers with ${response.status}`);
+  if (!response.ok) throw new Refused(result.error?.message ?? word("refused", { status: response.status }));
   return result;
 }
 
@@ -74,12 +76,12 @@ export class Link extends EventTarget {
       });
     }
     // EventSource would reconnect by itself, but not after a refusal, and the knobs would not be described anew.
-    source.addEventListener("error", () => this.#lose("it has ended"));
+    source.addEventListener("error", () => this.#lose(word("lost.ended")));
   }
 
   #stayAwake() {
     clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#lose("it says nothing any more"), SILENCE_MS);
+    this.#watchdog = setTimeout(() => this.#lose(word("lost.silent")), SILENCE_MS);
   }
 
   #lose(reason) {

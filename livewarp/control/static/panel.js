@@ -1,28 +1,41 @@
 // The panel: connects the parts of the page with the daemon.
 
 import { act, complain } from "/actions.js";
-import { Buttons, KNOBS_WITH_A_BUTTON } from "/buttons.js";
+import { Buttons, KNOBS_ELSEWHERE } from "/buttons.js";
 import { Controls } from "/controls.js";
 import { element, icon, keep, make, redraw, rich, say, sentence, write } from "/dom.js";
 import { forget, showState, showStats } from "/figures.js";
 import { call, Link } from "/link.js";
+import { Looks } from "/looks.js";
 import { openMenu } from "/menu.js";
-import { Presets } from "/presets.js";
 import { Screen } from "/screen.js";
 import { Values } from "/values.js";
+import { fill, word } from "/words.js";
+
+fill(document);
 
 const link = new Link();
 const screen = new Screen();
 const values = new Values(showValue);
-const controls = new Controls(values, (names) => act("reset", names ? { names } : {}), KNOBS_WITH_A_BUTTON);
+const looks = new Looks(values);
+const controls = new Controls(
+  {
+    change: (name, value) => values.change(name, value),
+    grab: (name) => values.grab(name),
+    release: (name) => values.release(name),
+    value: (name) => values.get(name),
+    reset: (names) => act("reset", names ? { names } : {}),
+    showLooks: (names) => looks.cards(names),
+  },
+  KNOBS_ELSEWHERE,
+);
 const buttons = new Buttons(values, screen);
-const presets = new Presets(values);
 
 let described = ""; // as JSON: what the rows were built from
 let process = null; // {version, pid} of the daemon at the last connection
 let state = { state: "starting", reason: "" };
 let presetProblems = [];
-let marking = 0; // the animation frame that will mark the presets
+let marking = 0; // the animation frame that will mark the looks
 
 // --- from the daemon ------------------------------------------------------------------------------
 
@@ -30,14 +43,14 @@ function showValue(name, value) {
   controls.show(name, value);
   marking ||= requestAnimationFrame(() => {
     marking = 0;
-    presets.mark();
+    looks.mark();
   });
 }
 
 link.addEventListener("open", ({ detail: { version, described: knobs } }) => {
   const restarted = process && (process.pid !== version.pid || process.version !== version.version);
   if (restarted && process.version !== version.version) location.reload(); // another version has another page
-  if (restarted) say("livewarp was restarted");
+  if (restarted) say(word("restarted"));
   process = version;
   const text = JSON.stringify(knobs);
   if (text !== described) {
@@ -48,25 +61,25 @@ link.addEventListener("open", ({ detail: { version, described: knobs } }) => {
   forget();
   element("lost").hidden = true;
   enable(true);
-  screen.run(true, "Waiting for a picture");
+  screen.run(true, word("preview.waiting"));
 });
 
 link.addEventListener("lost", ({ detail: { reason } }) => {
   values.forget();
   if (element("lost").hidden) {
-    element("lost-text").replaceChildren(...rich("Trying again every second; `livewarp run` starts it."));
+    element("lost-text").replaceChildren(...rich(word("lost.text")));
     element("lost").hidden = false;
   }
   state = { ...state, problems: [] }; // they may have ended since
   showProblems();
   showState({ state: "lost", reason });
   enable(false);
-  screen.run(false, "No connection to livewarp");
+  screen.run(false, word("preview.gone"));
 });
 
 function enable(on) {
   document.body.dataset.link = on ? "open" : "lost";
-  for (const part of document.querySelectorAll("main, .route, #more")) part.inert = !on;
+  for (const part of document.querySelectorAll("main, .route, #menu-more")) part.inert = !on;
   element("source").disabled = !on;
 }
 
@@ -76,7 +89,8 @@ link.addEventListener("parameters", ({ detail }) => {
 });
 link.addEventListener("switches", ({ detail }) => buttons.show(detail));
 link.addEventListener("presets", ({ detail }) => {
-  presets.show(detail);
+  looks.show(detail);
+  controls.know(looks.names);
   presetProblems = detail.problems;
   showProblems();
 });
@@ -86,14 +100,15 @@ link.addEventListener("state", ({ detail }) => {
   showState(state);
   showRoute();
   showProblems();
-  screen.explain(state.reason ? `${sentence(state.state)}: ${state.reason}` : "Waiting for a picture");
+  controls.limit(state.limited ?? {});
+  screen.explain(state.reason ? `${sentence(state.state)}: ${state.reason}` : word("preview.waiting"));
 });
 
 function showRoute() {
-  write("source-name", state.source ?? "no source");
-  element("source").title = `Source: ${state.source ?? "none"}`;
+  write("source-name", state.source ?? word("source.none"));
+  element("source").title = word("source.title", { name: state.source ?? word("source.none") });
   const outputs = state.outputs.map(({ name, problem, watched }) => ({ name, problem, watched }));
-  redraw("outputs", outputs.length ? outputs : [{ name: "no output" }], drawOutput);
+  redraw("outputs", outputs.length ? outputs : [{ name: word("outputs.none") }], drawOutput);
 }
 
 function drawOutput({ name, problem, watched }) {
@@ -103,7 +118,7 @@ function drawOutput({ name, problem, watched }) {
     icon(problem ? "warn" : "screen", "icon small"),
     make("span", { class: "clip" }, name),
   );
-  if (watched === false) item.append(make("span", { class: "watchers" }, "not in use"));
+  if (watched === false) item.append(make("span", { class: "watchers" }, word("outputs.idle")));
   return item;
 }
 
@@ -124,7 +139,7 @@ element("source").addEventListener("click", async () => {
         label: name,
         detail: source === name ? "" : source,
         checked: current,
-        run: () => !current && act("source.switch", { source }, `Switching to ${name}`),
+        run: () => !current && act("source.switch", { source }, word("source.switching", { name })),
       })),
     ]);
   } catch (error) {
@@ -132,21 +147,29 @@ element("source").addEventListener("click", async () => {
   }
 });
 
-element("more").addEventListener("click", () =>
-  openMenu(element("more"), [
+element("menu-more").addEventListener("click", () =>
+  openMenu(element("menu-more"), [
     {
-      label: "Reload config.toml",
-      detail: "Takes over what has changed there",
+      label: word("reload"),
+      detail: word("reload.detail"),
       run: () =>
         act("reload", {}, ({ parameters, restart }) => {
           const taken = Object.keys(parameters).length;
-          if (restart.length) return `Needs a restart: ${restart.join(", ")}`;
-          return taken ? `Reloaded: ${Object.keys(parameters).join(", ")}` : "Nothing has changed in config.toml";
+          if (restart.length) return word("reload.restart", { names: restart.join(", ") });
+          return taken ? word("reload.done", { names: Object.keys(parameters).join(", ") }) : word("reload.nothing");
         }),
     },
-    { label: "Open the bare stream", detail: "For OBS and the like", run: () => open("/preview.mjpeg", "_blank", "noopener") },
+    { label: word("stream"), detail: word("stream.detail"), run: () => open("/preview.mjpeg", "_blank", "noopener") },
   ]),
 );
+
+document.addEventListener("keydown", (event) => {
+  const writing = event.target.closest("input:not([type=range], [type=checkbox], [type=color], [type=radio]), select, dialog, .menu");
+  if (event.key !== "/" || writing || event.ctrlKey || event.altKey || event.metaKey) return;
+  event.preventDefault();
+  element("search").focus();
+  element("search").select();
+});
 
 element("retry").addEventListener("click", () => link.connect());
 
@@ -156,7 +179,7 @@ const root = document.documentElement;
 function showTheme() {
   root.dataset.shade = root.dataset.theme ?? (dark.matches ? "dark" : "light");
   element("theme").setAttribute("aria-pressed", String(root.dataset.shade === "dark"));
-  element("theme").title = root.dataset.shade === "dark" ? "Light colours" : "Dark colours";
+  element("theme").title = word(root.dataset.shade === "dark" ? "theme.light" : "theme.dark");
 }
 
 element("theme").addEventListener("click", () => {
@@ -165,6 +188,11 @@ element("theme").addEventListener("click", () => {
   showTheme();
 });
 dark.addEventListener("change", showTheme);
+
+// In a narrow window the tabs stay below the picture, which stays, too.
+new ResizeObserver(([{ target }]) => root.style.setProperty("--seen", `${Math.round(target.offsetHeight)}px`)).observe(
+  document.querySelector(".preview"),
+);
 
 showTheme();
 enable(false);

@@ -1,6 +1,7 @@
 // The dialog: a question that one button answers, with or without a name to type.
 
 import { element } from "/dom.js";
+import { word } from "/words.js";
 
 let attempt = null;
 
@@ -23,7 +24,7 @@ element("ask-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const name = element("ask-name").value.trim();
   if (!element("ask-field").hidden && !name) {
-    element("ask-error").textContent = "A name is needed.";
+    element("ask-error").textContent = word("ask.needed");
     element("ask-name").focus();
     return;
   }

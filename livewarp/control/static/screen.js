@@ -4,13 +4,13 @@
 // same frame; where there is nothing to compare (blanked, frozen), it brings the one that is sent.
 
 import { clamp, element, write } from "/dom.js";
+import { word } from "/words.js";
 
 const RETRY_MS = 1000;
 const STALE_MS = 2000; // a frame that has stayed this long is not live
 // A browser has six connections to a server for all its windows, and each visible one takes one for
 // events: with two previews, three windows leave one for changes.
 const SEATS = ["livewarp preview 1", "livewarp preview 2"];
-const NO_SEAT = "The preview runs in two other windows";
 
 // Takes one of the seats for a preview; returns the function that gives it back, or null where none is free.
 async function takeSeat() {
@@ -143,7 +143,7 @@ export class Screen {
       this.#seat = null;
       this.#crowded = true;
       clearTimeout(this.#stale);
-      this.#cover(NO_SEAT);
+      this.#cover(word("preview.crowded"));
       this.#retry = setTimeout(() => this.#restart(), RETRY_MS);
       return;
     }
@@ -218,7 +218,7 @@ export class Screen {
   #cover(text) {
     const screen = element("screen");
     screen.dataset.picture = screen.dataset.picture === "none" ? "none" : "old";
-    write("veil", text || "Waiting for a picture");
+    write("veil", text || word("preview.waiting"));
   }
 
   #makeDivider() {
@@ -229,7 +229,7 @@ export class Screen {
       at = clamp(to, 0, 1);
       screen.style.setProperty("--split", at);
       divider.setAttribute("aria-valuenow", Math.round(at * 100));
-      divider.setAttribute("aria-valuetext", `${Math.round(at * 100)} % before`);
+      divider.setAttribute("aria-valuetext", word("divider.at", { percent: Math.round(at * 100) }));
     };
     const drag = (event) => {
       const box = screen.getBoundingClientRect();
