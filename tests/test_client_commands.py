@@ -286,7 +286,10 @@ def test_state(livewarp, daemon, monkeypatch):
     lines = [line.split() for line in livewarp("state").output.splitlines()]
     assert lines[:4] == [["state", "running"], ["since_s", "12.2"], ["source", "portrait"], ["sinks", "null"]]
     assert ["blank", "off"] in lines
-    assert json.loads(livewarp("state", "--json").output) == daemon.state()
+    assert json.loads(livewarp("state", "--json").output) == {
+        **daemon.state(),
+        "preset": {"name": None, "edited": False},
+    }
     first, second = (
         {"state": state, "reason": reason, "since_s": since_s}
         for state, reason, since_s in (("blanked", "asked to", 1.5), ("stalled", "no frame", 12.25))

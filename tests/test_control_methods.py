@@ -296,16 +296,21 @@ EXAMPLES = {
     "presets.load": {"name": "slim"},
     "presets.save": {"name": "mine", "replace": True},
     "presets.rename": {"name": "mine", "to": "yours"},
+    "presets.export": {"name": "slim"},
+    "presets.import": {"name": "theirs", "text": "thin = 0.5", "replace": True},
     "presets.delete": {"name": "yours"},
     "blank": {"on": True},
     "source.switch": {"source": "portrait"},
     "model": {"name": "mesh"},
     "camera.set": {"controls": {"exposure": "manual"}},
     "camera.reset": {"names": ["exposure"]},
-    "subscribe": {"topics": ["parameters", "switches", "presets", "state", "stats", "faces"], "rate_hz": 5},
+    "subscribe": {
+        "topics": ["parameters", "switches", "presets", "preset", "history", "state", "stats", "faces"],
+        "rate_hz": 5,
+    },
     "unsubscribe": {"topics": ["stats"]},
 }
-ORDER = ["presets.save", "presets.rename", "presets.delete"]
+ORDER = ["presets.save", "presets.rename", "presets.delete", "undo", "redo"]
 
 
 def test_the_schema_describes_every_method_and_event(line):

@@ -15,7 +15,7 @@ from livewarp.cli.client.access_commands import open_, token
 from livewarp.cli.client.camera_commands import camera
 from livewarp.cli.client.completion import complete_assignments, complete_names, completion
 from livewarp.cli.client.daemon_commands import model, reload, source, state, stats, stop
-from livewarp.cli.client.preset_commands import SWITCHES, preset
+from livewarp.cli.client.preset_commands import HISTORY, SWITCHES, preset
 from livewarp.cli.client.terminal import changes, dim, named, over_control, shown, table, values_table
 from livewarp.cli.client.watch import watch
 from livewarp.control.client import Client
@@ -187,7 +187,7 @@ def describe(client: Client) -> tuple[Any, str]:
 RUNNING: tuple[click.Command, ...] = (open_, state, stats, watch, source, camera, model, reload, token, stop)
 """The client commands about the daemon, for the command line to register."""
 
-ADJUSTING: tuple[click.Command, ...] = (set_, get_, adjust, reset, describe, preset, *SWITCHES)
+ADJUSTING: tuple[click.Command, ...] = (set_, get_, adjust, reset, describe, preset, *HISTORY, *SWITCHES)
 """Those about the picture."""
 
 COMMANDS: tuple[click.Command, ...] = (*ADJUSTING, *RUNNING, completion)

@@ -85,7 +85,7 @@ def complete_controls(context: click.Context, param: click.Parameter, begun: str
 def complete_presets(context: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
     """Names of presets, and what may be done with them in the place of the first."""
     words = context.params.get(param.name or "") or ()
-    first = [] if words else [(verb, "") for verb in ("list", "save", "delete", "rename")]
+    first = [] if words else [(verb, "") for verb in ("list", "save", "delete", "rename", "export", "import")]
     presets = _asked(lambda client: [(p["name"], "") for p in client.call("presets.list")["presets"]], context)
     return _matching(presets + first, begun)
 

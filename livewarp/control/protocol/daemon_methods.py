@@ -67,7 +67,7 @@ def _stats(changes: Changes, params: dict[str, Any]) -> Any:
 
 
 def _state(changes: Changes, params: dict[str, Any]) -> Any:
-    return changes.daemon.state()
+    return {**changes.daemon.state(), "preset": changes.history.worn(changes.parameters)}
 
 
 def _version(changes: Changes, params: dict[str, Any]) -> Any:
@@ -108,7 +108,7 @@ SETUP_METHODS = (
         NONE,
         record({"parameters": reference("parameters"), "restart": listing(TEXT)}, more=True),
         True,
-        ("parameters", "state"),
+        ("parameters", "preset", "history", "state"),
     ),
     Method(
         "textures.reload",

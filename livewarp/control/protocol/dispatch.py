@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from livewarp.control.protocol import schema
 from livewarp.control.protocol.events import Events
+from livewarp.control.protocol.history import History
 from livewarp.control.protocol.message import Changes, Controlled, Session
 from livewarp.control.protocol.method import Method
 from livewarp.control.protocol.methods import METHODS
@@ -58,6 +59,8 @@ class Dispatcher:
         Sends subscribers what changes.
     presets
         By name, the shipped ones and a person's own.
+    history
+        What has been changed, and the preset that is on.
     socket_path
         Where the Unix socket is; the line port sets it.
     turns
@@ -67,13 +70,16 @@ class Dispatcher:
     def __init__(self, daemon: Controlled, presets: Presets | None = None) -> None:
         self.daemon = daemon
         self.presets = Presets() if presets is None else presets
+        self.history = History(self.presets)
         self.socket_path: Path | None = None
         self.events = Events(
             {
                 "parameters": lambda: dict(daemon.parameters),
                 "switches": lambda: asdict(daemon.switches),
                 "presets": self.presets.listing,
-                "state": lambda: daemon.state(),
+                "preset": lambda: self.history.worn(daemon.parameters),
+                "history": self.history.report,
+                "state": lambda: {**daemon.state(), "preset": self.history.worn(daemon.parameters)},
                 "stats": lambda: daemon.stats(),
                 "faces": lambda: daemon.faces(),
             }
@@ -108,7 +114,7 @@ class Dispatcher:
         earlier ones have changed. In between others may have their turn (`Turns.give_way`); from the first
         change on, only what is urgent, whose word is the later one.
         """
-        changes = Changes(self.daemon, self.presets, self.events, session, self.socket_path)
+        changes = Changes(self.daemon, self.presets, self.events, self.history, session, self.socket_path)
         outcomes: list[Answer | ControlError] = []
         changing: set[int] = set()
         topics: set[str] = set()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from livewarp.control.protocol.events import Events, Inbox
+from livewarp.control.protocol.history import History, Side
 from livewarp.control.protocol.presets import Presets
 from livewarp.knobs import Value
 from livewarp.parameters import Parameters, Switches, Wanted, check
@@ -123,10 +124,12 @@ class Changes:
         daemon: Controlled,
         presets: Presets,
         events: Events,
+        history: History,
         session: Session | None = None,
         socket_path: Path | None = None,
     ) -> None:
         self.daemon = daemon
+        self.history = history
         self.presets = presets
         self.events = events
         self.session = session
@@ -141,6 +144,9 @@ class Changes:
         self.parameters = self.daemon.parameters
         self.switches = self.daemon.switches
         self._changed = False
+        self._alone = False
+        self._before = self.parameters
+        self._preset = self.history.preset
 
     def set(self, values: Mapping[str, object]) -> dict[str, Value]:
         """Use these values when the message is through; in their own types. `ParameterError` refuses them all."""
@@ -165,7 +171,39 @@ class Changes:
         """Hand what has changed to the daemon."""
         if self._changed:
             self._count_frame(self.daemon.change(Wanted(self.parameters, self.switches)))
-        self._changed = False
+            self.history.record(self._before, self.parameters, self._preset, self._alone)
+        self._changed = self._alone = False
+        self._before = self.parameters
+
+    def wear(self, name: str) -> dict[str, Value]:
+        """Use a preset's values when the message is through; raises `ParameterError` for a name there is not."""
+        name, values = self.presets.get(name)
+        self._preset, self._alone = name, True
+        return self.set(values)
+
+    def reset(self, names: Iterable[str], everything: bool) -> dict[str, Value]:
+        """Go back to the values of the settings; `everything`: then no preset is on any more."""
+        self._preset, self._alone = None if everything else self._preset, True
+        return self.set({name: self.daemon.initial[name] for name in names})
+
+    def keep(self, work: Callable[[], object], preset: Callable[[str | None], str | None]) -> None:
+        """Change presets by `work`, at once and undoably; `preset`: which one is on then, given the one before."""
+        self.apply()
+        before = self.presets.texts()
+        work()
+        self.history.record_files(before, self.presets.texts(), preset(self.history.preset))
+        self._preset = self.history.preset
+
+    def move(self, step: Callable[[], Side]) -> dict[str, Any]:
+        """Undo or redo, over what the message has changed so far."""
+        self.apply()
+        to = step()
+        if to.values:
+            self.parameters = self._before = self.parameters.replace(**to.values)
+            self._changed = True
+        self._preset = to.preset
+        self.count += 1
+        return {"values": dict(to.values), "presets": list(to.files), **self.history.report()}
 
     def switch_source(self, wanted: str) -> None:
         """Take frames from elsewhere, at once."""

@@ -12,6 +12,7 @@ from livewarp.control.protocol.access_methods import ACCESS_METHODS
 from livewarp.control.protocol.camera_methods import CAMERA_METHODS
 from livewarp.control.protocol.daemon_methods import DAEMON_METHODS, SETUP_METHODS
 from livewarp.control.protocol.event_methods import EVENT_METHODS
+from livewarp.control.protocol.history_methods import HISTORY_METHODS
 from livewarp.control.protocol.method import Method, schema_document
 from livewarp.control.protocol.parameter_methods import PARAMETER_METHODS, SWITCH_METHODS
 from livewarp.control.protocol.preset_methods import PRESET_METHODS
@@ -32,6 +33,7 @@ METHODS: Mapping[str, Method] = {
     for method in (
         *PARAMETER_METHODS,
         *PRESET_METHODS,
+        *HISTORY_METHODS,
         *SWITCH_METHODS,
         *SETUP_METHODS,
         *CAMERA_METHODS,

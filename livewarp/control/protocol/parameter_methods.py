@@ -14,7 +14,7 @@ from livewarp.parameters import KNOBS, Parameters, check, knob
 
 _STEP = Number(-1e9, 1e9)
 _VALUES = reference("parameters")
-_PARAMETERS = ("parameters",)
+_PARAMETERS = ("parameters", "preset", "history")
 _SWITCHES = ("switches", "state")
 
 
@@ -49,7 +49,7 @@ def _moved(name: str, parameters: Parameters, by: object, strict: bool) -> Value
 
 
 def _reset(changes: Changes, params: dict[str, Any]) -> Any:
-    return changes.set({name: changes.daemon.initial[name] for name in _names(params)})
+    return changes.reset(_names(params), everything="names" not in params)
 
 
 def _describe(changes: Changes, params: dict[str, Any]) -> Any:

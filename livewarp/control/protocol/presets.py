@@ -13,6 +13,7 @@ and named among the problems.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -146,10 +147,10 @@ MAX_OWN = 100
 _MAX_BYTES = 65_536
 _MAX_NAME = 40  # characters: at most 160 bytes, where file systems take 255
 # What the command line means otherwise, and what Windows takes for a device.
-_RESERVED = re.compile(r"list|save|delete|rename|con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
+_RESERVED = re.compile(r"list|save|delete|rename|export|import|con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
 _NAME_ALLOWED = (
     f"1 to {_MAX_NAME} letters and digits of any script, spaces, - and _, from a letter or digit on; "
-    "not list, save, delete, rename"
+    "not list, save, delete, rename, export, import"
 )
 
 log = logging.getLogger(__name__)
@@ -191,13 +192,40 @@ class Presets:
 
         Upper and lower case are one, and so are the ways to write an accented letter.
         """
-        own, _ = self._own()
-        presets: dict[str, Mapping[str, Value]] = {**SHIPPED, **own}
-        known = _same(name, presets)
-        if known is None:
+        return self.get(name)[1]
+
+    def get(self, name: str) -> tuple[str, dict[str, Value]]:
+        """The same, after the name as it is written."""
+        found = self.find(name)
+        if found is None:
+            presets = {**SHIPPED, **self._own()[0]}
             what, remedy = f"unknown preset {name[:80]!r}", did_you_mean(name, presets)
             raise ParameterError("name", name, ", ".join(presets), what, remedy)
-        return _complete(presets[known])
+        return found
+
+    def find(self, name: str) -> tuple[str, dict[str, Value]] | None:
+        """The same, or None."""
+        presets: dict[str, Mapping[str, Value]] = {**SHIPPED, **self._own()[0]}
+        known = _same(name, presets)
+        return None if known is None else (known, _complete(presets[known]))
+
+    def texts(self) -> dict[str, str]:
+        """The files of a person's own, by name; damaged ones too, but none that cannot be read."""
+        texts = {}
+        for name in self._names():
+            with contextlib.suppress(OSError, ValueError):
+                texts[name] = read_text(self._path(name), _MAX_BYTES)
+        return texts
+
+    def restore(self, name: str, text: str | None) -> None:
+        """Write a file as `texts` had it; None: delete it. Raises `ControlError`."""
+        try:
+            if text is None:
+                self._path(name).unlink(missing_ok=True)
+            else:
+                write_whole(self._path(name), text)
+        except OSError as error:
+            raise _not_done("restore", self.folder, error) from error
 
     def save(self, name: str, parameters: Mapping[str, Value], replace: bool = False) -> dict[str, Value]:
         """Keep those of these parameters that presets hold under a name; what was kept.
@@ -222,14 +250,12 @@ class Presets:
             raise ParameterError("name", name, "another name, or replace: true", f"there is a preset {taken!r} already")
         if taken is None and len(self._own()[0]) >= MAX_OWN:
             raise ParameterError("name", name, f"{MAX_OWN} presets", remedy="delete one first")
-        values = {name: parameters[name] for name, knob in held().items() if parameters[name] != knob.neutral}
-        lines = [f"# A preset of livewarp: `livewarp preset '{name}'` puts it on. What is not named is 0 or off.\n"]
-        lines += [f"{name} = {json.dumps(value)}\n" for name, value in values.items()]
+        values = _complete(parameters)
         try:
-            write_whole(self._path(taken or name), "".join(lines))
+            write_whole(self._path(taken or name), text_of(name, values))
         except OSError as error:
             raise _not_done("save", self.folder, error) from error
-        return _complete(values)
+        return values
 
     def delete(self, name: str) -> None:
         """Delete one of a person's own, a damaged one too."""
@@ -300,6 +326,18 @@ class Presets:
         return presets, problems
 
 
+def text_of(name: str, values: Mapping[str, Value]) -> str:
+    """A preset as the text of its file: those values that change something."""
+    lines = [f"# A preset of livewarp: `livewarp preset '{name}'` puts it on. What is not named is 0 or off.\n"]
+    told = {name: values[name] for name, knob in held().items() if values[name] != knob.neutral}
+    return "".join([*lines, *(f"{name} = {json.dumps(value)}\n" for name, value in told.items())])
+
+
+def read_text_of(text: str) -> dict[str, Value]:
+    """The values that such a text names. Raises `ValueError` where it is no TOML, `ParameterError` for its values."""
+    return check(tomllib.loads(text), held())
+
+
 def held() -> dict[str, Knob]:
     """The knobs that presets hold, by name."""
     return {name: knob for name, knob in KNOBS.items() if knob.in_presets}
@@ -340,8 +378,7 @@ def _read(path: Path, before: _Read | None) -> _Read:
             return _Read(stamp, {}, "livewarp has a preset of that name; give yours another")
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:  # reading a pipe would never end
             return _Read(stamp, {}, f"allowed: a plain file of at most {_MAX_BYTES} bytes")
-        values = tomllib.loads(read_text(path, _MAX_BYTES))
-        return _Read(stamp, check(values, held()), None)
+        return _Read(stamp, read_text_of(read_text(path, _MAX_BYTES)), None)
     except (OSError, ValueError, RecursionError) as error:  # not TOML, not UTF-8, a `ParameterError`
         return _Read((0, 0), {}, str(error))
 

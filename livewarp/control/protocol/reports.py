@@ -55,6 +55,14 @@ class SwitchesReport:
 
 
 @dataclass(frozen=True, slots=True)
+class WornReport:
+    """The preset that is on, null: none, and whether it was edited since."""
+
+    name: str | None
+    edited: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StateReport:
     """What the daemon is doing and why; those with a default may be missing in what an older daemon says."""
 
@@ -75,6 +83,7 @@ class StateReport:
     getting_ready: list[str] = field(default_factory=list)
     limited: dict[str, float] = field(default_factory=dict)  # by what share a knob is held back
     covered: str = ""  # why the newest frame was hidden whole
+    preset: WornReport = WornReport(None, False)
     viewers: int = 0
     abandoned_threads: int = 0
     economy: int = 0

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from livewarp.control.protocol.events import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ
-from livewarp.control.protocol.reports import FaceReport, StateReport, StatsReport, schema_of
+from livewarp.control.protocol.reports import FaceReport, StateReport, StatsReport, WornReport, schema_of
 from livewarp.errors import ParameterError
 from livewarp.knobs import TYPES
 
@@ -77,6 +77,8 @@ DEFS: Mapping[str, Schema] = {
     "switches": record({"blank": BOOL, "freeze": BOOL}),
     "preset": record({"name": TEXT, "shipped": BOOL, "values": reference("parameters")}),
     "presets": record({"presets": listing(reference("preset")), "problems": listing(PROBLEM)}),
+    "worn": schema_of(WornReport),
+    "history": record({"undo": INTEGER, "redo": INTEGER}),
     "knob": record(
         {
             "type": {"enum": list(TYPES)},
@@ -108,6 +110,8 @@ EVENTS: Mapping[str, Schema] = {
     "parameters": reference("parameters"),
     "switches": reference("switches"),
     "presets": reference("presets"),
+    "preset": reference("worn"),
+    "history": reference("history"),
     "state": reference("state"),
     "stats": reference("stats"),
     "faces": listing(reference("face")),

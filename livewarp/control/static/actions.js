@@ -7,7 +7,7 @@ export function complain(error) {
   if (error instanceof Refused) say(error.message, true); // a lost connection has its own notice
 }
 
-// done: the message after a success, or a function that makes it from the result.
+// done: the message after a success, with or without an offer to undo it, or a function that makes it from the result.
 export async function act(method, params, done) {
   try {
     const result = await change(method, params);

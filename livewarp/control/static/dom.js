@@ -48,12 +48,29 @@ export function redraw(id, items, draw) {
 
 let hiding = 0;
 
-export function say(text, bad = false) {
+// A message whose toast offers to undo.
+export const offer = (text) => ({ text, undo: true });
+
+// message: a text, or an offer.
+export function say(message, bad = false) {
+  const { text, undo } = typeof message === "string" ? { text: message, undo: false } : message;
+  element("toast-text").textContent = text;
+  element("toast-undo").hidden = !undo;
   const toast = element("toast");
-  toast.textContent = text;
   toast.className = bad ? "toast shown bad" : "toast shown";
+  toast.inert = false;
   clearTimeout(hiding);
-  hiding = setTimeout(() => toast.classList.remove("shown"), bad ? 8000 : 3000);
+  hiding = setTimeout(hush, bad || undo ? 8000 : 3000);
+}
+
+export function hush() {
+  const toast = element("toast");
+  if (toast.matches(":hover, :focus-within")) {
+    hiding = setTimeout(hush, 1000); // somebody is about to press it
+    return;
+  }
+  toast.classList.remove("shown");
+  toast.inert = true;
 }
 
 // What this browser has kept, as JSON; `otherwise` where that is nothing, damaged or forbidden.

@@ -1,23 +1,28 @@
-// The looks: a chip each in the head, a card each in their tab; a person's own can be replaced, renamed, deleted.
+// The looks: a chip each in the head, a card each in their tab. The daemon says which one is on, and whether it was
+// edited since; a person's own can be updated, renamed, exported and deleted, and all of that undone.
 
 import { act } from "/actions.js";
-import { element, icon, make, say, title } from "/dom.js";
+import { element, icon, make, offer, say, title } from "/dom.js";
 import { change } from "/link.js";
 import { openMenu } from "/menu.js";
 import { ask } from "/question.js";
 import { word } from "/words.js";
 
 const TOLD = 4; // changes that a card names
+const ENDING = ".toml";
 
 export class Looks {
   #presets = [];
-  #values;
+  #on = { name: null, edited: false };
   #chips = new Map();
   #cards = new Map();
 
-  constructor(values) {
-    this.#values = values;
-    element("save").addEventListener("click", () => this.#save());
+  constructor() {
+    element("save").addEventListener("click", () => this.save());
+    element("import-file").addEventListener("change", ({ target }) => {
+      for (const file of target.files) this.take(file);
+      target.value = "";
+    });
   }
 
   get names() {
@@ -34,7 +39,7 @@ export class Looks {
     element("cards").replaceChildren(...this.#cards.values());
     if (list === "cards") (this.#cards.get(name)?.querySelector(".wear") ?? element("panel")).focus();
     else if (list) (this.#chips.get(name)?.querySelector("button") ?? element("save")).focus();
-    this.mark();
+    this.mark(this.#on);
   }
 
   // Shows the cards of these looks; null: of all.
@@ -43,27 +48,57 @@ export class Looks {
     element("cards").hidden = ![...this.#cards.values()].some((card) => !card.hidden);
   }
 
-  // Marks the looks whose values are all set.
-  mark() {
-    for (const { name, values } of this.#presets) {
-      const on = Object.entries(values).every(([knob, value]) => this.#values.is(knob, value));
-      for (const item of [this.#chips.get(name), this.#cards.get(name)]) {
-        item.querySelector("button").setAttribute("aria-pressed", String(on));
+  // on: {name, edited} of the look that is on.
+  mark(on) {
+    const moved = on.name !== this.#on.name;
+    this.#on = on;
+    for (const { name, shipped } of this.#presets) {
+      const worn = name === on.name;
+      const chip = this.#chips.get(name);
+      for (const item of [chip, this.#cards.get(name)]) {
+        item.querySelector("button").setAttribute("aria-pressed", worn ? (on.edited ? "mixed" : "true") : "false");
       }
+      this.#edit(chip, name, shipped, worn && on.edited);
+      if (worn && moved) chip.scrollIntoView({ block: "nearest", inline: "nearest" });
     }
+  }
+
+  // The word "edited" and what can be done about it, beside the name.
+  #edit(chip, name, shipped, edited) {
+    if (Boolean(chip.querySelector(".edit")) === edited) return;
+    const had = chip.contains(document.activeElement);
+    for (const part of chip.querySelectorAll(".edited, .edit")) part.remove();
+    if (edited) {
+      const button = (label, run) => {
+        const made = make("button", { type: "button", class: "edit" }, label);
+        made.addEventListener("click", run);
+        return made;
+      };
+      const update = () => act("presets.save", { name, replace: true }, offer(word("looks.replaced", { name })));
+      chip.querySelector("button").append(make("span", { class: "edited" }, ` • ${word("looks.edited")}`));
+      chip.querySelector("button").after(
+        ...(shipped ? [] : [button(word("looks.update"), update)]),
+        button(word("looks.revert"), () => act("presets.load", { name }, offer(word("looks.reverted", { name })))),
+      );
+    } else if (had) chip.querySelector("button").focus();
+  }
+
+  #wear(name) {
+    // What was set by hand is lost from sight: the toast offers the way back.
+    const loses = this.#on.name === null || this.#on.edited;
+    act("presets.load", { name }, loses ? offer(word("looks.on", { name })) : undefined);
   }
 
   #chip({ name, shipped }) {
     const wear = make("button", { type: "button", "aria-pressed": "false", class: "clip" }, name);
-    wear.addEventListener("click", () => act("presets.load", { name }));
+    wear.addEventListener("click", () => this.#wear(name));
     const item = make("li", { "data-name": name, class: shipped ? null : "mine" }, wear);
-    if (!shipped) item.append(this.#manager(name));
+    if (!shipped) item.append(this.#manager(name, shipped));
     return item;
   }
 
   #card({ name, shipped, values }) {
-    const neutral = (value) => value === 0 || value === false;
-    const changes = Object.entries(values).filter(([, value]) => !neutral(value) && typeof value === "number")
+    const changes = Object.entries(values).filter(([, value]) => typeof value === "number" && value !== 0)
       .sort(([, a], [, b]) => Math.abs(b) - Math.abs(a));
     const told = changes.slice(0, TOLD).map(([knob]) => title(knob)).join(", ") + (changes.length > TOLD ? " …" : "");
     const wear = make(
@@ -72,29 +107,27 @@ export class Looks {
       make("span", { class: "look-name clip" }, name),
       make("span", { class: "look-told" }, told),
     );
-    wear.addEventListener("click", () => act("presets.load", { name }));
-    const item = make("li", { "data-name": name, class: "card" }, wear);
-    if (!shipped) item.append(this.#manager(name));
-    return item;
+    wear.addEventListener("click", () => this.#wear(name));
+    return make("li", { "data-name": name, class: "card" }, wear, this.#manager(name, shipped));
   }
 
-  #manager(name) {
+  #manager(name, shipped) {
     const manage = make(
       "button",
       { type: "button", class: "manage quiet", "aria-label": word("looks.manage", { name }), "aria-haspopup": "menu", "aria-expanded": "false" },
       icon("dots", "icon small bold"),
     );
-    manage.addEventListener("click", () =>
-      openMenu(manage, [
-        { label: word("looks.replace"), run: () => act("presets.save", { name, replace: true }, word("looks.replaced", { name })) },
-        { label: word("looks.rename"), run: () => this.#rename(name) },
-        { label: word("looks.delete"), risky: true, run: () => this.#delete(name) },
-      ]),
-    );
+    const own = [
+      { label: word("looks.replace"), run: () => act("presets.save", { name, replace: true }, offer(word("looks.replaced", { name }))) },
+      { label: word("looks.rename"), run: () => this.#rename(name) },
+      { label: word("looks.delete"), risky: true, run: () => act("presets.delete", { name }, offer(word("looks.deleted", { name }))) },
+    ];
+    const items = [{ label: word("looks.export"), run: () => this.#export(name) }, ...(shipped ? [] : own)];
+    manage.addEventListener("click", () => openMenu(manage, items));
     return manage;
   }
 
-  #save() {
+  save() {
     ask({
       title: word("looks.save.title"),
       text: word("looks.save.text"),
@@ -114,21 +147,26 @@ export class Looks {
       name,
       run: async (to) => {
         await change("presets.rename", { name, to });
-        say(word("looks.renamed", { name, to }));
+        say(offer(word("looks.renamed", { name, to })));
       },
     });
   }
 
-  #delete(name) {
-    ask({
-      title: word("looks.delete.title", { name }),
-      text: word("looks.delete.text"),
-      done: word("looks.delete.done"),
-      danger: true,
-      run: async () => {
-        await change("presets.delete", { name });
-        say(word("looks.deleted", { name }));
-      },
+  #export(name) {
+    act("presets.export", { name }, ({ text }) => {
+      const address = URL.createObjectURL(new Blob([text], { type: "application/toml" }));
+      make("a", { href: address, download: name + ENDING }).click();
+      setTimeout(() => URL.revokeObjectURL(address));
+      return word("looks.exported", { name });
     });
+  }
+
+  // A file that was exported, here or elsewhere; one whose name is taken gets a number.
+  async take(file) {
+    const base = file.name.endsWith(ENDING) ? file.name.slice(0, -ENDING.length) : file.name;
+    let name = base;
+    for (let n = 2; this.names.some((each) => each.toLowerCase() === name.toLowerCase()); n += 1) name = `${base} ${n}`;
+    const text = await file.text();
+    act("presets.import", { name, text }, offer(word("looks.imported", { name })));
   }
 }

@@ -3,7 +3,7 @@
 import { act, complain } from "/actions.js";
 import { Buttons, KNOBS_ELSEWHERE } from "/buttons.js";
 import { Controls } from "/controls.js";
-import { element, icon, keep, make, redraw, rich, say, sentence, write } from "/dom.js";
+import { element, icon, keep, make, redraw, offer, rich, say, sentence, title, write } from "/dom.js";
 import { forget, showState, showStats } from "/figures.js";
 import { call, Link } from "/link.js";
 import { Looks } from "/looks.js";
@@ -17,14 +17,14 @@ fill(document);
 const link = new Link();
 const screen = new Screen();
 const values = new Values(showValue);
-const looks = new Looks(values);
+const looks = new Looks();
 const controls = new Controls(
   {
     change: (name, value) => values.change(name, value),
     grab: (name) => values.grab(name),
     release: (name) => values.release(name),
     value: (name) => values.get(name),
-    reset: (names) => act("reset", names ? { names } : {}),
+    reset: (names) => act("reset", names ? { names } : {}, names?.length === 1 ? undefined : offer(word("reset.done"))),
     showLooks: (names) => looks.cards(names),
   },
   KNOBS_ELSEWHERE,
@@ -35,16 +35,11 @@ let described = ""; // as JSON: what the rows were built from
 let process = null; // {version, pid} of the daemon at the last connection
 let state = { state: "starting", reason: "" };
 let presetProblems = [];
-let marking = 0; // the animation frame that will mark the looks
 
 // --- from the daemon ------------------------------------------------------------------------------
 
 function showValue(name, value) {
   controls.show(name, value);
-  marking ||= requestAnimationFrame(() => {
-    marking = 0;
-    looks.mark();
-  });
 }
 
 link.addEventListener("open", ({ detail: { version, described: knobs } }) => {
@@ -93,6 +88,10 @@ link.addEventListener("presets", ({ detail }) => {
   controls.know(looks.names);
   presetProblems = detail.problems;
   showProblems();
+});
+link.addEventListener("preset", ({ detail }) => looks.mark(detail));
+link.addEventListener("history", ({ detail }) => {
+  for (const way of ["undo", "redo"]) element(way).disabled = !detail[way];
 });
 link.addEventListener("stats", ({ detail }) => showStats(detail));
 link.addEventListener("state", ({ detail }) => {
@@ -159,13 +158,33 @@ element("menu-more").addEventListener("click", () =>
           return taken ? word("reload.done", { names: Object.keys(parameters).join(", ") }) : word("reload.nothing");
         }),
     },
+    { label: word("looks.import"), detail: word("looks.import.detail"), run: () => element("import-file").click() },
     { label: word("stream"), detail: word("stream.detail"), run: () => open("/preview.mjpeg", "_blank", "noopener") },
   ]),
 );
 
+// Undo and redo, for every knob and look that any client has changed.
+function move(way) {
+  act(way, {}, ({ values: changed, presets }) => word(`${way}.done`, { names: [...Object.keys(changed).map(title), ...presets].join(", ") }));
+}
+
+for (const way of ["undo", "redo"]) element(way).addEventListener("click", () => move(way));
+element("toast-undo").addEventListener("click", () => {
+  element("panel").focus({ preventScroll: true });
+  move("undo");
+});
+
 document.addEventListener("keydown", (event) => {
   const writing = event.target.closest("input:not([type=range], [type=checkbox], [type=color], [type=radio]), select, dialog, .menu");
-  if (event.key !== "/" || writing || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (writing || event.altKey) return;
+  const key = event.key.toLowerCase();
+  if (event.ctrlKey || event.metaKey) {
+    if (key !== "z" && key !== "y") return;
+    event.preventDefault();
+    move(key === "y" || event.shiftKey ? "redo" : "undo");
+    return;
+  }
+  if (key !== "/") return;
   event.preventDefault();
   element("search").focus();
   element("search").select();
