@@ -148,6 +148,10 @@ def _desktop_and_shells(tree: Path, home: Path) -> None:
     write("usr/share/icons/hicolor/scalable/apps/livewarp.svg", icon)
     unit = "from livewarp.system.service import packaged_unit as u; print(u(['/usr/bin/livewarp', 'run']), end='')"
     write("usr/lib/systemd/user/livewarp.service", _run(inside, "-c", unit))
+    for rule in ("RULE_05", "RULE_04"):  # WirePlumber leaves our v4l2loopback device to us
+        code = f"from livewarp.doctor.programs import {rule} as r; print('\\n'.join(r), end='')"
+        name, _, text = _run(inside, "-c", code).partition("\n")
+        write(name.replace("~/.config/", "usr/share/"), text)
     for shell, name in SHELLS.items():
         write(name, _run(inside, "-m", "livewarp", "completion", shell))
     man = tree / "usr" / "share" / "man" / "man1"

@@ -27,7 +27,7 @@ from livewarp.system.libpipewire import GET_IT, NO_DAEMON, START_IT
 from livewarp.system.sessionlist import SessionList
 
 BACKEND = "livewarp-pipewire"
-NAME = "livewarp"  # of the node, by which programs remember a camera, so it stays the same
+NAME = "livewarp"  # programs remember a camera by its node's name, so it stays the same
 ANSWER_S = 3.0  # a daemon that is alive answers in milliseconds
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,9 @@ class PipeWireCamera:
     Parameters
     ----------
     width, height, fps, fourcc, device
-        As pyvirtualcam gives them; `device` is the name that programs show.
+        As pyvirtualcam gives them; `device` is the node's name.
+    label
+        The name that programs show; "": the node's.
     twin
         Gives the device node ("": none) at which the same pictures can be had by Video4Linux. While the session lists
         that one as a camera, too, this one is none, so that nobody has to choose between two of one name.
@@ -65,13 +67,15 @@ class PipeWireCamera:
         fps: float,
         fourcc: int,
         device: str | None,
+        label: str = "",
         twin: Callable[[], str] = lambda: "",
         on_open: Callable[[Any], None] = lambda camera: None,
     ) -> None:
         if fourcc != encode_fourcc(PixelFormat.I420.value):
             raise SinkError("takes I420 only")
         self._fourcc = fourcc
-        self._name = self.label = device or NAME
+        self._name = device or NAME
+        self.label = label or self._name
         self._twin = twin
         self._shown = True
         self._offers = [spa.enum_format(name, width, height, fps) for name in spa.LAYOUTS]
@@ -146,7 +150,7 @@ class PipeWireCamera:
                     if shown
                     else "lists the virtual camera itself: one of the two is enough"
                 )
-                _log.info("PipeWire camera %s: the session %s", self._name, why)
+                _log.info("PipeWire camera %s: the session %s", self.label, why)
 
     def close(self) -> None:
         """Take the camera away."""
@@ -189,9 +193,9 @@ class PipeWireCamera:
         properties = library.pw_properties_new_string(b"")
         for key, value in {
             **({"media.class": "Video/Source", "media.role": "Camera"} if self._shown else {}),
-            "node.name": NAME,
-            "node.description": self._name,  # browsers leave out a camera without one
-            "node.nick": self._name,
+            "node.name": self._name,
+            "node.description": self.label,  # browsers leave out a camera without one
+            "node.nick": self.label,
             "node.virtual": "true",
         }.items():
             library.pw_properties_set(properties, key.encode(), value.encode())

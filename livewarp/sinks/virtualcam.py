@@ -99,7 +99,7 @@ class VirtualCameraSink(CameraSink):
     ) -> None:
         more: dict[str, Any] = {}
         if twin is not None:
-            device, more = twin.label or device, {"twin": lambda: twin.device}
+            more = {"label": twin.label, "twin": lambda: twin.device}
 
         def reopen(lost: OpenCamera | None) -> OpenCamera:
             if not isinstance(lost, VirtualCamera) or device is not None:
@@ -158,7 +158,7 @@ class VirtualCamera:
             raise SinkError(f"{name}: {why}", remedy=how_to_get_one()) from error
         self.device: str = self._camera.device
         self.label = self._state.label
-        self.name = f"{kind} {self.device}"
+        self.name = f"{kind} {self.label if backend == pipewire.BACKEND else self.device}"
         self.visible_to = self._state.visible_to
 
     @property

@@ -19,14 +19,16 @@ from livewarp.errors import SourceError
 from livewarp.sources.fitted import FittedSource
 from livewarp.sources.pixels import Damaged, Decoder, Resized, decode_jpeg
 from livewarp.sources.plan import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, Plan, Request, Source
-from livewarp.sources.sessionnodes import OWN, PREFIX, camera_nodes, session_choices
+from livewarp.sources.sessionnodes import OWN, PREFIX
+from livewarp.system import cameraportal, spa, v4l2
 from livewarp.system import libpipewire as pw
-from livewarp.system import spa, v4l2
 from livewarp.system.libpipewire import GET_IT, NO_DAEMON, START_IT
+from livewarp.system.sessionlist import SessionList
 from livewarp.system.streaming import PictureFormat
 
 FIRST_FRAME_S = 5.0  # a camera of libcamera's takes two or three to wake up
 TIMEOUT_S = 0.5  # of waiting for a picture; then whoever reads may do something else
+LISTED_S = 1.0  # for the session to say what it has; it takes milliseconds
 STALE_S = 1.0  # a time stamp older than this is of another clock
 
 
@@ -36,16 +38,9 @@ def plan_session(wanted: str, request: Request) -> Plan:
 
     def open_camera() -> Source:
         width, height, fps = request.geometry()
-        return FittedSource(SessionCamera(name or _first(), width, height, fps), width, height, request.fit)
+        return FittedSource(SessionCamera(name, width, height, fps), width, height, request.fit)
 
     return Plan(wanted, True, *request.geometry(), open_camera)
-
-
-def _first() -> str:
-    nodes = camera_nodes()
-    if not nodes:
-        raise SourceError("pipewire: the session has no camera", remedy="is PipeWire running? `wpctl status` tells")
-    return nodes[0].name
 
 
 class SessionCamera:
@@ -54,7 +49,7 @@ class SessionCamera:
     Parameters
     ----------
     node
-        The name of its node.
+        The name of its node; "": the first, those of hardware before others.
     width, height, fps
         What the camera is asked for; it may deliver something else.
 
@@ -100,15 +95,16 @@ class SessionCamera:
             if not self._context or library.pw_thread_loop_start(self._loop) < 0:
                 raise SourceError("PipeWire's client library cannot start", remedy="install PipeWire again")
             with self._locked():
-                self._connect([spa.wanted_format(fourcc, width, height, fps) for fourcc in spa.WISHES])
+                self._connect()
+            self._node, description, path = self._find(node)
+            with self._locked():
+                self._open([spa.wanted_format(fourcc, width, height, fps) for fourcc in spa.WISHES])
             self._first = self._first_frame()
         except BaseException:
             self.close()
             raise
-        found = next((n for n in camera_nodes() if n.name == node), None)
-        path = found.path.removeprefix("v4l2:") if found is not None and found.path.startswith("v4l2:/") else ""
-        self.device = v4l2.stable_name(path) if path else ""
-        self.name = f"{found.description if found is not None else node} ({self.width}x{self.height})"
+        self.device = v4l2.stable_name(path.removeprefix("v4l2:")) if path.startswith("v4l2:/") else ""
+        self.name = f"{description} ({self.width}x{self.height})"
 
     def read(self, out: BgrFrame) -> float | None:
         """Fill `out` (height, width, 3); when it was taken, s, monotonic clock. None: no frame."""
@@ -135,11 +131,46 @@ class SessionCamera:
             library.pw_context_destroy(self._context)
         library.pw_thread_loop_destroy(self._loop)
 
-    def _connect(self, wishes: list[bytes]) -> None:
+    def _connect(self) -> None:
+        """To the session: in a sandbox through the portal, which may ask a person."""
         library = self._library
-        self._core = library.pw_context_connect(self._context, None, 0)
+        if cameraportal.is_sandboxed():
+            try:
+                remote = cameraportal.camera_remote()
+            except OSError as error:
+                what, _, remedy = str(error).partition("; ")
+                raise SourceError(f"{PREFIX}: {what}", remedy=remedy) from error
+            self._core = library.pw_context_connect_fd(self._context, remote, None, 0)
+        else:
+            self._core = library.pw_context_connect(self._context, None, 0)
         if not self._core:
             raise SourceError(NO_DAEMON, remedy=START_IT)
+        self._session = SessionList(self._core)
+
+    def _find(self, node: str) -> tuple[str, str, str]:
+        """Name, description and path of the camera, once the session has told of it."""
+        deadline = time.monotonic() + LISTED_S
+        while True:
+            with self._locked():
+                there = [about for about in self._session.cameras() if about.get("node.name") not in (None, OWN)]
+            # A camera of hardware belongs to a device; one that a program made, to none.
+            there.sort(key=lambda about: "device.id" not in about)
+            found = next((about for about in there if node in ("", about["node.name"])), None)
+            if found is not None:
+                name = found["node.name"]
+                return name, found.get("node.description") or name, found.get("object.path", "")
+            if time.monotonic() > deadline:
+                break
+            time.sleep(LISTED_S / 50)
+        if not node:
+            raise SourceError(
+                f"{PREFIX}: the session has no camera", remedy="is PipeWire running? `wpctl status` tells"
+            )
+        names = ", ".join(f"{PREFIX}:{about['node.name']}" for about in there)
+        raise SourceError(f"{PREFIX}:{node}: no such camera", allowed=names or "the session has none")
+
+    def _open(self, wishes: list[bytes]) -> None:
+        library = self._library
         properties = library.pw_properties_new_string(b"")
         for key, value in {
             "media.type": "Video",
@@ -167,9 +198,6 @@ class SessionCamera:
             stamp_s = self._newest(frame)
             if stamp_s is not None:
                 return frame, stamp_s
-        if self._agreed is None and all(node.name != self._node for node in camera_nodes()):
-            there = ", ".join(choice.source for choice in session_choices())
-            raise SourceError(f"{PREFIX}:{self._node}: no such camera", allowed=there or "the session has none")
         raise SourceError(
             f"{PREFIX}:{self._node}: no frame within {FIRST_FRAME_S:g} s",
             remedy="is another program using it, or its shutter closed?",

@@ -116,6 +116,7 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("pw_thread_loop_destroy", None, (pointer,)),
     ("pw_context_new", pointer, (pointer, pointer, c_size_t)),
     ("pw_context_connect", pointer, (pointer, pointer, c_size_t)),
+    ("pw_context_connect_fd", pointer, (pointer, c_int, pointer, c_size_t)),
     ("pw_context_destroy", None, (pointer,)),
     ("pw_core_disconnect", c_int, (pointer,)),
     ("pw_properties_new_string", pointer, (c_char_p,)),
