@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -419,6 +421,44 @@ def test_a_cut_cache_is_made_anew(small: Path, cache: Path, size: int) -> None:
     cached.write_bytes(sound[:size])
     assert_equal(load_forest(small, KEY), fresh)
     assert cached.read_bytes() == sound
+
+
+@pytest.mark.parametrize("kind", ["empty", "garbage", "other file", "pipe", "folder", "link to nothing", "full disk"])
+def test_whatever_is_in_the_place_of_the_cache_costs_time_only(
+    small: Path, cache: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights are read instead, and what can be mended is."""
+    fresh = read_weights(small)
+    cache.mkdir(parents=True)
+    cached = cache / f"forest-{KEY[:16]}.bin"
+    if kind == "pipe":
+        os.mkfifo(cached)
+    elif kind == "folder":
+        cached.mkdir()
+    elif kind == "link to nothing":
+        cached.symlink_to(cache / "gone")
+    elif kind == "full disk":
+        monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+    else:
+        cached.write_bytes({"empty": b"", "garbage": b"x" * 9_999}.get(kind, small.read_bytes()))
+    assert_equal(load_forest(small, KEY), fresh)
+    assert [p.name for p in cache.iterdir() if p.name.startswith(".")] == []
+    if kind not in {"folder", "full disk"}:
+        small.unlink()
+        assert_equal(load_forest(small, KEY), fresh)
+
+
+def test_numbers_of_a_cache_that_lead_nowhere_are_no_face(
+    ours: ForestLandmarks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leaves that were damaged on the disk give points that are no numbers, and no evidence; nothing breaks."""
+    real = ours._forest
+    leaves = real.leaves.copy()
+    leaves[:, 3:9] = np.nan
+    broken = Forest(real.mean, real.anchors, real.deltas, real.nodes, leaves)
+    monkeypatch.setattr(ours, "_forest", broken)
+    crop, pose = rolled_crop()
+    assert not ours.predict(crop, pose).evidence > 0.0
 
 
 def test_without_a_cache_it_works_with_a_warning(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import socket
 import threading
+import time
 
 import cv2
 import numpy as np
@@ -13,7 +16,7 @@ import panel_fixture
 from control_fixture import TIMEOUT_S, FakeDaemon
 from livewarp.parameters import Switches
 from livewarp.sinks.preview import MAX_WIDTH_PX, Preview
-from panel_fixture import STREAM, Viewer, WatchedPreview, ask, serve_panel
+from panel_fixture import STREAM, Viewer, WatchedPreview, ask, bearer, serve_panel
 
 SPLIT = "/split.mjpeg"
 SHAPE = (48, 64, 3)
@@ -215,3 +218,35 @@ def test_a_snapshot_obeys_blank(panel, daemon, preview, monkeypatch):
         reply = ask(panel.address, "GET", "/snapshot.jpg")
     assert (reply.status, levels(reply.body)[0]) == (200, 90)
     assert preview.viewers == 0
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="the queue of a socket is asked for by ioctl")
+@pytest.mark.parametrize("path", [STREAM, SPLIT])
+def test_a_viewer_who_does_not_read_is_cut_off_when_it_goes_blank(panel, preview, daemon, path):
+    """Blank on and off: what waited on this side never arrives, and a viewer who reads stays."""
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    with Engine(preview, before=40, after=200) as engine, Viewer(panel.address, path) as reader:
+        engine.offer = lambda i: (preview.offer_before(noise), preview.offer(noise))
+        reader.frame()
+        stalled = socket.socket()
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+        stalled.settimeout(TIMEOUT_S)
+        stalled.connect(panel.address)
+        head = f"GET {path} HTTP/1.1\r\nHost: {panel.address}\r\n"
+        stalled.sendall((head + f"Authorization: {bearer()['Authorization']}\r\n\r\n").encode())
+        assert stalled.recv(1_000).startswith(b"HTTP/1.1 200")
+        for _ in range(30):  # many more than its buffers take
+            reader.frame()
+        for on in (True, False):
+            assert ask(panel.address, "POST", "/api/blank", {"on": on}).status == 200
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while preview.viewers > 1:
+            assert time.monotonic() < deadline_s
+            reader.frame()
+        left = bytearray()
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := stalled.recv(65_536):
+                left += chunk
+        assert left.count(b"Content-Type: image/jpeg") <= 1  # in the client's own system
+        stalled.close()
+        reader.frame()

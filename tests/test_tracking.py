@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -469,6 +471,32 @@ def test_damaged_weights_are_refused_and_good_ones_checked_once(
     with pytest.raises(ModelError, match=r"sha256.*; (fetch|git|pip|uv)"):
         weights.find_weights(path, wanted)
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("kind", ["empty", "cut", "garbage", "deep", "pipe", "folder", "no folder", "full disk"])
+def test_a_damaged_stamp_costs_a_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Whatever is in the place of the file that remembers the checksum, the weights are checked again, and used."""
+    path, cache = tmp_path / "weights.dat", tmp_path / "cache"
+    path.write_bytes(b"weights")
+    wanted = weights.Weights("weights", "weights.dat", 7, hashlib.sha256(b"weights").hexdigest(), "fetch it")
+    monkeypatch.setattr(weights, "user_cache_path", lambda name: cache)
+    weights.find_weights(path, wanted)
+    [stamp] = cache.iterdir()
+    sound = stamp.read_bytes()
+    stamp.unlink()
+    if kind == "pipe":
+        os.mkfifo(stamp)
+    elif kind == "folder":
+        stamp.mkdir()
+    elif kind == "no folder":
+        cache.rmdir()
+        cache.write_text("in the way")
+    elif kind == "full disk":
+        monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+    else:
+        stamp.write_bytes({"empty": b"", "cut": sound[:9], "garbage": b"\xff" * 99, "deep": b"[" * 60_000}[kind])
+    assert weights.find_weights(path, wanted) == path
+    assert (stamp.is_file() and stamp.read_bytes() == sound) == (kind not in {"folder", "no folder", "full disk"})
 
 
 def test_real_clips_are_followed(data: Path) -> None:

@@ -47,6 +47,7 @@ from livewarp.tracking.models import MODELS
 SWITCH_INTERVAL_S = 0.0005
 STATUS_EVERY_S = 1.0
 KEEP_EVERY_S = 1.0
+KEEP_AGAIN_S = 5.0  # where that failed: a disk may have room again
 HURRY_S = 3.0  # after the first signal to end, further ones are waited for no longer
 # A closed terminal, Ctrl-C, and whoever stops it; Windows has no SIGHUP.
 ENDINGS = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name))
@@ -364,7 +365,7 @@ class Daemon:
     def _keep(self) -> None:
         """Greenlet: write down what has changed, for the next start; at once, but not more than once a second."""
         while self._kept is not None:
-            self._changed.wait()
+            self._changed.wait(None if self._kept.is_written else KEEP_AGAIN_S)
             self._changed.clear()
             self._write_kept()
             gevent.sleep(KEEP_EVERY_S)

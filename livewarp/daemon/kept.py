@@ -71,6 +71,11 @@ class Kept:
         """What is wrong with the file, while it lasts."""
         return [problem for problem in (self._shared, self._reading, self._writing_problem) if problem is not None]
 
+    @property
+    def is_written(self) -> bool:
+        """Whether the last attempt to write worked."""
+        return self._writing_problem is None
+
     def claim(self) -> None:
         """Have the file for oneself: where another daemon of this user has it, take the next one, and say so."""
         try:

@@ -6,6 +6,7 @@ import codecs
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 # Names that Windows lacks; without them it has no pipes in folders, and links only for administrators.
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
@@ -31,12 +32,8 @@ def read_regular(path: Path, max_bytes: int, *, private: bool = False) -> bytes:
     ValueError
         It is no regular file, too long, or not private; the text says which.
     """
-    # Opening a pipe to read would wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | _CLOEXEC | _NONBLOCK | _BINARY | (_NOFOLLOW if private else 0))
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("no regular file")
+    with regular_file(path, _NOFOLLOW if private else 0) as file:
+        status = os.fstat(file.fileno())
         if private and hasattr(os, "getuid"):
             if status.st_uid != os.getuid():
                 raise ValueError("another user's")
@@ -46,6 +43,16 @@ def read_regular(path: Path, max_bytes: int, *, private: bool = False) -> bytes:
     if len(content) > max_bytes:
         raise ValueError(f"over {max_bytes} bytes")
     return content
+
+
+def regular_file(path: Path, flags: int = 0) -> BinaryIO:
+    """Open a regular file to read. Raises OSError; ValueError where it is another kind."""
+    # Opening a pipe to read would wait for a writer.
+    descriptor = os.open(path, os.O_RDONLY | _CLOEXEC | _NONBLOCK | _BINARY | flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("no regular file")
+    return os.fdopen(descriptor, "rb")
 
 
 def read_text(path: Path, max_bytes: int = 1_000_000) -> str:

@@ -7,6 +7,7 @@ functions, which no foreign function interface can call.
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 # Of spa/utils/type.h, spa/param/*.h and spa/buffer/*.h.
 _ID, _INT, _RECTANGLE, _FRACTION, _OBJECT, _CHOICE = 3, 4, 10, 11, 15, 19
+_NUMBERS = {_ID: 1, _INT: 1, _RECTANGLE: 2, _FRACTION: 2}  # in the body of each
 _CHOICE_RANGE, _CHOICE_FLAGS = 1, 4
 _OBJECT_FORMAT, _OBJECT_BUFFERS, _OBJECT_META = 0x40003, 0x40004, 0x40005
 PARAM_ENUM_FORMAT, PARAM_FORMAT, PARAM_BUFFERS, PARAM_META = 3, 4, 5, 6
@@ -122,24 +124,34 @@ def header(size_bytes: int) -> bytes:
 def parse_format(pod: bytes) -> Negotiated:
     """What was agreed on. Raises KeyError where it is none of what `enum_format` offers."""
     values = parse_object(pod)
-    width, height = values[_VIDEO_SIZE]
-    return Negotiated(_FORMATS[values[_VIDEO_FORMAT][0]], width, height)
+    return Negotiated(_FORMATS[values[_VIDEO_FORMAT][0]], *_pair(values, _VIDEO_SIZE))
 
 
 def parse_object(pod: bytes) -> dict[int, tuple[int, ...]]:
-    """The properties of an object, {key: numbers}; of a choice, its default; what has no numbers is left out."""
-    size, _ = struct.unpack_from("=2I", pod)
-    at, end, found = 16, 8 + size, {}
+    """The properties of an object, {key: numbers}; of a choice, its default; what has no numbers is left out.
+
+    So is what goes beyond the bytes that there are.
+    """
+    end = min(8 + int.from_bytes(pod[:4], sys.byteorder), len(pod))
+    at, found = 16, {}
     while at + 16 <= end:
         key, _, length, kind = struct.unpack_from("=4I", pod, at)
         body = at + 16
         at = body + _padded(length)
-        if kind == _CHOICE:
+        if kind == _CHOICE and body + 16 <= end:
             length, kind = struct.unpack_from("=2I", pod, body + 8)
             body += 16
-        if kind in {_ID, _INT, _RECTANGLE, _FRACTION}:
-            found[key] = struct.unpack_from("=2I" if kind in {_RECTANGLE, _FRACTION} else "=I", pod, body)
+        numbers = _NUMBERS.get(kind, 0)
+        if numbers and body + 4 * numbers <= end:
+            found[key] = struct.unpack_from(f"={numbers}I", pod, body)
     return found
+
+
+def _pair(values: Mapping[int, tuple[int, ...]], key: int) -> tuple[int, int]:
+    """The two numbers of a property. Raises KeyError where it is missing, or of another kind."""
+    if len(values[key]) != 2:
+        raise KeyError(key)
+    return values[key][0], values[key][1]
 
 
 class Captured(NamedTuple):
@@ -195,8 +207,8 @@ def parse_captured(pod: bytes) -> Captured:
     values = parse_object(pod)
     is_jpeg = values[_MEDIA_SUBTYPE][0] == _MJPG
     fourcc = "MJPG" if is_jpeg else _FOURCCS[values[_VIDEO_FORMAT][0]]
-    width, height = values[_VIDEO_SIZE]
-    numerator, denominator = values.get(_VIDEO_RATE, (0, 1))
+    width, height = _pair(values, _VIDEO_SIZE)
+    numerator, denominator = _pair(values, _VIDEO_RATE) if _VIDEO_RATE in values else (0, 1)
     full = values.get(_COLOUR_RANGE, (0,))[0] == _FULL_RANGE
     hd = values.get(_COLOUR_MATRIX, (0,))[0] == _BT709
     return Captured(fourcc, width, height, numerator / max(denominator, 1), full, hd)

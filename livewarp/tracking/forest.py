@@ -27,6 +27,7 @@ from platformdirs import user_cache_path
 from livewarp.arrays import FloatArray, GrayFrame
 from livewarp.face68 import N_LANDMARKS, Pose
 from livewarp.system.atomic import PRIVATE, replacing
+from livewarp.system.regular import regular_file
 from livewarp.tracking import forest_kernels as kernels
 from livewarp.tracking.detector import FloatBox
 from livewarp.tracking.landmarks import CROP_BOX_PX, CROP_SIDE_PX, DLIB_CROP, Prediction, turn_of
@@ -321,7 +322,7 @@ def _header(forest: Forest, sha256: str) -> NDArray[np.void]:
 def _map_cached(path: Path, sha256: str) -> Forest | None:
     """The cached form of these weights; None if there is none, or a damaged or foreign one."""
     try:
-        with path.open("rb") as file:
+        with regular_file(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size < _PAGE:
                 return None

@@ -22,7 +22,7 @@ from platformdirs import user_cache_path
 from livewarp.errors import ModelError
 from livewarp.system.atomic import write_whole
 from livewarp.system.environment import install_command
-from livewarp.system.regular import expanded
+from livewarp.system.regular import expanded, read_regular
 
 OTHER_MODEL = "livewarp run --model mesh"  # needs no weights but its own
 _CLONE = Path(__file__).parents[2]  # of this file; a wheel's has no models/ beside it
@@ -125,6 +125,7 @@ def needed(model: str, detector: str) -> tuple[Weights, ...]:
     return tuple(dict.fromkeys((own, FACE_MESH, BLAZE_FACE)))
 
 
+_STAMP_BYTES = 65_536  # a path and three numbers are far less
 _log = logging.getLogger(__name__)
 
 
@@ -186,8 +187,8 @@ def _packaged(weights: Weights) -> Path:
 
 def _read_stamp(stamp: Path) -> object:
     try:
-        return json.loads(stamp.read_text())
-    except (OSError, ValueError):
+        return json.loads(read_regular(stamp, _STAMP_BYTES))
+    except (OSError, ValueError, RecursionError):
         return None
 
 

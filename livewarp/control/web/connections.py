@@ -5,9 +5,12 @@ Guarantees: connections that wait for nothing keep nobody out: the one that has 
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import math
+import os
+import struct
 import time
 from typing import Any
 
@@ -27,6 +30,7 @@ REFUSALS = 50  # connections over the limit that are refused at a time; the othe
 _URGENT_LINES = tuple(f"POST /api/{name} " for name in URGENT)
 UNAVAILABLE = 503  # HTTP status, and the code of its error
 _REFUSAL_S = 1.0  # how long a refused connection may take to read the reason
+_LINGER = struct.Struct("2i" if os.name == "posix" else "2H")  # struct linger of sys/socket.h, winsock2.h
 _SILENCE_S = 60.0  # how long a kept connection may be idle, or a viewer may read nothing
 
 HEADERS = {
@@ -54,7 +58,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent comes without types
     """
 
     # pywsgi compares args[0], which is a string for a timeout.
-    ignored_socket_errors: tuple[Any, ...] = (*WSGIHandler.ignored_socket_errors, "timed out")
+    ignored_socket_errors: tuple[Any, ...] = (*WSGIHandler.ignored_socket_errors, "timed out", errno.EBADF)
     idle_s = math.inf
 
     def handle(self) -> None:
@@ -76,7 +80,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent comes without types
     def get_environ(self) -> dict[str, Any]:
         """As pywsgi's, with the socket."""
         self.idle_s = math.inf
-        return {**super().get_environ(), "livewarp.socket": self.socket}
+        return {**super().get_environ(), "livewarp.socket": self.socket, "livewarp.cut": self.cut}
 
     def read_requestline(self) -> Any:
         """Wait for a request."""
@@ -95,6 +99,12 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent comes without types
             raise ValueError(f"half a request: {error}") from None
         except http.client.HTTPException as error:  # over 100 headers, or a line too long
             raise ValueError(f"head of a request: {error}") from None
+
+    def cut(self) -> None:
+        """Reset it, from another greenlet: what has not reached the client never will."""
+        self.socket.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_LINGER, _LINGER.pack(1, 0))
+        self.rfile.close()  # the socket is closed when this is, too
+        self.socket.close()
 
     def hang_up(self) -> None:
         """End it, from another greenlet."""

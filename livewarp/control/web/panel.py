@@ -220,8 +220,9 @@ class Panel:
     def _stream(self, request: _Request) -> Response:
         if request.method == "HEAD":
             return Response(content_type=FRAMES_TYPE)
+        environ, split = request.environ, request.path == "/split.mjpeg"
         frames = self._streams.frames(
-            request.environ["livewarp.socket"], request.path == "/split.mjpeg", self._still_open(request)
+            environ["livewarp.socket"], split, self._still_open(request), environ["livewarp.cut"]
         )
         return Response(frames, content_type=FRAMES_TYPE)
 

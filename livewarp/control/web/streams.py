@@ -2,7 +2,7 @@
 
 Guarantees: everything but `_Newest.put` runs in greenlets of the hub that opened the streams. Slow readers
 skip frames, are dropped from events, and delay nobody. As soon as the output is blanked, no frame of the
-camera goes out, not even one under way.
+camera goes out, not even one under way: a viewer who does not read is cut off.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from gevent.event import Event
 
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.events import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ, SAMPLED, Inbox
+from livewarp.control.web.stalled import Recipient, Stalled
 from livewarp.errors import ParameterError
 from livewarp.parameters import hides
 from livewarp.sinks.preview import Picture, Preview
@@ -92,12 +93,14 @@ class Streams:
         self._preview = preview
         self._newest, self._split = _Newest(), _Newest()
         self._open = True
+        self._stalled = Stalled(methods.events, self._may_show)
         preview.on_picture, preview.on_split = self._newest.put, self._split.put
 
     def close(self) -> None:
         """End every stream; may be called more than once."""
         if self._open:
             self._open = False
+            self._stalled.close()
             self._newest.close()
             self._split.close()
 
@@ -113,16 +116,20 @@ class Streams:
             self._preview.unwatch()
         return None
 
-    def frames(self, sock: gevent.socket.socket, split: bool, allowed: Callable[[], bool]) -> Iterator[bytes]:
+    def frames(
+        self, sock: gevent.socket.socket, split: bool, allowed: Callable[[], bool], cut: Callable[[], None]
+    ) -> Iterator[bytes]:
         """The parts of a multipart stream, until the viewer leaves or the panel stops; `split`: both halves.
 
-        `allowed` is asked before each part whether the viewer still may see it.
+        `allowed` is asked before each part whether the viewer still may see it; `cut` resets the connection.
 
         Each part comes with the boundary that ends it, since browsers show a part only then.
         """
         sock.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_SNDBUF, _STREAM_BUFFER_BYTES)
         newest = self._split if split else self._newest
         self._preview.watch(split)
+        recipient = Recipient(sock, cut)
+        self._stalled.join(recipient)
         try:
             number = newest.number  # older frames are left over from earlier viewers
             boundary = _BOUNDARY
@@ -133,9 +140,13 @@ class Streams:
                     continue
                 number, picture = newest.number, newest.picture
                 if self._may_show(picture):
-                    yield boundary + _part(picture) + _BOUNDARY
+                    part = boundary + _part(picture) + _BOUNDARY
+                    recipient.begin(picture, part)
+                    yield part
+                    recipient.end()
                     boundary = b""
         finally:
+            self._stalled.leave(recipient)
             self._preview.unwatch(split)
 
     def _may_show(self, picture: Picture) -> bool:
