@@ -349,7 +349,7 @@ EFFECTS: dict[str, Effect] = {
 """Every effect by name, in the order in which people see them; a person's own textures come and go at its end."""
 
 # What `age` gives above 0, and below (at -1).
-OLDER = {"wrinkles": 1.0, "spots": 0.9, "sag": 1.0}
+OLDER = {"wrinkles": 1.0, "spots": 0.9, "sag": 1.0, "hair_grey": 0.85}
 YOUNGER = {
     "skin_lines": 1.0,
     "skin_smooth": 0.25,

@@ -83,6 +83,53 @@ BACKGROUND = (
 """The room and who is in it: bypass, strength and presets leave these alone."""
 
 
+HAIR = (
+    Knob(
+        "hair",
+        Number(0.0, 1.0),
+        0.0,
+        "How much of the new colour the hair has.",
+        "hair",
+        ("dye", "tint", "colour", "color", "blonde", "red", "black", "pink", "blue"),
+        ("as it is", "dyed"),
+        scaled=True,
+        in_presets=True,
+    ),
+    Knob(
+        "hair_colour",
+        Colour(),
+        "#8c3a24",
+        "The new colour of the hair.",
+        "hair",
+        ("color", "dye", "tint", "blonde", "brunette", "ginger"),
+        in_presets=True,
+    ),
+    Knob(
+        "hair_grey",
+        Number(0.0, 1.0),
+        0.0,
+        "Grey hair, the temples first.",
+        "hair",
+        ("gray", "white", "silver", "old", "salt and pepper"),
+        ("as it is", "grey"),
+        scaled=True,
+        in_presets=True,
+    ),
+    Knob(
+        "hair_light",
+        Number(-1.0, 1.0),
+        0.0,
+        "Darker or lighter hair.",
+        "hair",
+        ("bleach", "bright", "dark", "shade", "highlights"),
+        ("darker", "lighter"),
+        scaled=True,
+        in_presets=True,
+    ),
+)
+"""Hair, which a network finds that `livewarp fetch hair` gets."""
+
+
 def _knobs_of_effect(effect: Effect) -> list[Knob]:
     """The knob that an effect is set by, and the one of its colour, where it has one."""
     e = effect
@@ -134,6 +181,7 @@ KNOBS: dict[str, Knob] = {
         *BACKGROUND,
         *map(knob_of, ADJUSTMENTS.values()),
         *(knob for effect in EFFECTS.values() for knob in _knobs_of_effect(effect)),
+        *HAIR,
     )
 }
 """Every live parameter by name, in the order in which people see them."""

@@ -39,6 +39,28 @@ class Mask:
     trust: float = 1.0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Hair:
+    """The hair of one head.
+
+    Attributes
+    ----------
+    weights
+        (h, w) uint8, 255: fully hair, at half the frame's size, drawn after the picture's edges.
+    origin_xy
+        Of its first pixel's corner, px of the frame; both even.
+    face_id
+        Whose it is.
+    trust
+        0 to 1: how much to believe it; less where it is old, or the head has moved fast since.
+    """
+
+    weights: GrayFrame
+    origin_xy: tuple[int, int]
+    face_id: int
+    trust: float
+
+
 class Reduced(NamedTuple):
     """A frame in smaller copies, for whoever needs no more.
 
@@ -68,12 +90,15 @@ class Scene:
         When it was captured, s.
     reduced
         The frame in smaller copies, valid until the next one; None where no mask was wanted.
+    hair
+        Of those heads that have some; none where none was wanted.
     """
 
     faces: tuple[Face, ...] = ()
     masks: tuple[Mask, ...] = ()
     timestamp_s: float = 0.0
     reduced: Reduced | None = None
+    hair: tuple[Hair, ...] = ()
 
     @property
     def people(self) -> Mask | None:

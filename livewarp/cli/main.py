@@ -20,6 +20,7 @@ from livewarp.cli import logs
 from livewarp.cli.background_commands import COMMANDS as BACKGROUND_COMMANDS
 from livewarp.cli.client.commands import ADJUSTING, RUNNING
 from livewarp.cli.client.completion import completion
+from livewarp.cli.fetch_commands import COMMANDS as FETCH_COMMANDS
 from livewarp.cli.file_commands import COMMANDS as FILE_COMMANDS
 from livewarp.cli.machine_commands import COMMANDS as MACHINE_COMMANDS
 from livewarp.cli.options import (
@@ -245,7 +246,7 @@ def help_(context: click.Context, words: tuple[str, ...]) -> None:
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Run": (run, *RUNNING),
     "Adjust while it runs": ADJUSTING,
-    "This machine": (*MACHINE_COMMANDS, completion, help_),
+    "This machine": (*MACHINE_COMMANDS, *FETCH_COMMANDS, completion, help_),
     "Files and figures": (*FILE_COMMANDS, texture, *BACKGROUND_COMMANDS),
 }
 """Every command there is, as `livewarp --help` lists them."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from livewarp.appearance.hair_colour import dyes
 from livewarp.arrays import BgrFrame
 from livewarp.errors import Problem
 from livewarp.filtering import stages
@@ -19,6 +20,7 @@ from livewarp.filtering.preparing import Readiness, Step
 from livewarp.knobs import Value
 from livewarp.parameters import Parameters, effective
 from livewarp.scene import Scene
+from livewarp.segmentation.hair_masks import HairMasks
 from livewarp.segmentation.people import People
 from livewarp.tracking import FaceTracker
 from livewarp.tracking.warmup import warm_up_kernels
@@ -77,7 +79,8 @@ class FaceFilter:
         works = [(i, stage, stage.work(worker)) for i, stage in enumerate(stages.STAGES)]
         self._steps = [Step(i, stage, work, worker) for i, stage, work in works if work is not None]
         self._people = People(self._tracker.worker)
-        self._wants_masks = False
+        self._hair = HairMasks(self._tracker.worker)
+        self._wants_masks = self._wants_hair = False
         self.times_s = np.zeros(len(stages.STAGES))
         self._now_s = 0.0
         self._frames = 0
@@ -117,11 +120,13 @@ class FaceFilter:
         tracked_s = time.perf_counter()
         self.times_s[stages.TRACK], self.times_s[stages.MASK] = tracked_s - began_s, 0.0
         self._update_values()
-        if not self._wants_masks:
+        if not (self._wants_masks or self._wants_hair):
             return Scene(faces, timestamp_s=timestamp_s)
-        mask = self._people.update(frame, faces, timestamp_s, self._tracker.economy)
+        economy = self._tracker.economy
+        mask = self._people.update(frame, faces, timestamp_s, economy) if self._wants_masks else None
+        hair = self._hair.update(frame, faces, timestamp_s, economy) if self._wants_hair else ()
         self.times_s[stages.MASK] = time.perf_counter() - tracked_s
-        return Scene(faces, () if mask is None else (mask,), timestamp_s, self._people.reduced)
+        return Scene(faces, () if mask is None else (mask,), timestamp_s, self._people.reduced, hair)
 
     def render(self, frame: BgrFrame, scene: Scene, out: BgrFrame | None = None) -> BgrFrame:
         """The second half of `apply`: the stages that change the picture, in their order.
@@ -150,6 +155,10 @@ class FaceFilter:
         if wants_masks != self._wants_masks:
             self._people.forget()
         self._wants_masks = wants_masks
+        wants_hair = any(step.is_wanted and step.stage.wants_hair for step in self._steps)
+        if wants_hair != self._wants_hair:
+            self._hair.forget()
+        self._wants_hair = wants_hair
 
     def warm_up(self, height: int, width: int) -> None:
         """Compile or load the kernels and touch the buffers for frames of this size, before the first one."""
@@ -175,6 +184,9 @@ class FaceFilter:
         found = [step.problem for step in self._steps if step.is_wanted and step.problem is not None]
         if self._wants_masks and self._people.problem is not None:
             found.append(self._people.problem)
+        # Who did not ask for hair, but for age, which greys it where it can, is not told to get a network.
+        if self._wants_hair and self._hair.problem is not None and dyes(self.parameters):
+            found.append(self._hair.problem)
         own = [getattr(step.work, "problem", None) for step in self._steps if step.is_wanted]
         return found + [problem for problem in own if problem is not None]
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from livewarp.adjustments import ADJUSTMENTS
+from livewarp.appearance.hair_colour import dyes
 from livewarp.appearance.recipe import is_wanted
 from livewarp.arrays import BgrFrame
 from livewarp.filtering.background import Background
+from livewarp.filtering.hairdressing import Hairdressing
 from livewarp.filtering.hiding import cover
 from livewarp.filtering.overlay import draw_overlay, mirror
 from livewarp.filtering.reshaping import Reshaping
@@ -92,6 +94,8 @@ class Stage:
         first wanted, and are in the figures when they ran.
     wants_masks
         It needs the mask of people, where it is wanted.
+    wants_hair
+        It needs the masks of hair, where it is wanted.
     cover
         For a stage that hides something: hides the whole frame where the stage is wanted and cannot run yet, or
         any more. None: frames go without the stage meanwhile.
@@ -108,6 +112,7 @@ class Stage:
     economy: tuple[str, str] = ("", "")
     at_start: bool = False
     wants_masks: bool = False
+    wants_hair: bool = False
     cover: Callable[[BgrFrame, Values], None] | None = None
     make_beside: Callable[[Worker], Work] | None = None
 
@@ -116,6 +121,11 @@ class Stage:
         if self.make_beside is not None:
             return self.make_beside(worker)
         return self.make() if self.make is not None else None
+
+
+def has_hair(scene: Scene) -> bool:
+    """Only where some head's hair is known."""
+    return bool(scene.hair)
 
 
 def _reshapes(values: Values) -> bool:
@@ -132,8 +142,8 @@ STAGES = (
     ),
     Stage(
         "mask",
-        "People are told from what is behind them.",
-        economy=("masks of people are made less often", "masks of people are made from fewer pixels"),
+        "People are told from what is behind them, and hair from the rest.",
+        economy=("masks are made less often", "masks are made from fewer pixels"),
     ),
     Stage(
         "appearance",
@@ -143,6 +153,7 @@ STAGES = (
         has_faces,
         economy=("the working size of skin is halved", "the skin is neither smoothed nor toned"),
     ),
+    Stage("hair", "Hair is dyed, and turns grey.", Hairdressing, dyes, has_hair, wants_hair=True),
     Stage(
         "background",
         "What is behind people is hidden.",

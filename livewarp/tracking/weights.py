@@ -46,6 +46,8 @@ class Weights:
         Of that package, where it is not livewarp.
     other
         A command that does without it.
+    fetch
+        The command that gets it, where no package has it: it is then among the cached files.
     """
 
     name: str
@@ -55,10 +57,13 @@ class Weights:
     package: str = "livewarp"
     version: str = ""
     other: str = ""
+    fetch: str = ""
 
     @property
     def remedy(self) -> str:
         """The command that brings the file to this environment."""
+        if self.fetch:
+            return self.fetch
         if self.version:
             return install_command(f"{self.package}=={self.version}", again=True)
         if (_CLONE / "models").is_dir() and (_CLONE / ".git").exists():
@@ -105,6 +110,20 @@ PERSON_WIDE = Weights(
     436_585,
     "9b9378af70484f54f718b51b13b3a56a1ceb9bbb60cae82527eaa63eb74bdcf2",
 )
+HAIR = Weights(
+    "hair network",
+    "models/hair_320x320.onnx",
+    756_228,
+    "ad7ef4c35eac84dac28597c73c560bca1bba589e6febda6d5b42370dc643bea9",
+    fetch="livewarp fetch hair",
+)
+HAIR_SMALL = Weights(
+    "hair network for slow machines",
+    "models/hair_256x256.onnx",
+    756_228,
+    "bd3fd25be35e02b11b8c751aa506150b258a15089c1beb225fd51db33787a3c6",
+    fetch="livewarp fetch hair",
+)
 
 
 def _origin() -> str:
@@ -140,7 +159,7 @@ def find_weights(path: Path | None = None, weights: Weights = LANDMARKS_68) -> P
     Parameters
     ----------
     path
-        Where it is; None: in the installed package.
+        Where it is; None: in the installed package, or in the cache.
     weights
         Which.
 
@@ -150,7 +169,7 @@ def find_weights(path: Path | None = None, weights: Weights = LANDMARKS_68) -> P
         It is missing, unreadable or not the file that it should be.
     """
     if path is None:
-        path = _packaged(weights)
+        path = kept_path(weights) if weights.fetch else _packaged(weights)
     try:
         stat = path.stat()
         if stat.st_size != weights.size:
@@ -163,6 +182,11 @@ def find_weights(path: Path | None = None, weights: Weights = LANDMARKS_68) -> P
     except OSError as error:
         raise weights.error(error.strerror or str(error), path) from error
     return path
+
+
+def kept_path(weights: Weights) -> Path:
+    """Where weights that were fetched are kept."""
+    return user_cache_path("livewarp") / weights.file
 
 
 def check_sha256(path: Path, weights: Weights) -> None:
