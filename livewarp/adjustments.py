@@ -101,6 +101,18 @@ ADJUSTMENTS: dict[str, Adjustment] = {
             maximum=1.5,
         ),
         Adjustment(
+            "head_size",
+            "face",
+            "Size of the whole head.",
+            ("smaller", "larger"),
+            ("big head", "small head", "tiny", "shrink", "zoom"),
+            (
+                Stroke("scale", (27, 28, 29, 30), (1.75, 2.0), (0.30, 0.30), paired=False),
+                # Inside, less: else the nose would grow most.
+                Stroke("scale", (27, 28, 29, 30), (0.95, 1.05), (-0.11, -0.11), paired=False),
+            ),
+        ),
+        Adjustment(
             "face_length",
             "face",
             "Face length below the eyes.",
@@ -192,6 +204,42 @@ ADJUSTMENTS: dict[str, Adjustment] = {
             (Stroke("scale", (36, 39), (0.38, 0.34), (0.0, 0.44)),),
         ),
         Adjustment(
+            "eye_inner_corner",
+            "eyes",
+            "Inner corners of the eyes.",
+            ("further out", "further in"),
+            ("epicanthoplasty", "tear duct", "canthus", "open", "long eyes"),
+            (Stroke("shift", (39,), (0.26, 0.25), (0.042, 0.0), offset=(0.035, 0.0)),),
+        ),
+        Adjustment(
+            "eye_outer_corner",
+            "eyes",
+            "Outer corners of the eyes.",
+            ("further in", "further out"),
+            ("canthoplasty", "cat eye", "canthus", "open", "long eyes"),
+            (Stroke("shift", (36,), (0.27, 0.27), (-0.045, 0.0), offset=(-0.035, 0.0)),),
+        ),
+        Adjustment(
+            "eye_lower_lid",
+            "eyes",
+            "Lower lids.",
+            ("higher", "lower"),
+            ("dolly eyes", "puppy eyes", "droopy", "squint", "smize"),
+            (Stroke("shift", (36, 39), (0.26, 0.25), (0.0, 0.050), offset=(0.0, 0.125)),),
+        ),
+        Adjustment(
+            "pupils",
+            "eyes",
+            "Size of iris and pupil.",
+            ("smaller", "larger"),
+            ("iris", "contact lenses", "circle lenses", "big eyes", "doll", "anime"),
+            (
+                Stroke("scale", (36, 39), (0.25, 0.25), (0.50, 0.50)),
+                # Holds the lids.
+                Stroke("scale", (36, 39), (0.40, 0.30), (-0.14, -0.13)),
+            ),
+        ),
+        Adjustment(
             "eye_distance",
             "eyes",
             "Distance between the eyes.",
@@ -246,7 +294,23 @@ ADJUSTMENTS: dict[str, Adjustment] = {
                 Stroke("shift", (20, 21), (0.30, 0.30), (0.0, 0.04), offset=(0.0, -0.04)),
             ),
         ),
+        Adjustment(
+            "brow_thickness",
+            "brows",
+            "Brow thickness.",
+            ("thinner", "thicker"),
+            ("eyebrows", "bushy", "full", "pencil", "plucked"),
+            (Stroke("scale", (18, 19, 20), (0.55, 0.25), (0.0, 0.42), offset=(0.0, -0.004)),),
+        ),
         # ------ nose
+        Adjustment(
+            "nose_size",
+            "nose",
+            "Size of the whole nose.",
+            ("smaller", "larger"),
+            ("big nose", "small nose", "rhinoplasty", "button nose"),
+            (Stroke("scale", (29, 30, 33), (0.46, 0.50), (0.34, 0.34), paired=False),),
+        ),
         Adjustment(
             "nose_width",
             "nose",

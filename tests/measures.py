@@ -22,12 +22,14 @@ MARKS = np.array(
         (-0.30, -0.80), (0.00, -0.85), (0.30, -0.80),  # forehead, below the hair line
         (-0.80, -0.25), (0.80, -0.25),  # temples
         (-0.10, 0.20), (0.10, 0.20),  # sides of the nose bridge
+        (-0.42, -0.30), (0.42, -0.30), (-0.42, -0.20), (0.42, -0.20),  # upper and lower edge of the brows
+        (-0.415, 0.00), (0.415, 0.00), (-0.295, 0.00), (0.295, 0.00),  # sides of the iris
     ]
 )  # fmt: skip
 """(n, 2), face axes: where marks are drawn; index in a measure: 68 and on."""
 
-HAIR_LINE, TEMPLE, BRIDGE = (68, 69, 70), 71, 73
-_MIRROR = {**dict(enumerate(MIRROR)), 68: 70, 69: 69, 70: 68, 71: 72, 72: 71, 73: 74, 74: 73}
+HAIR_LINE, TEMPLE, BRIDGE, BROW_TOP, BROW_BOTTOM, IRIS_OUT, IRIS_IN = (68, 69, 70), 71, 73, 75, 77, 79, 81
+_MIRROR = {**dict(enumerate(MIRROR)), 68: 70, 69: 69, 70: 68} | {i: i + 1 if i % 2 else i - 1 for i in range(71, 83)}
 
 Direction = tuple[float, float]
 UP, DOWN, OUT, IN = (0.0, -1.0), (0.0, 1.0), (-1.0, 0.0), (1.0, 0.0)
@@ -45,6 +47,7 @@ def _mean(directions: Mapping[Direction, Iterable[int]]) -> NDArray[np.float64]:
 
 
 MEASURES: Mapping[str, NDArray[np.float64]] = {
+    "head_size": _mean({OUT: (2, 4), DOWN: (8,), UP: HAIR_LINE}),
     "thin": _mean({IN: (2, 3, 4, 5, 6)}),
     "face_length": _mean({DOWN: (7, 8)}),
     "forehead": _mean({UP: HAIR_LINE}),
@@ -57,12 +60,18 @@ MEASURES: Mapping[str, NDArray[np.float64]] = {
     "eyes": _mean({OUT: (36,), IN: (39,), UP: (37, 38), DOWN: (40, 41)}),
     "eye_width": _mean({OUT: (36,), IN: (39,)}),
     "eye_openness": _mean({UP: (37, 38), DOWN: (40, 41)}),
+    "eye_inner_corner": _mean({IN: (39,)}),
+    "eye_outer_corner": _mean({OUT: (36,)}),
+    "eye_lower_lid": _mean({DOWN: (40, 41)}),
+    "pupils": _mean({OUT: (IRIS_OUT,), IN: (IRIS_IN,)}),
     "eye_distance": _mean({OUT: (36, 39)}),
     "eye_height": _mean({UP: (36, 39)}),
     "eye_tilt": _mean({UP: (36,), DOWN: (39,)}),
     "brow_height": _mean({UP: (17, 18, 19, 20, 21)}),
     "brow_distance": _mean({OUT: (17, 18, 19, 20, 21)}),
     "brow_tilt": _mean({UP: (17, 18), DOWN: (20, 21)}),
+    "brow_thickness": _mean({UP: (BROW_TOP,), DOWN: (BROW_BOTTOM,)}),
+    "nose_size": _mean({OUT: (31,), DOWN: (32, 33)}),
     "nose_width": _mean({OUT: (31,)}),
     "nose_length": _mean({DOWN: (31, 32, 33)}),
     "nose_bridge": _mean({OUT: (BRIDGE,)}),
@@ -78,9 +87,14 @@ MEASURES: Mapping[str, NDArray[np.float64]] = {
 """By adjustment: weights (points, 2) of displacements: a mean, or what it is more than another one."""
 
 SHARED: tuple[tuple[str, ...], ...] = (
+    tuple(MEASURES),  # of which the first is the whole head
     ("thin", "cheekbones", "cheeks", "jaw", "chin_width"),
     ("face_length", "chin_length"),
-    ("eyes", "eye_width", "eye_openness"),
+    ("eyes", "eye_width", "eye_openness", "eye_inner_corner", "eye_outer_corner", "eye_lower_lid", "pupils"),
+    ("eye_width", "eye_inner_corner", "eye_outer_corner", "pupils"),
+    ("eye_openness", "eye_lower_lid"),
+    ("eye_distance", "eye_inner_corner", "eye_outer_corner"),
+    ("nose_size", "nose_width", "nose_bridge", "nostrils", "nose_length", "nose_tip"),
     ("nose_width", "nose_bridge", "nostrils"),
     ("mouth_size", "mouth_width", "upper_lip", "lower_lip"),
 )

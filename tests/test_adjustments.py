@@ -28,6 +28,15 @@ LIDS = {37, 38, 40, 41, 43, 44, 46, 47}
 # On the mean face, another measure that moves by more than a third of the intended one, and why.
 SPILLS = {
     ("face_length", "mouth_height"): "the mouth goes down with the chin, or the chin alone would grow",
+    ("eye_inner_corner", "pupils"): "the white between a corner and the iris stretches, and takes it along",
+    ("eye_outer_corner", "pupils"): "the white between a corner and the iris stretches, and takes it along",
+    ("eye_height", "eye_lower_lid"): "the whole eye goes up, and its lower lid with it",
+    ("eye_openness", "brow_thickness"): "the upper lid pulls at the lower edge of the brow",
+    ("pupils", "eye_openness"): "the iris reaches from lid to lid",
+    ("pupils", "eye_lower_lid"): "the iris reaches from lid to lid",
+    ("pupils", "eye_inner_corner"): "a smaller iris takes a little of the white along",
+    ("pupils", "eye_outer_corner"): "a smaller iris takes a little of the white along",
+    ("nose_size", "upper_lip"): "a smaller nose pulls at the skin between it and the lip",
     ("nose_length", "upper_lip"): "a shorter nose pulls at the skin between it and the lip",
     ("upper_lip", "lower_lip"): "what one lip gains is taken from what is beside it",
     ("upper_lip", "smile"): "the line between the lips moves, their corners do not",
@@ -114,7 +123,7 @@ def test_strokes_are_sane(name: str) -> None:
         assert s.anchor
         assert len(set(s.anchor)) == len(s.anchor)
         assert all(0 <= i < N_LANDMARKS for i in s.anchor)
-        assert all(0.25 <= r <= 1.2 for r in s.radius)
+        assert all(0.25 <= r <= (2.0 if name == "head_size" else 1.2) for r in s.radius)
         assert 0.5 <= s.outer <= 1.0
         assert any(s.amount)
         assert max(map(abs, s.amount)) <= (0.15 if s.kind == "shift" else 0.5)

@@ -62,7 +62,7 @@ def test_whatever_is_accepted_is_within_bounds(value: object) -> None:
 
 def test_an_unknown_name_is_told_which_there_are() -> None:
     """The error lists the names."""
-    with pytest.raises(ParameterError, match=r"unknown parameter 'thinn'.*thin, face_length"):
+    with pytest.raises(ParameterError, match=r"unknown parameter 'thinn'.*thin, head_size"):
         knob("thinn")
 
 

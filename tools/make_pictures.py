@@ -26,7 +26,7 @@ SHOWN = (
 )
 CROP_XYXY = (320, 40, 960, 720)  # of a 1280x720 frame: head and shoulders
 
-SHEET_CELL_PX = 150
+SHEET_CELL_PX = 128
 SHEET_BYTES = 900_000  # at most: a page should open at once
 
 PAGE = """\
