@@ -30,6 +30,10 @@ MODULES = {
     "gevent": "gevent",
     "opencv-python": "cv2",
     "dlib-bin": "dlib",
+    "av": "av",
+    "pillow": "PIL",
+    "simplejpeg": "simplejpeg",
+    "jeepney": "jeepney",
     "numba": "numba",
     "pyvirtualcam": "pyvirtualcam",
 }

@@ -275,6 +275,27 @@ def unplug() -> str:
     )
 
 
+def own_controls() -> str:
+    """A control that is set changes the picture, and is set again when the webcam is plugged in again."""
+    with running() as (daemon, viewer, picture):
+        controls = daemon.call("camera")["controls"]
+        check({"brightness", "contrast", "saturation"} <= set(controls), f"controls {sorted(controls)}")
+        most = controls["brightness"]["max"]
+        daemon.call("camera.set", controls={"brightness": most})
+        changed = until(lambda: not viewer.sees(picture), "a brighter picture")
+        (VIVID / "unbind").write_text("vivid.0")
+        daemon.until_in("stalled")
+        (VIVID / "bind").write_text("vivid.0")  # a new device, with the driver's defaults
+        until(lambda: Path(WEBCAM).exists(), "vivid to be back")
+        daemon.until_in("running")
+        restored = until(
+            lambda: daemon.call("camera")["controls"]["brightness"]["value"] == most, "the control as it was kept"
+        )
+        daemon.call("camera.reset")
+        viewer.until_it_sees(picture)
+    return f"{len(controls)} controls; seen after {changed:.2f} s, restored {restored:.2f} s after the replug"
+
+
 def replug_thrice() -> str:
     """Unplugged and plugged in again three times in a row: the picture is back and stays."""
     with running() as (daemon, viewer, picture):
@@ -455,6 +476,7 @@ SCENARIOS: dict[str, Scenario] = {
     "node in use": taken,
     "doctor and devices": truth,
     "unplug and replug": unplug,
+    "webcam's controls": own_controls,
     "replugged thrice": replug_thrice,
     "another number": another_number,
 }
