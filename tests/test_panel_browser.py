@@ -69,7 +69,28 @@ def test_the_page_works_without_complaints(page: Page, daemon: Running) -> None:
     page.until("document.querySelector('#figures-line').textContent.includes('1 face')")
     page.click("#figures summary")
     page.until("document.querySelector('#plot-time .line.p50').getAttribute('d')?.includes('L')")
-    assert page.run("document.querySelector('#outputs').textContent") == "null"
+    assert page.run("document.querySelector('#outputs').textContent") == "Preview only"
+    assert page.complaints() == []
+
+
+def test_the_steps_towards_a_call_are_told(page: Page, daemon: Running) -> None:
+    """What is missing, with the command that helps; it is not called Running, and the webcam's controls are reached."""
+    page.until("document.querySelector('#state-text').textContent === 'Demo portrait'")
+    assert page.run("document.querySelector('#state').dataset.state") == "preview"
+    steps = page.run("[...document.querySelectorAll('.steps li')].map((li) => li.innerText)")
+    assert [step[0] for step in steps] == ["✗", "✗", "✗"]
+    assert "livewarp doctor" in steps[1]
+    page.click("#source")
+    page.until("!!document.querySelector('#menu [role^=menuitem]')")
+    page.run("[...document.querySelectorAll('#menu [role^=menuitem]')].at(-1).click()")
+    page.until("document.querySelector('#webcam').open")
+    assert (
+        page.run("document.querySelector('#webcam-name').textContent") == daemon.call("camera")["camera"]
+        or "No webcam is used"
+    )
+    page.click("#webcam .primary")
+    page.click(".steps .square")
+    page.until("!document.querySelector('.steps')")
     assert page.complaints() == []
 
 

@@ -72,10 +72,11 @@ export function showStats(stats) {
   mark.toggleAttribute("hidden", !budget);
 }
 
-export function showState({ state, reason }) {
+// headline: the state as people call it; ready: whether a call is possible.
+export function showState({ state, reason, headline, ready = true }) {
   const calm = state === "running" || state === "blanked" || state === "lost";
-  const called = state === "lost" ? word("state.lost") : sentence(state);
-  element("state").dataset.state = state;
+  const called = state === "lost" ? word("state.lost") : headline || sentence(state);
+  element("state").dataset.state = state === "running" && !ready ? "preview" : state;
   element("state").title = reason;
   write("state-text", reason && !calm ? `${called}: ${reason}` : called);
 }

@@ -9,7 +9,9 @@ import { call, Link } from "/link.js";
 import { Looks } from "/looks.js";
 import { openMenu } from "/menu.js";
 import { Screen } from "/screen.js";
+import { showSteps } from "/steps.js";
 import { Values } from "/values.js";
+import { openWebcam } from "/webcam.js";
 import { fill, word } from "/words.js";
 
 fill(document);
@@ -98,13 +100,15 @@ link.addEventListener("state", ({ detail }) => {
   state = detail;
   showState(state);
   showRoute();
+  showSteps(state);
   showProblems();
   controls.limit(state.limited ?? {});
   screen.explain(state.reason ? `${sentence(state.state)}: ${state.reason}` : word("preview.waiting"));
 });
 
 function showRoute() {
-  write("source-name", state.source ?? word("source.none"));
+  const source = state.source?.startsWith("portrait") ? word("source.portrait") : (state.source ?? word("source.none"));
+  write("source-name", source);
   element("source").title = word("source.title", { name: state.source ?? word("source.none") });
   const outputs = state.outputs.map(({ name, problem, watched }) => ({ name, problem, watched }));
   redraw("outputs", outputs.length ? outputs : [{ name: word("outputs.none") }], drawOutput);
@@ -115,7 +119,7 @@ function drawOutput({ name, problem, watched }) {
     "li",
     { title: problem ?? name, class: problem ? "troubled" : null },
     icon(problem ? "warn" : "screen", "icon small"),
-    make("span", { class: "clip" }, name),
+    make("span", { class: "clip" }, name === "null" ? word("outputs.null") : name),
   );
   if (watched === false) item.append(make("span", { class: "watchers" }, word("outputs.idle")));
   return item;
@@ -140,6 +144,7 @@ element("source").addEventListener("click", async () => {
         checked: current,
         run: () => !current && act("source.switch", { source }, word("source.switching", { name })),
       })),
+      { label: word("webcam"), detail: word("webcam.detail"), run: openWebcam },
     ]);
   } catch (error) {
     complain(error);

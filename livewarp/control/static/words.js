@@ -8,10 +8,12 @@ export const WORDS = {
   "state.lost": "Not connected",
   "source": "Source",
   "source.none": "no source",
+  "source.portrait": "Demo portrait",
   "source.title": "Source: {name}",
   "source.switching": "Switching to {name}",
   "outputs": "Outputs",
   "outputs.none": "no output",
+  "outputs.null": "Preview only",
   "outputs.idle": "not in use",
   "theme.dark": "Dark colours",
   "theme.light": "Light colours",
@@ -24,6 +26,20 @@ export const WORDS = {
   "reload.nothing": "Nothing has changed in config.toml",
   "stream": "Open the bare stream",
   "stream.detail": "For OBS and the like",
+
+  // the steps towards a call, and the webcam
+  "steps": "Steps towards a call",
+  "steps.done": "done",
+  "steps.open": "not yet",
+  "steps.copy": "Copy",
+  "steps.copied": "Copied: {command}",
+  "steps.close": "Hide",
+  "webcam": "Webcam controls",
+  "webcam.detail": "Exposure, focus, white balance …",
+  "webcam.none": "No webcam is used",
+  "webcam.automatic": "automatic, by {name}",
+  "webcam.reset": "Reset",
+  "webcam.done": "Done",
 
   // notices
   "problems": "Problems",
