@@ -6,6 +6,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+WORKERS ?= logical
 BIN := .venv/bin
 
 # The environment's own Python tells in 20 ms whether set-up is complete; only if it is not, or if PYTHON was
@@ -40,8 +41,8 @@ soak:  ## run for a long time and see that memory, threads, files and lateness s
 	@goal=run; $(SETUP)
 	@exec $(BIN)/python benchmarks/soak.py $(ARGS)
 
-test: check  ## all checks, then the tests; options for pytest in ARGS
-	@exec $(BIN)/python -m pytest $(ARGS)
+test: check  ## all checks, then the tests, a process for each core (WORKERS=0: in one); options for pytest in ARGS
+	@exec $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal $(ARGS)
 
 check:  ## lint, format, types and import floors
 	@goal=test; $(SETUP)

@@ -20,7 +20,8 @@ from livewarp.control.client import Client
 from livewarp.control.secret import read_token
 
 LIVE = "document.body.dataset.link === 'open' && document.querySelector('#screen').dataset.picture === 'live'"
-OPTIONS = ["--source", "portrait", "--sink", "null", "--width", "640", "--height", "360", "--control", "127.0.0.1:0"]
+OPTIONS = ["--source", "portrait", "--sink", "null", "--width", "640", "--height", "360", "--fps", "15"]
+OPTIONS += ["--control", "127.0.0.1:0"]
 
 
 class Running:

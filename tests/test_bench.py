@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -65,14 +64,14 @@ def run_of(latency_ms: Any, mode: str = "throughput", yardstick: float = 3e-5, *
 # ---------------------------------------------------------------------------------------------------- what is measured
 
 
-@pytest.mark.parametrize(("faces", "size"), [(1, (640, 480)), (2, (1280, 720)), (3, (1280, 720)), (4, (1280, 720))])
+@pytest.mark.parametrize(("faces", "size"), [(1, (640, 480)), (4, (1280, 720))])
 def test_all_of_a_crowd_are_found(faces: int, size: tuple[int, int]) -> None:
     """A source that says so many faces shows so many, large enough for the tracker."""
     source = CrowdSource(faces, *size)
     frame = np.empty((size[1], size[0], 3), np.uint8)
     tracker = FaceTracker()
     found = []
-    for _ in range(75):
+    for _ in range(45):
         timestamp_s = source.read(frame)
         assert timestamp_s is not None
         found.append(len(tracker.update(frame, timestamp_s)))
@@ -413,9 +412,12 @@ def test_the_command_measures_and_writes(tmp_path: Path) -> None:
         (["--compare", "none.json"], "--compare none.json: No such file"),
     ],
 )
-def test_what_does_not_go_together_is_refused(options: list[str], says: str, tmp_path: Path) -> None:
-    """In one line, at once, with exit status 2."""
-    command = [sys.executable, "-m", "livewarp", "bench", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
-    assert done.returncode == 2
-    assert says in done.stderr
+def test_what_does_not_go_together_is_refused(
+    options: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is measured, with exit status 2."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LivewarpError) as refused:
+        cli(["bench", *options], standalone_mode=False)
+    assert refused.value.exit_status == 2
+    assert says in str(refused.value)

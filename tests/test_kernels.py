@@ -299,11 +299,11 @@ def test_the_plain_parts_work_uncompiled() -> None:
 @pytest.mark.parametrize("width", [1, 5, 8, 9, 23, 40, 61])
 def test_each_node_moves_all_that_it_reaches(width: int) -> None:
     """A single moving node, wherever it lies: what is skipped beside it is what stays."""
-    roi = (2, 1, 2 + width, 14)
+    roi = (2, 1, 2 + width, 7)
     for step in (1.3, 4, 8):
         gh, gw = grids.grid_shape(roi, step)
-        for k in range(gw):
+        for k in sorted({*range(min(gw, 6)), *range(max(gw - 6, 0), gw)}):  # in between they are alike
             grid = np.zeros((gh, gw, 2), np.float32)
             grid[k % gh, k] = 2.5, -1.5
-            out, expected = warped(noise(16, 70), grid, roi, step)
+            out, expected = warped(noise(9, 70), grid, roi, step)
             np.testing.assert_array_equal(out, expected)

@@ -145,13 +145,14 @@ def pip_install(*arguments: str) -> None:
     quietly([*pip, *options, *arguments], "pip failed, its words are above; the same command tries again")
 
 
-def start_compiling() -> list:
-    """Processes that compile livewarp's kernels, one for each part."""
+def start_compiling(goal: str) -> list:
+    """Processes that compile livewarp's kernels, one for each part; tests run side by side and want all."""
     import subprocess
 
     command = [str(VENV_PYTHON), "-m", "livewarp.filtering.compiling"]
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT}
-    return [subprocess.Popen([*command, part], **quiet) for part in ("warp", "tracking")]
+    parts = ("warp", "tracking", "effects") if goal == "test" else ("warp", "tracking")
+    return [subprocess.Popen([*command, part], **quiet) for part in parts]
 
 
 def healthy(have: dict[str, str], want: dict[str, str]) -> bool:
@@ -194,7 +195,7 @@ def set_up(goal: str) -> None:
             for name in names:
                 pip_install("--require-hashes", "--requirement", name)
         say("installing livewarp itself (editable), and compiling what a first start would wait for ...")
-        compilers = start_compiling()
+        compilers = start_compiling(goal)
         pip_install("--no-deps", "--editable", ".")
         for compiler in compilers:
             compiler.wait()  # it is only help: a start compiles what is missing

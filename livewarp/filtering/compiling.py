@@ -19,6 +19,8 @@ import numpy as np
 
 from livewarp.adjustments import ADJUSTMENTS
 from livewarp.face68 import MEAN_FACE, Face, Pose
+from livewarp.filtering.background import Background
+from livewarp.filtering.retouching import Retouching
 from livewarp.knobs import Value
 from livewarp.parameters import KNOBS, Parameters
 from livewarp.system.kernel_cache import guard
@@ -82,8 +84,17 @@ def _compile_tracking() -> None:
     tracker.close()
 
 
-PARTS: dict[str, Callable[[], None]] = {"warp": _compile_warp, "tracking": _compile_tracking}
-"""What can be compiled apart, for a core each. A start compiles the tracking itself."""
+def _compile_effects() -> None:
+    Retouching().prepare(720, 1280)
+    Background().prepare(720, 1280)
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "warp": _compile_warp,
+    "tracking": _compile_tracking,
+    "effects": _compile_effects,
+}
+"""What can be compiled apart, for a core each. A start compiles the tracking itself, and no effects."""
 
 
 class Helper:
