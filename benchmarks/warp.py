@@ -396,7 +396,7 @@ def measure(
     taken: dict[str, list[float]] = {c.name: [] for c in candidates}
     spent = dict.fromkeys(taken, 0.0)
     for candidate in candidates:
-        for _ in range(3):
+        for _ in range(min(3, samples)):
             candidate.prepare()
             candidate.run()
     rng = np.random.default_rng(0)
@@ -616,7 +616,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="where a picture of the main table goes; needs matplotlib")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    effort = Effort(5, 1.0) if args.quick else Effort(300, 20.0)
+    effort = Effort(2, 0.2) if args.quick else Effort(300, 20.0)
     scene = reference()
     plans = {which: plan(scene, values) for which, values in SETS.items()}
     results: dict[str, Any] = {

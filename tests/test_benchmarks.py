@@ -17,9 +17,9 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
     [
         (["sampling.py", "--samples", "3"], "remap fixed"),
         (["warp.py", "--quick"], "livewarp all, in place"),
-        (["landmarks.py", "--samples", "5"], "dlib"),
+        (["landmarks.py", "--samples", "2"], "dlib"),
         (["control.py", "--quick"], "get: p99"),
-        (["soak.py", "--video", "0.1", "--real", "0.1", "--width", "320", "--height", "180", "--tell"], "real time"),
+        (["soak.py", "--video", "0.05", "--real", "0.05", "--width", "320", "--height", "180", "--tell"], "real time"),
         (["tracking.py", "--quick", *(f"--only={s}" for s in ("jitter", "lag", "blink", "calm"))], "overshoot"),
         (["tracking.py", "--quick", "--only=hold"], "switches of the id"),
         (["tracking.py", "--quick", "--only=occlusion", "--only=cost"], "naive / ours"),
