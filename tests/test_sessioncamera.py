@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 import pytest
-from pyvirtualcam import PixelFormat
-from pyvirtualcam.util import encode_fourcc
 
 from livewarp.errors import SourceError
-from livewarp.sinks.pipewire import PipeWireCamera
 from livewarp.sources import open_source
 from livewarp.sources.sessioncamera import SessionCamera
 from livewarp.sources.sessionnodes import CameraNode, camera_nodes, session_choices
 from livewarp.system import spa
+from pipewire.camera import ShownCamera
 from pipewire.session import Session, missing, until
 
 W, H, FPS = 320, 240, 30.0
@@ -75,32 +71,10 @@ def session(shared: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
     return shared
 
 
-class Camera:
-    """A camera of the session that shows one picture for ever."""
-
-    def __init__(self, name: str, bgr: np.ndarray) -> None:
-        fourcc = encode_fourcc(PixelFormat.I420.value)
-        self.node = PipeWireCamera(width=W, height=H, fps=FPS, fourcc=fourcc, device=name)
-        self._i420 = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420).reshape(-1)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._ended.wait(1 / FPS):
-            self.node.send(self._i420)
-
-    def close(self) -> None:
-        """Take it away."""
-        self._ended.set()
-        self._thread.join()
-        self.node.close()
-
-
 def test_frames_of_a_camera_of_the_session(session: Session) -> None:
     """Its frames arrive with their colours and rising times; when it goes the source says so, and no other is taken."""
     picture = np.full((H, W, 3), (40, 120, 200), np.uint8)
-    camera = Camera("desk camera", picture)
+    camera = ShownCamera("desk camera", picture, FPS)
     try:
         until(lambda: any(choice.source == "pipewire:desk camera" for choice in session_choices()))
         source = open_source("pipewire:desk camera", W, H, FPS)
