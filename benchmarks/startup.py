@@ -25,10 +25,10 @@ SHOWN = 12  # imports
 _LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| (\s*)(\S+)")
 
 
-def imports() -> list[dict[str, Any]]:
-    """What importing the daemon is spent on, by package: ms of its own modules; the median of three processes."""
+def imports(processes: int) -> list[dict[str, Any]]:
+    """What importing the daemon is spent on, by package: ms of its own modules; the median of so many processes."""
     runs: list[dict[str, float]] = []
-    for _ in range(3):
+    for _ in range(processes):
         command = [sys.executable, "-X", "importtime", "-c", "import livewarp.daemon.daemon"]
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stderr
         spent: dict[str, float] = {}
@@ -36,7 +36,7 @@ def imports() -> list[dict[str, Any]]:
             package = name.partition(".")[0]
             spent[package] = spent.get(package, 0.0) + int(own_us) / 1e3
         runs.append(spent)
-    middle = {name: sorted(run.get(name, 0.0) for run in runs)[1] for name in runs[0]}
+    middle = {name: sorted(run.get(name, 0.0) for run in runs)[processes // 2] for name in runs[0]}
     total = {"package": "all", "ms": round(sum(middle.values()), 1)}
     first = sorted(middle.items(), key=lambda item: -item[1])[:SHOWN]
     return [total, *({"package": name, "ms": round(ms, 1)} for name, ms in first)]
@@ -51,7 +51,7 @@ def main() -> None:
     medians = summary(starts(1, 0) if args.quick else starts(WARM, COLD))
     for line in start_lines(medians):
         print(line)
-    spent = imports()
+    spent = imports(1 if args.quick else 3)
     print("  imports, ms: " + ", ".join(f"{row['package']} {row['ms']:.0f}" for row in spent))
     targets = [
         Target("first frame, warm", medians["warm"]["first_frame_s"], 2.5, None, "s"),

@@ -288,51 +288,6 @@ def test_events_need_a_connection(daemon):
         assert caught.value.code == -32600
 
 
-EXAMPLES = {
-    "get": {"names": ["thin"]},
-    "set": {"thin": 0.5},
-    "adjust": {"by": {"thin": 0.1}, "strict": True},
-    "reset": {"names": ["thin"]},
-    "presets.load": {"name": "slim"},
-    "presets.save": {"name": "mine", "replace": True},
-    "presets.rename": {"name": "mine", "to": "yours"},
-    "presets.export": {"name": "slim"},
-    "presets.import": {"name": "theirs", "text": "thin = 0.5", "replace": True},
-    "presets.delete": {"name": "yours"},
-    "blank": {"on": True},
-    "source.switch": {"source": "portrait"},
-    "model": {"name": "mesh"},
-    "camera.set": {"controls": {"exposure": "manual"}},
-    "camera.reset": {"names": ["exposure"]},
-    "subscribe": {
-        "topics": ["parameters", "switches", "presets", "preset", "history", "state", "stats", "faces"],
-        "rate_hz": 5,
-    },
-    "unsubscribe": {"topics": ["stats"]},
-}
-ORDER = ["presets.save", "presets.rename", "presets.delete", "undo", "redo"]
-
-
-def test_the_schema_describes_every_method_and_event(line):
-    """Params and result of every method, and the data of every event, conform to what `schema` says of them."""
-    document = line.ask("schema")["result"]
-    assert document["$schema"].startswith("https://json-schema.org/")
-    assert set(document["methods"]) == set(METHODS)
-    topics = set(document["events"])
-    assert topics == set(EXAMPLES["subscribe"]["topics"])
-    for name in sorted(METHODS.keys() - {"hello", "stop", "subscribe", "unsubscribe", *ORDER}) + ORDER:
-        params = EXAMPLES.get(name, {})
-        assert misfit(params, document["methods"][name]["params"], document) is None
-        reply = line.ask(name, params)
-        assert misfit(reply["result"], document["methods"][name]["result"], document) is None, name
-    reply = line.ask("subscribe", EXAMPLES["subscribe"])
-    assert misfit(reply["result"], document["methods"]["subscribe"]["result"], document) is None
-    while topics:
-        event = line.reply()["params"]
-        assert misfit(event["data"], document["events"][event["topic"]], document) is None
-        topics.discard(event["topic"])
-
-
 @pytest.mark.parametrize(
     ("method", "params"),
     [
