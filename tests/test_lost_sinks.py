@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -244,3 +245,28 @@ def test_a_frame_that_is_blanked_under_way_leaves_no_half_behind() -> None:
     assert ended.wait(30)
     preview.close()
     assert all(picture.camera for picture in pictures if picture.halves == 2)
+
+
+def test_a_room_that_is_to_be_hidden_under_way_leaves_no_half_behind() -> None:
+    """Announced for those who compare, then hidden: the frame as it came is never above what covers it."""
+    pictures: list[Picture] = []
+    preview = Preview(on_split=pictures.append)
+    preview.start()
+    preview.watch(split=True)
+    made = ScriptedFilter()
+    engine, ended = engine_of(ScriptedSource(), RecordingSink(), face_filter=made, preview=preview)
+
+    def hide_once_announced() -> None:
+        if preview._pair:
+            engine.parameters = made.parameters.replace(background="blur")
+
+    made.on_render = hide_once_announced
+    engine.start()
+    wait_for(lambda: any(picture.halves == 1 for picture in pictures) and engine.parameters["background"] == "blur")
+    engine.stop()
+    assert ended.wait(30)
+    preview.close()
+    for picture in pictures:
+        if picture.halves == 2:
+            image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+            assert image[image.shape[0] * 3 // 4].max() > 100  # the camera's red, and not the cover

@@ -31,7 +31,22 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = (
-    Mutant("retract", "live/loop.py", "        self._outputs.retract()", "        pass", "test_lost_sinks", "blanked"),
+    Mutant(
+        "retract, blanked",
+        "live/loop.py",
+        "        self._outputs.retract()\n        picture",
+        "        picture",
+        "test_lost_sinks",
+        "blanked",
+    ),
+    Mutant(
+        "retract, hidden",
+        "live/loop.py",
+        "            self._outputs.retract()",
+        "            pass",
+        "test_lost_sinks",
+        "hidden",
+    ),
     Mutant(
         "lost sink",
         "live/outputs.py",
