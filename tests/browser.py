@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-TIMEOUT_S = 30.0  # a page that needs so long has failed; two busy cores are slow
+TIMEOUT_S = 500.0  # a page that needs so long has failed; two busy cores are slow
 
 _ARGUMENTS = (
     "--headless=new",

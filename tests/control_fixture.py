@@ -29,7 +29,7 @@ from livewarp.errors import ParameterError, SettingsError
 from livewarp.parameters import Parameters, Switches, Wanted
 from livewarp.settings import Settings
 
-TIMEOUT_S = 10.0  # a test that waits so long has failed
+TIMEOUT_S = 120.0  # a test that waits so long has failed
 ANY_PORT = parse_address("127.0.0.1:0")
 
 

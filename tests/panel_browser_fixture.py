@@ -83,8 +83,8 @@ class Running:
     def end(self) -> None:
         """Stop it and wait for its end."""
         self._process.terminate()
-        self._process.wait(30)
-        self._rest.join(30)
+        self._process.wait(500)
+        self._rest.join(500)
         assert self._process.stderr is not None
         self._process.stderr.close()
 

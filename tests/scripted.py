@@ -164,11 +164,11 @@ def engine_of(
 def run_to_end(engine: Engine, ended: threading.Event) -> None:
     """Start it and wait for its end."""
     engine.start()
-    assert ended.wait(30)
+    assert ended.wait(500)
     engine.join()
 
 
-def wait_for(condition: Callable[[], object], what: str = "", seconds: float = 30.0) -> None:
+def wait_for(condition: Callable[[], object], what: str = "", seconds: float = 500.0) -> None:
     """Poll until it holds."""
     end_s = time.monotonic() + seconds
     while not condition():

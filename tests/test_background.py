@@ -41,7 +41,7 @@ class Disc(PersonNetwork):
 
     def find(self, picture: np.ndarray, before: np.ndarray | None, wide: bool = False) -> np.ndarray:
         """A disc."""
-        assert self.may_go_on.wait(30)
+        assert self.may_go_on.wait(500)
         if self.failure is not None:
             raise self.failure
         self.found += 1
@@ -77,7 +77,7 @@ class Room:
         """End it."""
         self.network.may_go_on.set()
         self.engine.stop()
-        assert self.ended.wait(30)
+        assert self.ended.wait(500)
         self.preview.close()
 
     def red_seen(self) -> int:
@@ -106,7 +106,7 @@ def fail_to_compile(room: Room) -> None:
 
 def hang_compiling(room: Room) -> None:
     """The stage's kernels never come."""
-    step_of(room.filter)._preparation._run = lambda size: room.network.may_go_on.wait(30)
+    step_of(room.filter)._preparation._run = lambda size: room.network.may_go_on.wait(500)
     room.network.may_go_on.clear()
 
 
@@ -126,7 +126,7 @@ def kill_the_worker(room: Room) -> None:
     worker._stop = True
     worker._ring()
     assert worker._thread is not None
-    worker._thread.join(30)
+    worker._thread.join(500)
 
 
 def fail_to_carry(room: Room) -> None:
@@ -234,7 +234,7 @@ def test_the_frame_under_way_is_covered() -> None:
     wait_for(lambda: at and len(sink.kinds) > at[0] + 3)
     assert sink.kinds[at[0]] == "placeholder"
     engine.stop()
-    assert ended.wait(30)
+    assert ended.wait(500)
 
 
 def test_only_the_user_turns_it_off() -> None:

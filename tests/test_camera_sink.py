@@ -17,7 +17,7 @@ from livewarp.sinks import camera
 from livewarp.sinks.virtualcam import VirtualCamera, VirtualCameraSink
 
 H, W = 48, 64
-TIMEOUT_S = 20.0
+TIMEOUT_S = 120.0
 
 
 def frame(value: int) -> np.ndarray[Any, Any]:

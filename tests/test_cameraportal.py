@@ -12,8 +12,9 @@ import pytest
 from livewarp.errors import SourceError
 from livewarp.sources import open_source
 from livewarp.system import cameraportal
+from pipewire.camera import ShownCamera
 from pipewire.session import HERE, Session, missing, until
-from test_sessioncamera import FPS, Camera, H, W
+from test_sessioncamera import FPS, H, W
 
 SYSTEM_PYTHON = "/usr/bin/python3"  # the portal is played by python3-gi, which is no package of the environment
 
@@ -61,7 +62,7 @@ def test_a_camera_is_read_through_the_portal(session: Session, monkeypatch: pyte
     picture = np.full((H, W, 3), (40, 120, 200), np.uint8)
     with monkeypatch.context() as outside:
         outside.setenv("XDG_RUNTIME_DIR", session.environment["XDG_RUNTIME_DIR"])
-        camera = Camera("desk camera", picture)
+        camera = ShownCamera("desk camera", picture, FPS)
     try:
         until(session.cameras)
         with pytest.raises(SourceError, match=r"nobody: no such camera.*pipewire:desk camera"):

@@ -27,7 +27,7 @@ def commands(group: click.Group, path: str = "livewarp") -> Iterator[tuple[str, 
 def livewarp(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the command line as a person does."""
     return subprocess.run(
-        [sys.executable, "-m", "livewarp", *arguments], cwd=folder, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "livewarp", *arguments], cwd=folder, capture_output=True, text=True, timeout=500
     )
 
 

@@ -49,7 +49,7 @@ def events(clock, values):
 
 def eventually(holds: Callable[[], bool]) -> None:
     """Let the hub run until something holds."""
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 500
     while not holds():
         assert time.monotonic() < deadline_s
         gevent.sleep(0.001)
@@ -287,7 +287,7 @@ def test_a_subscriber_that_never_reads_is_dropped(daemon, monkeypatch):
         deaf.send(b'{"jsonrpc": "2.0", "method": "subscribe", "params": {"topics": ["faces"], "rate_hz": 60}}\n')
         client.get()
         assert len(server._connections) == 3
-        deadline_s = time.monotonic() + 20
+        deadline_s = time.monotonic() + 500
         while len(server._connections) == 3:
             assert time.monotonic() < deadline_s
             daemon.seen[0] = {**daemon.seen[0], "id": daemon.seen[0]["id"] + 1}

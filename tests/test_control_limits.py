@@ -102,7 +102,7 @@ def test_a_reader_of_nothing_is_dropped_and_memory_is_flat(daemon):
     with control(daemon, send_s=0.3) as server, Client(str(server.address)) as client:
         client.get()
         before = process.memory_info().rss
-        deadline_s = time.monotonic() + 20
+        deadline_s = time.monotonic() + 500
         with Line(server.address) as deaf, contextlib.suppress(ConnectionError):
             while time.monotonic() < deadline_s:
                 deaf.send(b'{"jsonrpc": "2.0", "id": 1, "method": "schema"}\n' * 100)

@@ -368,4 +368,4 @@ def run_for_some_frames(engine, ended):
     engine.start()
     wait_for(lambda: engine.stats.frames)
     engine.stop()
-    assert ended.wait(30)
+    assert ended.wait(500)

@@ -26,7 +26,7 @@ QUICK = ["--source", "portrait", "--width", "320", "--height", "180", "--control
 QUICK += ["--panel", "127.0.0.1:0"]
 
 
-def livewarp(*arguments: str, cwd: Path | None = None, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+def livewarp(*arguments: str, cwd: Path | None = None, timeout_s: float = 500) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "livewarp", *arguments], capture_output=True, text=True, timeout=timeout_s, cwd=cwd
@@ -61,7 +61,7 @@ class Running:
 
     def wait_for_frames(self, client: Client, count: int = 1) -> None:
         """Ask until so many frames of the source have been sent; placeholders do not count."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 500
         while (stats := client.call("stats"))["frames"] - stats["repeated"] < count:
             assert time.monotonic() < deadline
 
@@ -70,7 +70,7 @@ class Running:
         assert self.process.stderr is not None
         self.log += self.process.stderr.read()
         self.process.stderr.close()
-        return self.process.wait(30)
+        return self.process.wait(500)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_second_terminal_reads_changes_and_stops_it(start: Callable[..., Runni
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
 
-    with Client(daemon.control, timeout_s=60) as client:
+    with Client(daemon.control, timeout_s=500) as client:
         daemon.wait_for_frames(client, 10)
         assert told("get", "thin") == {"thin": 0.2}
         assert client.call("set", {"thin": 0.9, "eyes": 0}) == {"thin": 0.9, "eyes": 0}
@@ -128,7 +128,7 @@ def test_a_second_terminal_reads_changes_and_stops_it(start: Callable[..., Runni
 def test_signals_end_it_cleanly(start: Callable[..., Running], tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C and `kill` end with status 0, the summary, and a finished output file."""
     daemon = start("--sink", "file:out.mp4")
-    with Client(daemon.control, timeout_s=60) as client:
+    with Client(daemon.control, timeout_s=500) as client:
         daemon.wait_for_frames(client, 5)
     daemon.process.send_signal(number)
     assert daemon.end() == 0
@@ -144,14 +144,14 @@ def test_a_second_daemon_says_that_one_is_running(start: Callable[..., Running],
     assert second.returncode == 1
     assert f"already running (pid {daemon.process.pid})" in second.stderr
     assert second.stderr.count("\n") == 1
-    with Client(daemon.control, timeout_s=60) as client:
+    with Client(daemon.control, timeout_s=500) as client:
         client.call("stop")
     assert daemon.end() == 0
 
 
 def wait_for_state(client: Client, state: str) -> dict[str, Any]:
     """Ask until the daemon is in that state; all that it tells."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 500
     while (told := dict(client.call("state")))["state"] != state:
         assert time.monotonic() < deadline, told
         time.sleep(0.02)
@@ -161,13 +161,13 @@ def wait_for_state(client: Client, state: str) -> dict[str, Any]:
 def test_a_missing_webcam_is_waited_for(start: Callable[..., Running]) -> None:
     """A service that starts at login before the camera is there goes on, shows why, and says it with a remedy."""
     daemon = start("--wait", "--source", "webcam:/dev/video99", "--sink", "null")
-    with Client(daemon.control, timeout_s=60) as client:
+    with Client(daemon.control, timeout_s=500) as client:
         told = wait_for_state(client, "stalled")
         assert "webcam /dev/video99: no such device" in told["reason"]
         assert "no such device" in told["problems"][0]["what"]
         assert told["problems"][0]["remedy"]
         sent = client.call("stats")["frames"]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 500
         while client.call("stats")["frames"] < sent + 30:  # the placeholder, at the full rate
             assert time.monotonic() < deadline
         client.call("stop")
@@ -178,14 +178,14 @@ def test_a_missing_webcam_is_waited_for(start: Callable[..., Running]) -> None:
 def test_a_webcam_that_nobody_watches_stays_closed(start: Callable[..., Running]) -> None:
     """With nothing but the preview the daemon is idle, and a viewer of the preview wakes it."""
     daemon = start("--wait", "--source", "webcam:/dev/video99", "--sink", "auto")
-    with Client(daemon.control, timeout_s=60) as client:
+    with Client(daemon.control, timeout_s=500) as client:
         state = client.call("state")
         if state["sinks"]:
             pytest.skip(f"a camera here: {state['sinks']}; who watches it is its own affair")
         assert "nobody watches" in wait_for_state(client, "idle")["reason"]
         url = f"{daemon.panel.partition('?')[0]}preview.mjpeg"
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {read_token()}"})
-        with urllib.request.urlopen(request, timeout=30) as stream:
+        with urllib.request.urlopen(request, timeout=500) as stream:
             assert stream.read(100)
             told = wait_for_state(client, "stalled")  # it has tried to open it
             assert told["viewers"] == 1
@@ -196,7 +196,7 @@ def test_a_webcam_that_nobody_watches_stays_closed(start: Callable[..., Running]
 def test_every_transition_is_logged_once(start: Callable[..., Running]) -> None:
     """Blank and back: the log says each state as it begins."""
     daemon = start("--sink", "null")
-    with Client(daemon.control, timeout_s=60) as client:
+    with Client(daemon.control, timeout_s=500) as client:
         wait_for_state(client, "running")
         defined = client.call("schema")["$defs"]  # the published schema has all that a real daemon says, and no more
         for name in ("state", "stats"):
@@ -247,7 +247,7 @@ main()
         [sys.executable, "-c", program, str(patch), *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=500,
         cwd=tmp_path,
     )
     assert done.returncode == 1, done.stderr
@@ -261,7 +261,7 @@ def test_reload_applies_parameters_and_names_what_needs_a_restart(
     config = tmp_path / "config.toml"
     config.write_text("[parameters]\nthin = 0.1\neyes = 0.1\n")
     daemon = start("--sink", "null", "--set", "eyes=0.9")
-    with Client(daemon.control, timeout_s=60) as client:
+    with Client(daemon.control, timeout_s=500) as client:
         assert client.call("get", {"names": ["thin", "eyes"]}) == {"thin": 0.1, "eyes": 0.9}
         config.write_text("[video]\nfit = 'crop'\n[parameters]\nthin = 0.4\neyes = 0.5\n")
         assert client.call("reload") == {"parameters": {"thin": 0.4}, "restart": ["video.fit"]}
@@ -277,7 +277,7 @@ def test_reload_applies_parameters_and_names_what_needs_a_restart(
 def test_control_answers_while_frames_run(start: Callable[..., Running]) -> None:
     """200 calls while the portrait runs: the 99th percentile stays far below what a hand notices."""
     daemon = start("--sink", "null")
-    with Client(daemon.control, timeout_s=60) as client:
+    with Client(daemon.control, timeout_s=500) as client:
         daemon.wait_for_frames(client, 10)
         times = []
         for _ in range(200):

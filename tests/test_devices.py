@@ -144,6 +144,6 @@ def test_command_is_quick():
     """`livewarp devices` runs on this machine, and loads neither OpenCV nor numpy."""
     script = "import sys; from livewarp.cli.main import cli; cli(['devices', '--json'], standalone_mode=False)\n"
     script += "assert not {'cv2', 'numpy', 'dlib'} & set(sys.modules), 'heavy'"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=500)
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout)) == {"webcams", "virtual_cameras"}

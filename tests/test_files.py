@@ -184,7 +184,7 @@ def test_without_a_face_the_status_is_3_and_pipes_carry_y4m(tmp_path: Path) -> N
     clip = make_clip(tmp_path / "in.mp4", [P] * 3)
     with clip.open("rb") as stdin:
         done = subprocess.run(
-            [sys.executable, "-m", "livewarp", "apply", "-", "-"], stdin=stdin, capture_output=True, timeout=100
+            [sys.executable, "-m", "livewarp", "apply", "-", "-"], stdin=stdin, capture_output=True, timeout=500
         )
     assert done.returncode == 3, done.stderr
     assert b"no face was found" in done.stderr

@@ -216,7 +216,7 @@ class Running:
     def __exit__(self, *error: object) -> None:
         self.client.close()
         self.process.send_signal(signal.SIGTERM)
-        _, log = self.process.communicate(timeout=30)
+        _, log = self.process.communicate(timeout=500)
         self.log += log
 
 
@@ -247,7 +247,7 @@ def test_a_daemon_that_is_killed_has_kept_its_parameters(tmp_path):
     with running as client:
         client.set(thin=0.5)
         path = os.path.join(os.environ["XDG_STATE_HOME"], "livewarp", "kept.json")
-        deadline_s = time.monotonic() + 10
+        deadline_s = time.monotonic() + 500
         while not os.path.exists(path):
             assert time.monotonic() < deadline_s
             time.sleep(0.01)
@@ -309,7 +309,7 @@ def test_blank_outlives_every_end(ending, tmp_path):
         running.process.send_signal(ending)
         if ending != signal.SIGKILL:
             running.process.send_signal(ending)  # as an impatient person does
-    _, log = running.process.communicate(timeout=30)
+    _, log = running.process.communicate(timeout=500)
     assert "Traceback" not in log
     assert Kept().load(CONFIG)[1] is True
     if ending != signal.SIGKILL:

@@ -24,7 +24,7 @@ def run(folder: Path) -> list[str]:
     """Run the kernel in a process of its own: its result, and how often the cache had it."""
     program = PROGRAM.format(folder=str(folder))
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder / "cache")}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 

@@ -39,7 +39,7 @@ def addresses(tmp_path: Path, *arguments: str) -> list[list[Any]]:
     """What a command asked the network for, without this machine's own addresses and Unix sockets."""
     log = tmp_path / "asked.json"
     command = [sys.executable, "-c", _WATCHED, str(log), *arguments]
-    subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=100)
+    subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=500)
     asked: list[list[Any]] = json.loads(log.read_text())
     return [one for one in asked if one[1] != socket.AF_UNIX and not any(own in one[2] for own in _OWN)]
 
@@ -78,7 +78,7 @@ def test_an_address_is_no_file(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{server.server_port}/clip.mp4"
         for arguments in (("apply", url, "out.mp4"), ("run", "--fresh", *PORTS, "--sink", "null", "--source", url)):
             command = [sys.executable, "-m", "livewarp", *arguments]
-            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500)
             assert done.returncode in (1, 2)
             assert "clip.mp4" in done.stderr
             assert len(done.stderr.splitlines()) <= 2

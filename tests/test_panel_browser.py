@@ -153,7 +153,7 @@ def test_sets_are_coalesced(page: Page) -> None:
 def test_a_command_moves_the_slider(page: Page, daemon: Running) -> None:
     """What the command line sets shows at once, as slider, number and changed group."""
     done = [sys.executable, "-m", "livewarp", "set", "chin_width=-0.4", "--control", daemon.control]
-    subprocess.run(done, check=True, capture_output=True, timeout=30, env=daemon.environment)
+    subprocess.run(done, check=True, capture_output=True, timeout=500, env=daemon.environment)
     page.until("document.querySelector('#parameter-chin_width').value === '-0.4'")
     page.until("document.querySelector('[data-name=chin_width] .value').value === '-0.4'")
     page.until("document.querySelector('#groups').textContent.includes('1 changed')")

@@ -122,7 +122,7 @@ def test_each_kind_is_changed_from_outside(page: Page, daemon: Running) -> None:
     """What the command line sets shows in the page, whatever kind it is."""
     words = [f"{name}={str(value).lower()}" for name, value in OTHERS.items()]
     command = [sys.executable, "-c", DEFINE, "set", *words, "--control", daemon.control]
-    subprocess.run(command, check=True, capture_output=True, timeout=30, env=daemon.environment)
+    subprocess.run(command, check=True, capture_output=True, timeout=500, env=daemon.environment)
     until(lambda: page.run(SHOWN) == OTHERS, "the page shows what was set")
     assert page.run("document.querySelector('[data-name=lamp_tint] .value').value") == "#0a1b2c"
 

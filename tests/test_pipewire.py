@@ -22,7 +22,7 @@ from pipewire.session import Session, missing, until
 from pipewire.viewer import Viewer
 
 W, H, FPS = 320, 240, 30.0
-TIMEOUT_S = 30.0
+TIMEOUT_S = 500.0
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all there")
 

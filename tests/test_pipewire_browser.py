@@ -107,7 +107,7 @@ def control(session: Session) -> Iterator[Client]:
     with Client(at, token=read_token(session.folder / "livewarp" / "token")) as client:
         yield client
         client.call("stop")
-    assert daemon.wait(30) == 0, log.read_text()
+    assert daemon.wait(500) == 0, log.read_text()
     assert "Traceback" not in log.read_text()
 
 

@@ -263,7 +263,7 @@ def test_systemd_accepts_the_unit(tmp_path, monkeypatch, sandbox):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=500,
     )
     assert (done.returncode, [line for line in done.stderr.splitlines() if "livewarp" in line]) == (0, [])
 

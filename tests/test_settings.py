@@ -159,7 +159,7 @@ print(*(own.name for own in load_settings(Path(sys.argv[1])).own_adjustments()))
 def test_what_is_built_in_does_not_depend_on_the_order_of_imports(tmp_path: Path) -> None:
     """An own adjustment that was defined before the settings were imported is no built-in one; a built-in one stays."""
     done = subprocess.run(
-        [sys.executable, "-c", DEFINED_BEFORE, str(config(tmp_path, ELF))], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", DEFINED_BEFORE, str(config(tmp_path, ELF))], capture_output=True, text=True, timeout=500
     )
     assert (done.stdout, done.stderr) == ("elf\n", "")
     define(ADJUSTMENTS["thin"])

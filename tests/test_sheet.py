@@ -251,7 +251,7 @@ def test_the_command_draws_into_a_file(portrait: BgrFrame, tmp_path: Path) -> No
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "livewarp", "sheet", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110)
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500)
 
     options = ["--adjustment", "smile", "--adjustment", "thin", "--strength", "0.4", "--set", "jaw=0.5", "--cell", "64"]
     done = run("me.png", *options)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from livewarp.errors import SinkError
-from livewarp.sinks import SINK_KINDS, Sink, open_sink
+from livewarp.sinks import SINK_KINDS, Sink, open_sinks
 from livewarp.system import v4l2
 from loopback_fixture import Kernel, pseudo_terminal
 from pipewire.session import Session, missing
@@ -52,14 +52,13 @@ def loopback_camera(wanted: str, tmp_path: Path, patch: pytest.MonkeyPatch) -> I
         thread.start()
 
         def first() -> float:
-            assert came.wait(30)
+            assert came.wait(500)
             return (float(np.frombuffer(bytes(got[: W * H]), np.uint8).mean()) - 16) * 255 / 219  # limited range
 
-        sink = open_sink(wanted, W, H, FPS)
-        assert sink is not None
+        [sink] = open_sinks(wanted, W, H, FPS)
         yield Opened(sink, first)
         os.close(held)
-        thread.join(30)
+        thread.join(500)
 
 
 def pipewire_camera(wanted: str, tmp_path: Path, patch: pytest.MonkeyPatch) -> Iterator[Opened]:
@@ -70,8 +69,7 @@ def pipewire_camera(wanted: str, tmp_path: Path, patch: pytest.MonkeyPatch) -> I
     for name in ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"):
         patch.setenv(name, session.environment[name])
     try:
-        sink = open_sink(wanted, W, H, FPS)
-        assert sink is not None
+        [sink] = open_sinks(wanted, W, H, FPS)
         yield Opened(sink)
     finally:
         session.close()
@@ -80,8 +78,7 @@ def pipewire_camera(wanted: str, tmp_path: Path, patch: pytest.MonkeyPatch) -> I
 def video_file(wanted: str, tmp_path: Path, patch: pytest.MonkeyPatch) -> Iterator[Opened]:
     """A recording, which is read once it is closed."""
     path = tmp_path / "out.mkv"
-    sink = open_sink(f"{wanted}:{path}", W, H, FPS)
-    assert sink is not None
+    [sink] = open_sinks(f"{wanted}:{path}", W, H, FPS)
 
     def first() -> float:
         sink.close()
@@ -92,8 +89,7 @@ def video_file(wanted: str, tmp_path: Path, patch: pytest.MonkeyPatch) -> Iterat
 
 def nothing(wanted: str, tmp_path: Path, patch: pytest.MonkeyPatch) -> Iterator[Opened]:
     """The sink that forgets."""
-    sink = open_sink(wanted, W, H, FPS)
-    assert sink is not None
+    [sink] = open_sinks(wanted, W, H, FPS)
     yield Opened(sink)
 
 

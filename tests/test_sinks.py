@@ -28,7 +28,7 @@ FRAME = np.full((48, 64, 3), 100, np.uint8)
 
 def until(what: Callable[[], object]) -> None:
     """Wait for it."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 500
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -172,7 +172,7 @@ class SlowSink:
 
     def send(self, pixels: np.ndarray, at_s: float) -> None:
         """Take the frame when allowed."""
-        assert self.go.wait(30)
+        assert self.go.wait(500)
         if self.failing:
             raise SinkError("slow: broken")
         self.got.append(int(pixels[0, 0, 0]))
@@ -203,7 +203,7 @@ def test_a_recording_that_cannot_go_on_is_a_problem() -> None:
     slow.go.set()
     sender = Sender(slow, 64, 48)
     sender.send(FRAME)
-    sender._thread.join(30)
+    sender._thread.join(500)
     assert slow.closed == 1
     sender.send(FRAME)
     assert (sender.dropped, sender.watched) == (1, False)

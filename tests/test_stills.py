@@ -121,6 +121,6 @@ def test_a_closed_terminal_leaves_nothing(tmp_path: Path) -> None:
         while not os.listdir(folder):
             assert run.poll() is None, run.stdout.read()
         run.send_signal(signal.SIGHUP)
-        told, _ = run.communicate(timeout=100)
+        told, _ = run.communicate(timeout=500)
     assert run.returncode == 128 + signal.SIGHUP, told
     assert os.listdir(folder) == []

@@ -21,7 +21,7 @@ def test_closed_streams_are_no_error(tmp_path: Path, closed: str) -> None:
     """Some launchers start programs without them; what is written goes nowhere, and into no file of ours."""
     out = tmp_path / "out.mkv"
     options = f"run --source portrait --sink file:{out} --frames 5 --fresh --control 127.0.0.1:0 --panel 127.0.0.1:0"
-    done = subprocess.run(["sh", "-c", f"{LIVEWARP} {options} --model mesh {closed}"], cwd=tmp_path, timeout=100)
+    done = subprocess.run(["sh", "-c", f"{LIVEWARP} {options} --model mesh {closed}"], cwd=tmp_path, timeout=500)
     assert done.returncode == 0
     with av.open(str(out)) as video:
         assert len(list(video.decode(video=0))) >= 1
@@ -38,7 +38,7 @@ def test_a_closed_terminal_ends_a_recording_in_order(tmp_path: Path) -> None:
         if "running:" in line:
             break
     running.send_signal(signal.SIGHUP)
-    assert running.wait(60) == 0, running.stderr.read()
+    assert running.wait(500) == 0, running.stderr.read()
     running.stderr.close()
     with av.open(str(out)) as video:
         assert len(list(video.decode(video=0))) >= 1

@@ -21,7 +21,7 @@ HOLD = "import sys; f = open(sys.argv[1]); print(1, flush=True); sys.stdin.read(
 
 def until(what: Callable[[], object]) -> None:
     """Wait for it."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 500
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.002)

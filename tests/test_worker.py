@@ -23,7 +23,7 @@ class Gate:
     def run(self, job: Any) -> Any:
         """The job's own value."""
         self.begun.release()
-        assert self.open.acquire(timeout=30)
+        assert self.open.acquire(timeout=500)
         self.done.append(job)
         return job
 
@@ -50,7 +50,7 @@ def test_the_newest_job_of_a_kind_wins(worker: Worker) -> None:
     task = worker.add(gate.run)
     assert not task.busy
     task.submit(0)
-    assert gate.begun.acquire(timeout=30)
+    assert gate.begun.acquire(timeout=500)
     for job in range(1, 10):
         task.submit(job)  # the first one has not ended
     assert task.busy
@@ -68,7 +68,7 @@ def test_kinds_take_turns(worker: Worker) -> None:
     eager, modest = worker.add(gate.run), worker.add(gate.run)
     eager.submit("eager 0")
     for n in range(1, 5):
-        assert gate.begun.acquire(timeout=30)
+        assert gate.begun.acquire(timeout=500)
         eager.submit(f"eager {n}")
         modest.submit(f"modest {n}")
         gate.open.release()
@@ -125,11 +125,11 @@ def test_the_end_is_bounded(is_stuck: bool, monkeypatch: pytest.MonkeyPatch) -> 
     close: Callable[[], None] = worker.close
     if is_stuck:
         task.submit(1)
-        assert gate.begun.acquire(timeout=30)
+        assert gate.begun.acquire(timeout=500)
     close()
     close()
     assert worker._thread is not None
     assert worker._thread.is_alive() == is_stuck
     gate.open.release()
-    worker._thread.join(30)
+    worker._thread.join(500)
     assert not worker._thread.is_alive()

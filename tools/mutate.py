@@ -67,7 +67,7 @@ MUTANTS = (
         "        self._thread.join(max(until_s - time.monotonic(), 0.0))",
         "        self._thread.join(5.0)",
         "test_lost_sinks",
-        "hangs",
+        "share",
     ),
     Mutant(
         "lost recording is an error",

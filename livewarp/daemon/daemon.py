@@ -29,7 +29,7 @@ from livewarp.daemon.building import build_engine
 from livewarp.daemon.cameras import Cameras, kept_file
 from livewarp.daemon.kept import Kept
 from livewarp.daemon.report import differences, face_of, sources_of, state_of, stats_of
-from livewarp.daemon.showing import clear_line, is_read_at_once, show_status
+from livewarp.daemon.showing import clear_line, is_read_at_once, show_status, tell_systemd
 from livewarp.errors import SettingsError, SourceError
 from livewarp.knobs import Value
 from livewarp.live.limits import Limits
@@ -45,13 +45,11 @@ from livewarp.tracking.models import MODELS
 # How long a thread that computes may keep the GIL from one that wants it: Python's 5 ms would show
 # in the frame loop whenever a control message is parsed.
 SWITCH_INTERVAL_S = 0.0005
-STATUS_EVERY_S = 1.0
 KEEP_EVERY_S = 1.0
 KEEP_AGAIN_S = 5.0  # where that failed: a disk may have room again
 HURRY_S = 3.0  # after the first signal to end, further ones are waited for no longer
 # A closed terminal, Ctrl-C, and whoever stops it; Windows has no SIGHUP.
 ENDINGS = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name))
-ALIVE_S = 10.0  # since the loop's last turn: it hangs, and the watchdog is to know
 
 _log = logging.getLogger(__name__)
 
@@ -280,7 +278,7 @@ class Daemon:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         endings = [s for s in ENDINGS if signal.getsignal(s) is not signal.SIG_IGN or s == signal.SIGINT]  # as by nohup
         signals = [gevent.signal_handler(s, self._on_signal) for s in endings]
-        greenlets = [gevent.spawn(self._tell_systemd), gevent.spawn(self._keep)]
+        greenlets = [gevent.spawn(tell_systemd, self._engine), gevent.spawn(self._keep)]
         if sys.stderr.isatty():
             greenlets.append(gevent.spawn(show_status, self.state, self.stats))
         hook, threading.excepthook = threading.excepthook, self._on_crash
@@ -374,18 +372,6 @@ class Daemon:
         assert self._kept is not None
         self._kept.note(self.parameters, self.switches.blank)
         gevent.get_hub().threadpool.apply(self._kept.write)  # a disk may take its time
-
-    def _tell_systemd(self) -> None:
-        """Greenlet: feeds the watchdog while the loop turns, and tells what it does."""
-        told = ""
-        while True:
-            if time.monotonic() - self._engine.iterated_s < ALIVE_S:
-                notify.watchdog()
-            state = self._engine.state
-            if (text := f"{state.state}: {state.reason}") != told:
-                told = text
-                notify.status(text)
-            gevent.sleep(min(notify.watchdog_s() or STATUS_EVERY_S, STATUS_EVERY_S))
 
 
 def _known(values: Mapping[str, Value]) -> dict[str, Value]:

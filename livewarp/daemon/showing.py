@@ -1,4 +1,4 @@
-"""What the daemon shows the person who started it: a line that is written over, and the steps towards a call."""
+"""What the daemon shows the person who started it, a line that is written over and the steps, and tells systemd."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import contextlib
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
 import gevent
 
+from livewarp.live.engine import Engine
+from livewarp.system import notify
+
 EVERY_S = 1.0
+ALIVE_S = 10.0  # since the loop's last turn: it hangs, and the watchdog is to know
 _OVER = "\r\x1b[K"
 
 
@@ -57,3 +62,16 @@ def checklist_lines(steps: list[dict[str, Any]]) -> list[str]:
     """The steps as `state` has them, a line each: ✓ or ✗, what it is, and the command that helps."""
     marked = ((step, f"{'✓' if step['done'] else '✗'} {step['text']}") for step in steps)
     return [f"{text}  →  {step['command']}" if step["command"] else text for step, text in marked]
+
+
+def tell_systemd(engine: Engine) -> None:
+    """Greenlet: feeds the watchdog while the loop turns, and tells what it does."""
+    told = ""
+    while True:
+        if time.monotonic() - engine.iterated_s < ALIVE_S:
+            notify.watchdog()
+        state = engine.state
+        if (text := f"{state.state}: {state.reason}") != told:
+            told = text
+            notify.status(text)
+        gevent.sleep(min(notify.watchdog_s() or EVERY_S, EVERY_S))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 HERE = Path(__file__).parent
 PROGRAMS = ("dbus-daemon", "pipewire", "wireplumber", "pw-dump")
-READY_S = 30.0
+READY_S = 500.0
 
 T = TypeVar("T")
 
