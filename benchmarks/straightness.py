@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import peers
 from numpy.typing import NDArray
@@ -30,11 +31,13 @@ from livewarp.adjustments import ADJUSTMENTS
 from livewarp.arrays import Landmarks
 from livewarp.face68 import JAW, MEAN_FACE, Face, Pose
 from livewarp.parameters import Parameters
+from livewarp.scene import Mask
+from livewarp.segmentation.distance import away_from_people
 from livewarp.sources.headmotion import HeadPose
 from livewarp.sources.portrait import PortraitSource
 from livewarp.warping.field import add_strokes
 from livewarp.warping.strokes import StrokeTable
-from livewarp.warping.warp import limit, place_faces
+from livewarp.warping.warp import exact_field, limit, place_faces
 
 OUTSIDE_IOD = (0.3, 0.6, 1.0)
 FRAME_HW = (720, 1280)
@@ -68,6 +71,51 @@ def livewarp_thin(face: Face, strength: float) -> Warp:
     return warp
 
 
+def person(face: Face) -> NDArray[np.uint8]:
+    """A true mask, drawn at a quarter of the frame's size: face, head, neck and shoulders."""
+    drawn, iod, jaw = np.zeros(FRAME_HW, np.uint8), face.pose.iod_px, face.landmarks[JAW]
+    x, half = float(jaw[[0, 16], 0].mean()), float(jaw[16, 0] - jaw[0, 0]) / 2
+    chin = float(face.landmarks[8, 1])
+    cv2.fillPoly(drawn, [np.round(jaw).astype(np.int32)], (255,))
+    cv2.ellipse(
+        drawn,
+        (round(x), round(float(jaw[[0, 16], 1].mean()))),
+        (round(half), round(1.3 * iod)),
+        0,
+        180,
+        360,
+        (255,),
+        -1,
+    )
+    left, top, right, bottom = x - 0.55 * iod, chin - 0.4 * iod, x + 0.55 * iod, chin + 0.8 * iod
+    cv2.rectangle(drawn, (round(left), round(top)), (round(right), round(bottom)), (255,), -1)
+    cv2.ellipse(
+        drawn, (round(x), round(chin + 1.6 * iod)), (round(1.9 * iod), round(1.1 * iod)), 0, 180, 360, (255,), -1
+    )
+    small = cv2.resize(drawn, (FRAME_HW[1] // 4, FRAME_HW[0] // 4), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
+
+
+def livewarp_protected(face: Face, strength: float) -> Warp:
+    """The map of `thin` with a true mask of people; the exact field at pixels, linear between them."""
+    values = Parameters(**(dict.fromkeys(ADJUSTMENTS, 0.0) | {"thin": strength}))
+    away = away_from_people(Mask(person(face), 0.0), [face], FRAME_HW)
+    placed = [p._replace(away=away) for p in place_faces(TABLE, [face], values, FRAME_HW)]
+    limit(placed, FRAME_HW, np.ones(len(ADJUSTMENTS), np.float32))
+    field = exact_field(placed, (0, 0, FRAME_HW[1], FRAME_HW[0]), FRAME_HW)
+
+    def warp(x: NDArray[Any], y: NDArray[Any]) -> peers.Map:
+        i = np.clip(np.floor(x).astype(int), 0, FRAME_HW[1] - 2)
+        j = np.clip(np.floor(y).astype(int), 0, FRAME_HW[0] - 2)
+        u, v = (x - i)[..., None], (y - j)[..., None]
+        top = field[j, i] * (1 - u) + field[j, i + 1] * u
+        bottom = field[j + 1, i] * (1 - u) + field[j + 1, i + 1] * u
+        d = top * (1 - v) + bottom * v
+        return x + d[..., 0], y + d[..., 1]
+
+    return warp
+
+
 def facetweak_slim(face: Face, strength: float) -> Warp:
     """Checked against the package where it is installed."""
     if peers.effects and strength <= 1.0:
@@ -86,6 +134,7 @@ def gpupixel_thin(face: Face, strength: float) -> Warp:
 
 FORMULAS: dict[str, tuple[Callable[[Face, float], Warp], float]] = {
     "livewarp thin": (livewarp_thin, 1.0),
+    "livewarp, protected": (livewarp_protected, 1.0),
     "gpupixel thin_face": (gpupixel_thin, peers.GPUPIXEL_MAXIMUM),
     "facetweak face_slim": (facetweak_slim, 1.0),
 }

@@ -178,6 +178,13 @@ KNOBS: dict[str, Knob] = {
             keywords=("debug", "points", "dots", "show landmarks", "tracking", "face box"),
             ends=("off", "on"),
         ),
+        Knob(
+            "protect",
+            Choice(("auto", "on", "off")),
+            "auto",
+            "Leave the wall beside a reshaped face straight; auto: where a background wants the mask of people anyway.",
+            keywords=("straight", "bend", "warped background", "door", "lines", "world", "distortion"),
+        ),
         *BACKGROUND,
         *map(knob_of, ADJUSTMENTS.values()),
         *(knob for effect in EFFECTS.values() for knob in _knobs_of_effect(effect)),

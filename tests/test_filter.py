@@ -107,7 +107,7 @@ def test_warming_up_turns_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Warp,
         "apply",
-        lambda self, f, faces, values, out=None: used.append(values) or apply(self, f, faces, values, out),
+        lambda self, f, faces, values, *rest: used.append(values) or apply(self, f, faces, values, *rest),
     )
     FaceFilter(Parameters(mirror=True, overlay=True)).warm_up(90, 120)
     assert used

@@ -47,7 +47,7 @@ def warm_up_warp(warp: Warp, height: int, width: int, values: Mapping[str, Value
     ones = {**nothing, **dict.fromkeys(ADJUSTMENTS, 1.0), "enabled": True, "strength": 1.0}
     pose = Pose(0.0, height / 2, WARM_UP_IOD_PX, 0.0, 0.0, 0.0)  # at the border, which has a kernel of its own
     face = Face.from_landmarks(pose.project(MEAN_FACE).astype(np.float32))
-    warp.apply(frame, [face], ones, frame)
+    warp.apply(frame, [face], ones, frame, np.zeros((2, 2), np.float32))  # people everywhere: a kernel as well
 
 
 def is_cold() -> bool:

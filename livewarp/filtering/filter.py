@@ -151,7 +151,7 @@ class FaceFilter:
         self._gliding, self._values = gliding, effective(gliding)
         for step in self._steps:
             step.want(step.stage.is_wanted(self._values))
-        wants_masks = any(step.is_wanted and step.stage.wants_masks for step in self._steps)
+        wants_masks = any(step.is_wanted and step.stage.wants_masks(self._values) for step in self._steps)
         if wants_masks != self._wants_masks:
             self._people.forget()
         self._wants_masks = wants_masks

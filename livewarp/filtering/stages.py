@@ -61,6 +61,11 @@ def always(values: Values) -> bool:
     return True
 
 
+def never(values: Values) -> bool:
+    """Whatever the values are."""
+    return False
+
+
 def in_any_scene(scene: Scene) -> bool:
     """Whatever the tracker found."""
     return True
@@ -93,7 +98,7 @@ class Stage:
         It is prepared before the first frame, and always in the figures. The others are prepared when they are
         first wanted, and are in the figures when they ran.
     wants_masks
-        It needs the mask of people, where it is wanted.
+        Whether, where it is wanted, these effective values need the mask of people.
     wants_hair
         It needs the masks of hair, where it is wanted.
     cover
@@ -111,7 +116,7 @@ class Stage:
     applies: Callable[[Scene], bool] = in_any_scene
     economy: tuple[str, str] = ("", "")
     at_start: bool = False
-    wants_masks: bool = False
+    wants_masks: Callable[[Values], bool] = never
     wants_hair: bool = False
     cover: Callable[[BgrFrame, Values], None] | None = None
     make_beside: Callable[[Worker], Work] | None = None
@@ -159,10 +164,18 @@ STAGES = (
         "What is behind people is hidden.",
         is_wanted=hides,
         make_beside=Background,
-        wants_masks=True,
+        wants_masks=always,
         cover=cover,
     ),
-    Stage("warp", "Faces are reshaped.", Reshaping, _reshapes, has_faces, at_start=True),
+    Stage(
+        "warp",
+        "Faces are reshaped.",
+        Reshaping,
+        _reshapes,
+        has_faces,
+        at_start=True,
+        wants_masks=lambda values: values["protect"] == "on",
+    ),
     Stage(
         "mirror",
         "Left and right are swapped.",

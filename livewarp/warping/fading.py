@@ -18,6 +18,9 @@ from livewarp.arrays import FloatArray
 STEEPEST_FADE = 2.7
 """Times 1/reach: `fade_at_border` is no steeper than this; 15/8 along each axis."""
 
+STEEPEST_AWAY = 1.9
+"""The same of `fade_away`: 15/8."""
+
 
 @njit(nogil=True, cache=True)
 def fade_at_border(
@@ -35,6 +38,39 @@ def fade_at_border(
             # (v·w)' = v·w' + w·v'
             slope[j, i] = wx * wy * slope[j, i] + weight[j, i] * math.hypot(gx * wy, gy * wx) / reach
             weight[j, i] *= wx * wy
+
+
+@njit(nogil=True, cache=True)
+def fade_away(
+    weight: FloatArray,
+    slope: FloatArray,
+    x0: float,
+    y0: float,
+    step: float,
+    away: FloatArray,
+    scale: tuple[float, float],
+    edge: float,
+    reach: float,
+) -> None:
+    """A weight that falls to 0 over `reach` px from `edge` px outside of people on.
+
+    away: (h, w), how far it is to the nearest, px, no steeper than 1; scale: its columns and rows to a px of the frame.
+    """
+    rows, columns = away.shape
+    for j in range(weight.shape[0]):
+        y = min(max((y0 + j * step + 0.5) * scale[1] - 0.5, 0.0), rows - 1.0)
+        n = int(y)
+        below, fy = min(n + 1, rows - 1), y - n
+        for i in range(weight.shape[1]):
+            x = min(max((x0 + i * step + 0.5) * scale[0] - 0.5, 0.0), columns - 1.0)
+            m = int(x)
+            right, fx = min(m + 1, columns - 1), x - m
+            top = away[n, m] * (1.0 - fx) + away[n, right] * fx
+            bottom = away[below, m] * (1.0 - fx) + away[below, right] * fx
+            w, g = _rise(1.0 - (top * (1.0 - fy) + bottom * fy - edge) / reach)
+            if w < 1.0:
+                slope[j, i] = w * slope[j, i] + weight[j, i] * g / reach
+                weight[j, i] *= w
 
 
 @njit(nogil=True, cache=True, forceinline=True)

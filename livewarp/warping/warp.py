@@ -18,7 +18,7 @@ from livewarp.arrays import BgrFrame, Box, DisplacementField, FloatArray
 from livewarp.errors import FrameError
 from livewarp.face68 import Face
 from livewarp.knobs import Value
-from livewarp.warping.fading import STEEPEST_FADE, fade_at_border
+from livewarp.warping.fading import STEEPEST_AWAY, STEEPEST_FADE, fade_at_border, fade_away
 from livewarp.warping.field import add_strokes, reached
 from livewarp.warping.grids import BLOCK, grid_shape
 from livewarp.warping.kernels import MAX_SIDE, sample
@@ -34,19 +34,30 @@ GRID_STEP_PX, GRID_STEP_POWER = 3.6, 0.6
 # is not in the picture, and repeating the last pixels would show as streaks.
 BORDER_IOD = 0.4
 
+# From so far outside a person on the field fades, over so far, to nothing: the world beyond stands still. The edge of
+# the person, and what a mask gets wrong of it, moves as a whole. A shorter fade is steeper, so that the limit against
+# folding takes more: over 0.3 it takes 6 to 12 % of the narrowing of `thin` at 1, over 0.4 2 % at most
+# (benchmarks/straightness.py).
+EDGE_IOD, WORLD_IOD = 0.06, 0.4
+
 # Above and below a ROI in scratch: the map stays inside the ROIs, its interpolation reaches a pixel further. To its
 # sides there is a block of columns.
 MARGIN_PX = 2
 
 
 class Placed(NamedTuple):
-    """The strokes (n, N_COLUMNS) of a face, what they can move of a frame, and where its eyes are, px."""
+    """The strokes (n, N_COLUMNS) of a face, what they can move of a frame, and where its eyes are, px.
+
+    away: how far each place is from the nearest person, px, (h, w) at any size that covers the frame; None: nobody
+    knows, and the world beside the face moves as far as the strokes reach.
+    """
 
     strokes: FloatArray
     roi: Box
     x: float
     y: float
     iod_px: float
+    away: FloatArray | None = None
 
 
 class Warp:
@@ -67,14 +78,15 @@ class Warp:
         faces: Sequence[Face],
         values: Mapping[str, Value],
         out: BgrFrame | None = None,
+        away: FloatArray | None = None,
     ) -> BgrFrame:
-        """Reshape the faces; see `warp`."""
+        """Reshape the faces; see `warp`. `away`: as in `Placed`."""
         out = copy_into(frame, out)
         if not values["enabled"] or min(frame.shape[:2]) < 2:  # in a single row there is no face
             return out
         size_hw = frame.shape[0], frame.shape[1]
         kept = np.ones(len(ADJUSTMENTS), np.float32)
-        placed = place_faces(self._table, faces, values, size_hw)
+        placed = [p._replace(away=away) for p in place_faces(self._table, faces, values, size_hw)]
         limit(placed, size_hw, kept)
         self._kept = kept
         if placed:
@@ -227,7 +239,8 @@ def limit(placed: Sequence[Placed], frame_hw: tuple[int, int], kept: FloatArray)
         step = LOOK_IOD * p.iod_px
         i0, j0 = math.floor((p.roi[0] - p.x) / step), math.floor((p.roi[1] - p.y) / step)
         i1, j1 = math.ceil((p.roi[2] - p.x) / step), math.ceil((p.roi[3] - p.y) / step)
-        fade = STEEPEST_FADE / _border_px(p) if _is_weighted(p, frame_hw) else 0.0
+        fade = STEEPEST_FADE / _border_px(p) if _is_near_border(p, frame_hw) else 0.0
+        fade += STEEPEST_AWAY / (WORLD_IOD * p.iod_px) if p.away is not None else 0.0
         x0, y0, w, h = crowded(strokes, runs, p.x + i0 * step, p.y + j0 * step, step, i1 - i0 + 1, j1 - j0 + 1, fade)
         if w > 0:
             hold(strokes, runs, x0, y0, step, *weigh_nodes(p, x0, y0, step, (h, w), frame_hw), left)
@@ -241,8 +254,11 @@ def weigh_nodes(
 ) -> tuple[FloatArray, FloatArray]:
     """What a face's field is multiplied by at nodes (h, w), and how steep that is, 1/px."""
     weight, slope = np.ones(shape, np.float32), np.zeros(shape, np.float32)
-    if _is_weighted(p, frame_hw):
+    if _is_near_border(p, frame_hw):
         fade_at_border(weight, slope, x0, y0, step, *frame_hw, _border_px(p))
+    if p.away is not None:
+        scale = p.away.shape[1] / frame_hw[1], p.away.shape[0] / frame_hw[0]
+        fade_away(weight, slope, x0, y0, step, p.away, scale, EDGE_IOD * p.iod_px, WORLD_IOD * p.iod_px)
     return weight, slope
 
 
@@ -288,6 +304,10 @@ def _border_px(p: Placed) -> float:
 
 
 def _is_weighted(p: Placed, frame_hw: tuple[int, int]) -> bool:
+    return p.away is not None or _is_near_border(p, frame_hw)
+
+
+def _is_near_border(p: Placed, frame_hw: tuple[int, int]) -> bool:
     x0, y0, x1, y1 = p.roi
     return min(x0, y0, frame_hw[1] - x1, frame_hw[0] - y1) < _border_px(p)
 
