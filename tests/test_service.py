@@ -207,10 +207,11 @@ def test_sandbox_lets_files_be_written(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/c")
     monkeypatch.setenv("XDG_STATE_HOME", "/s")
     monkeypatch.setenv("XDG_CONFIG_HOME", "/f")
+    monkeypatch.setenv("XDG_DATA_HOME", "/d")
     options = ("--sink", "file:/films/my films/a.mp4", "--sink=file:/films/b.mp4", "--source", "/in/c.mp4")
     result = CliRunner().invoke(cli, ["service", "install", "--dry-run", "--", *options], standalone_mode=False)
     found = entries(result.output)
-    assert found["ReadWritePaths"] == ['/c/livewarp /f/livewarp /s/livewarp "/films/my films" /films']
+    assert found["ReadWritePaths"] == ['/c/livewarp /f/livewarp /d/livewarp /s/livewarp "/films/my films" /films']
     assert "NUMBA_CACHE_DIR=/c/livewarp/numba" in found["Environment"]
 
 

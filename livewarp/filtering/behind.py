@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,15 +17,25 @@ from numpy.typing import NDArray
 from livewarp.arrays import BgrFrame
 from livewarp.errors import LivewarpError, Problem
 from livewarp.filtering.hiding import colour_of
-from livewarp.filtering.pictures import load_picture
+from livewarp.filtering.pictures import load_picture, stamp_of
 from livewarp.knobs import Value
 from livewarp.worker import Worker
 
 _MATCH = 0.08  # how far the person's light goes towards the picture's
 _MOST = 0.05  # and at most
 _SETTLES = 0.05  # of the difference, each frame
+_AGAIN_FRAMES = 60  # until the picture that is shown is compared with its file, which somebody may replace
 
 _log = logging.getLogger(__name__)
+
+
+class _Job(NamedTuple):
+    """A picture that is wanted."""
+
+    name: str
+    height: int
+    width: int
+    stamp: int | None  # of the one that is shown already; None: none is
 
 
 class Scenery:
@@ -49,6 +60,7 @@ class Scenery:
         self._pixels: BgrFrame = np.empty((0, 0, 3), np.uint8)
         self._shown: object = None  # what they hold: a colour, or the name of a picture
         self._asked: object = None
+        self._stamp = self._frames = 0
         self._mean = np.full(3, 128.0)
         self._gains = np.ones(3)
         self.light: NDArray[np.uint8] = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
@@ -85,7 +97,11 @@ class Scenery:
         if self._asked != (name, height, width):
             self._asked, self.problem = (name, height, width), None
             if self._shown != name:
-                self._task.submit((name, height, width))
+                self._submit(_Job(name, height, width, None))
+        elif not self._synchronous and self._shown == name and not self._task.busy:
+            self._frames += 1
+            if self._frames >= _AGAIN_FRAMES:
+                self._submit(_Job(name, height, width, self._stamp))
         try:
             loaded = self._task.poll()
         except Exception as error:
@@ -97,14 +113,23 @@ class Scenery:
             self.problem = error.problem if isinstance(error, LivewarpError) else Problem(str(error), "see the log")
             self._shown = None
             return
-        if loaded is not None and loaded[0] == self._asked:
-            np.copyto(self._pixels, loaded[1])
-            self._mean = np.array(cv2.mean(loaded[1])[:3])
-            self._shown = name
+        if loaded is None:
+            return
+        job, picture, stamp = loaded
+        if picture is not None and job[:3] == self._asked:
+            np.copyto(self._pixels, picture)
+            self._mean = np.array(cv2.mean(picture)[:3])
+            self._shown, self._stamp = name, stamp
 
-    def _load(self, job: tuple[str, int, int]) -> tuple[tuple[str, int, int], BgrFrame]:
-        """The worker's job."""
-        return job, load_picture(*job)
+    def _submit(self, job: _Job) -> None:
+        self._frames = 0
+        self._task.submit(job)
+
+    def _load(self, job: _Job) -> tuple[_Job, BgrFrame | None, int]:
+        """The worker's job; no picture: the one that is shown is the newest, or was removed."""
+        stamp = stamp_of(job.name)
+        is_shown = job.stamp is not None and stamp in (job.stamp, 0)
+        return job, None if is_shown else load_picture(job.name, job.height, job.width), stamp
 
     def _match(self, room: BgrFrame, is_picture: bool) -> None:
         """Bring the person's light a little towards the picture's, slowly."""

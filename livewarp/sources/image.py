@@ -40,6 +40,7 @@ Image.MAX_IMAGE_PIXELS = None  # our own limit says what is allowed
 
 GIVEN_BYTES, GIVEN_PIXELS = 32_000_000, 40_000_000
 """The most that a picture may have that somebody gives: of its file, and of pixels."""
+_GIVEN_FORMATS, _GIVEN_ALLOWED = ("PNG", "JPEG", "WEBP"), "a PNG, JPEG or WebP file"
 
 
 def is_image(path: Path) -> bool:
@@ -70,7 +71,11 @@ def read_image(path: Path) -> BgrFrame:
     SourceError
         The file is missing or is no image.
     """
-    picture = read_picture(path)
+    return _flat(read_picture(path))
+
+
+def _flat(picture: Still) -> BgrFrame:
+    """In sRGB, before white."""
     pixels = picture.pixels
     if picture.profile is not None and not picture.gray:
         pixels = _in_srgb(pixels, picture.profile)
@@ -124,22 +129,13 @@ def read_given(path: Path) -> NDArray[np.uint8]:
             data = file.read(GIVEN_BYTES + 1)
     except OSError as error:
         raise SourceError(f"{what}: {error.strerror or error}", allowed="a readable image file") from error
-    if len(data) > GIVEN_BYTES:
-        raise SourceError(f"{what}: is too large", allowed=f"up to {GIVEN_BYTES // 1_000_000} MB")
-    size = _size_in_header(data)
-    if size is None:
-        raise SourceError(f"{what}: cannot be decoded", allowed="a PNG, JPEG or WebP file")
-    width, height = size
-    if min(size) < 16 or width * height > GIVEN_PIXELS:
-        raise SourceError(
-            f"{what}: has a size of {width}x{height}", allowed=f"16 px a side to {GIVEN_PIXELS // 1_000_000} megapixels"
-        )
+    _check_given(data, what)
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         picture = None
     if picture is None or max(picture.shape[0] * picture.shape[1], 1) > GIVEN_PIXELS:
-        raise SourceError(f"{what}: cannot be decoded", allowed="a PNG, JPEG or WebP file")
+        raise SourceError(f"{what}: cannot be decoded", allowed=_GIVEN_ALLOWED)
     if picture.dtype == np.uint16:
         picture = (picture // 256).astype(np.uint8)
     if picture.ndim == 2:
@@ -147,6 +143,47 @@ def read_given(path: Path) -> NDArray[np.uint8]:
     elif picture.shape[2] == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
     return np.ascontiguousarray(picture, np.uint8)
+
+
+def decode_given(data: bytes, what: str, needed_px: int) -> BgrFrame:
+    """A picture that somebody sends, as `read_image` gives one; `what` it is for, for errors.
+
+    It may come from anywhere: it has to be a whole PNG, JPEG or WebP, and its sizes are checked before it is decoded.
+
+    Parameters
+    ----------
+    needed_px
+        What is needed of each side: a larger JPEG is decoded at a part of its size.
+
+    Raises
+    ------
+    SourceError
+        It is none, is damaged or too large.
+    """
+    _check_given(data, what)
+    try:
+        with Image.open(io.BytesIO(data), formats=_GIVEN_FORMATS) as image:
+            if image.width * image.height > GIVEN_PIXELS:  # where the decoder reads another size than we do
+                raise ValueError(f"{image.width}x{image.height} px")
+            image.draft("RGB", (needed_px, needed_px))
+            image.load()
+            return _flat(_picture(image, image, [], data[:_HEAD_BYTES]))
+    except Exception as error:  # whatever a decoder makes of a file that was made to harm
+        raise SourceError(f"{what}: cannot be decoded", allowed=_GIVEN_ALLOWED) from error
+
+
+def _check_given(data: bytes, what: str) -> None:
+    """Raise `SourceError` where a file that somebody gives is of no allowed kind or size, by its header."""
+    if len(data) > GIVEN_BYTES:
+        raise SourceError(f"{what}: is too large", allowed=f"up to {GIVEN_BYTES // 1_000_000} MB")
+    size = _size_in_header(data)
+    if size is None:
+        raise SourceError(f"{what}: cannot be decoded", allowed=_GIVEN_ALLOWED)
+    width, height = size
+    if min(size) < 16 or width * height > GIVEN_PIXELS:
+        raise SourceError(
+            f"{what}: has a size of {width}x{height}", allowed=f"16 px a side to {GIVEN_PIXELS // 1_000_000} megapixels"
+        )
 
 
 def _size_in_header(data: bytes) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_path, user_config_path, user_state_path
+from platformdirs import user_cache_path, user_config_path, user_data_path, user_state_path
 
 from livewarp.errors import LivewarpError
 from livewarp.system.atomic import SHARED, write_whole
@@ -163,7 +163,7 @@ def install(machine: Machine, wanted: Unit) -> list[str]:
     if before != wanted.text:
         write_whole(path, wanted.text, SHARED)
         done.append(f"{'wrote' if before is None else 'changed'} {path}")
-    for folder in (user_cache_path("livewarp"), user_config_path("livewarp"), user_state_path("livewarp")):
+    for folder in _own_folders():
         folder.mkdir(parents=True, exist_ok=True)  # the sandbox lets through what is there at the start
     _systemctl(machine, "daemon-reload")
     _systemctl(machine, "enable", UNIT)
@@ -251,8 +251,11 @@ def _escaped(text: str) -> str:
 
 def _written(files: Sequence[Path]) -> list[Path]:
     """Folders that the daemon writes to: its own, and those of these files."""
-    own = [user_cache_path("livewarp"), user_config_path("livewarp"), user_state_path("livewarp")]
-    return [*own, *dict.fromkeys(file.absolute().parent for file in files)]
+    return [*_own_folders(), *dict.fromkeys(file.absolute().parent for file in files)]
+
+
+def _own_folders() -> list[Path]:
+    return [path("livewarp") for path in (user_cache_path, user_config_path, user_data_path, user_state_path)]
 
 
 def _why_no_sandbox(machine: Machine, try_out: bool) -> str | None:

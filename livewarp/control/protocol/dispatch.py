@@ -28,6 +28,7 @@ from livewarp.control.protocol.presets import Presets
 from livewarp.control.protocol.refusals import INTERNAL_ERROR, METHOD_NOT_FOUND, invalid_params, not_done
 from livewarp.control.protocol.turns import Turns
 from livewarp.errors import ControlError, LivewarpError, ParameterError
+from livewarp.filtering.pictures import picture_listing
 
 T = TypeVar("T")
 
@@ -80,6 +81,7 @@ class Dispatcher:
                 "preset": lambda: self.history.worn(daemon.parameters),
                 "history": self.history.report,
                 "state": lambda: {**daemon.state(), "preset": self.history.worn(daemon.parameters)},
+                "backgrounds": picture_listing,
                 "stats": lambda: daemon.stats(),
                 "faces": lambda: daemon.faces(),
             }

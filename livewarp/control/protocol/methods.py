@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from livewarp.control.protocol.access_methods import ACCESS_METHODS
+from livewarp.control.protocol.background_methods import BACKGROUND_METHODS
 from livewarp.control.protocol.camera_methods import CAMERA_METHODS
 from livewarp.control.protocol.daemon_methods import DAEMON_METHODS, SETUP_METHODS
 from livewarp.control.protocol.event_methods import EVENT_METHODS
@@ -34,6 +35,7 @@ METHODS: Mapping[str, Method] = {
         *PARAMETER_METHODS,
         *PRESET_METHODS,
         *HISTORY_METHODS,
+        *BACKGROUND_METHODS,
         *SWITCH_METHODS,
         *SETUP_METHODS,
         *CAMERA_METHODS,

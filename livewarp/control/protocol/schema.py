@@ -79,6 +79,7 @@ DEFS: Mapping[str, Schema] = {
     "presets": record({"presets": listing(reference("preset")), "problems": listing(PROBLEM)}),
     "worn": schema_of(WornReport),
     "history": record({"undo": INTEGER, "redo": INTEGER}),
+    "backgrounds": record({"backgrounds": listing(record({"name": TEXT, "shipped": BOOL}))}),
     "knob": record(
         {
             "type": {"enum": list(TYPES)},
@@ -112,6 +113,7 @@ EVENTS: Mapping[str, Schema] = {
     "presets": reference("presets"),
     "preset": reference("worn"),
     "history": reference("history"),
+    "backgrounds": reference("backgrounds"),
     "state": reference("state"),
     "stats": reference("stats"),
     "faces": listing(reference("face")),

@@ -3,9 +3,10 @@
 Every control method has a path, `/api/NAME`: GET where it changes nothing, POST where it does. Beside
 them, `/api/events?topics=A,B` streams changes as server-sent events, `/preview.mjpeg` the frames that
 the sinks get, `/split.mjpeg` each of them below the same frame as it came, and `/snapshot.jpg` is one frame.
+`/api/backgrounds.add` takes a picture as its body.
 
 Each request is checked by the gate, and changes come only by POST with a JSON content type, which other origins
-cannot send without a permission that only those have that the settings name.
+cannot send without a permission that only those have that the settings name. So it is with a picture's type.
 
 Guarantees: everything runs in greenlets of the hub that started it; a slow client delays no other.
 """
@@ -35,6 +36,7 @@ from livewarp.control.secret import UNAUTHORIZED
 from livewarp.control.web.connections import HEADERS, UNAVAILABLE, PanelServer
 from livewarp.control.web.gate import Gate
 from livewarp.control.web.streams import EVENTS_TYPE, FRAMES_TYPE, Streams, close_all
+from livewarp.control.web.uploads import UNSUPPORTED_MEDIA_TYPE, Uploads
 from livewarp.errors import ControlError, ParameterError, Problem
 from livewarp.sinks.preview import Preview
 
@@ -44,7 +46,6 @@ _HTTP_STATUS = {
     INTERNAL_ERROR: 500,
     UNAUTHORIZED: 401,
 }  # of JSON-RPC's codes; the others are the caller's: 400
-_UNSUPPORTED_MEDIA_TYPE = 415  # HTTP status, and the code of its error
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class Panel:
         self._origins = origins
         self._methods = methods
         self._preview = preview
+        self._uploads = Uploads(methods.events)
         self._files = _read_static()
         self._routes = self._map()
         self._server: PanelServer | None = None
@@ -140,6 +142,8 @@ class Panel:
             Rule("/split.mjpeg", endpoint=self._stream, methods=["GET"]),
             Rule("/api/events", endpoint=self._events, methods=["GET"]),
             Rule("/snapshot.jpg", endpoint=self._snapshot, methods=["GET"]),
+            Rule("/api/backgrounds.add", endpoint=self._add_background, methods=["POST"]),
+            Rule("/backgrounds/<name>.jpg", endpoint=self._thumbnail, methods=["GET"]),
             *(
                 Rule(f"/api/{m.name}", endpoint=call(m.name), methods=["POST" if m.changes else "GET"])
                 for m in METHODS.values()
@@ -155,8 +159,8 @@ class Panel:
             response = self._gate.sign_in(request) or self._gate.answer_preflight(request)
             if response is None:
                 self._gate.check(request)
-                endpoint, _ = self._routes.bind("localhost").match(request.path, request.method)
-                response = endpoint(request)
+                endpoint, named = self._routes.bind("localhost").match(request.path, request.method)
+                response = endpoint(request, **named)
         except ControlError as error:
             log.debug("panel refused %s %s: %s", request.method, request.path, error)
             response = _control_error(error)
@@ -187,7 +191,7 @@ class Panel:
             got = request.mimetype
             if got != "application/json":
                 raise ControlError(
-                    "Content-Type", _UNSUPPORTED_MEDIA_TYPE, got=repr(got[:80]), allowed="application/json"
+                    "Content-Type", UNSUPPORTED_MEDIA_TYPE, got=repr(got[:80]), allowed="application/json"
                 )
             params = read_json(request.get_data())
         with contextlib.nullcontext() if name in URGENT else self._methods.turns:
@@ -213,6 +217,13 @@ class Panel:
         if jpeg is None:
             raise ControlError("no frame came", UNAVAILABLE, remedy="`livewarp state` says why")
         return Response(jpeg, mimetype="image/jpeg")
+
+    def _add_background(self, request: _Request) -> Response:
+        """Another picture to stand behind people: the body."""
+        return _json(json.dumps(self._uploads.add(request)))
+
+    def _thumbnail(self, request: _Request, name: str) -> Response:
+        return Response(self._uploads.thumbnail(name), mimetype="image/jpeg")
 
     def _still_open(self, request: _Request) -> Callable[[], bool]:
         return lambda: self._gate.still_open(request)

@@ -1,0 +1,78 @@
+"""Pictures that come and go over HTTP: one that a browser sends to stand behind people, and small copies of those.
+
+Guarantees: a body is bounded, is one picture of three kinds, and is decoded beside the hub, one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import gevent
+from gevent.lock import BoundedSemaphore
+from werkzeug.wrappers import Request
+
+from livewarp.control.protocol.events import Events
+from livewarp.control.protocol.refusals import INVALID_PARAMS, not_done
+from livewarp.control.web.connections import UNAVAILABLE
+from livewarp.errors import ControlError, LivewarpError
+from livewarp.filtering.pictures import add_given, name_of, small_jpeg
+from livewarp.sources.image import GIVEN_BYTES
+
+T = TypeVar("T")
+
+UNSUPPORTED_MEDIA_TYPE = 415  # HTTP status, and the code of its error
+_TYPES = ("image/jpeg", "image/png", "image/webp")
+_WAIT_S = 20.0  # for the one before
+
+
+class Uploads:
+    """Adds pictures for one panel; for the hub's greenlets.
+
+    Parameters
+    ----------
+    events
+        Sends subscribers what there is then.
+    """
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._turn = BoundedSemaphore(1)
+
+    def add(self, request: Request) -> dict[str, str]:
+        """Keep the picture that is the body, under `name`; `replace=1`: also one that is taken.
+
+        Raises
+        ------
+        ControlError
+            It is no such picture, or the name is none or is taken.
+        """
+        if request.mimetype not in _TYPES:
+            got = repr(request.mimetype[:80])
+            raise ControlError("Content-Type", UNSUPPORTED_MEDIA_TYPE, got=got, allowed=", ".join(_TYPES))
+        name = name_of(request.args.get("name", "")[:200])
+        if not name:
+            raise ControlError("name", INVALID_PARAMS, allowed="?name=NAME, with a letter or a digit")
+        if not self._turn.acquire(timeout=_WAIT_S):
+            raise ControlError("another picture is being added", UNAVAILABLE, remedy="try again")
+        try:
+            request.max_content_length = GIVEN_BYTES
+            data = request.get_data(cache=False)
+            _beside(lambda: add_given(data, name, request.args.get("replace") == "1"))
+        finally:
+            self._turn.release()
+        self._events.publish("backgrounds")
+        return {"name": name}
+
+    def thumbnail(self, name: str) -> bytes:
+        """A small JPEG of a background; `ControlError` where there is none of that name."""
+        return _beside(lambda: small_jpeg(name))
+
+
+def _beside(run: Callable[[], T]) -> T:
+    """What `run` returns, in another thread; what it refuses is a `ControlError`."""
+    try:
+        result: T = gevent.get_hub().threadpool.apply(run)
+    except LivewarpError as error:
+        raise not_done(error) from error
+    return result
