@@ -66,16 +66,16 @@ class Reduced(NamedTuple):
 
     Attributes
     ----------
-    half, small
-        (h, w, 3) uint8 BGR: of half the frame's size, and of a mask's.
-    half_gray, small_gray
-        (h, w) uint8: their luminance.
+    half, small, least
+        (h, w, 3) uint8 BGR: of half the frame's size, of what a network looks at, and of half that: a mask's.
+    gray
+        (h, w) uint8: luminance, as small as the least.
     """
 
     half: BgrFrame
-    half_gray: GrayFrame
     small: BgrFrame
-    small_gray: GrayFrame
+    least: BgrFrame
+    gray: GrayFrame
 
 
 @dataclass(frozen=True, slots=True, eq=False)

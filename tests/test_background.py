@@ -273,8 +273,8 @@ def scene_at(now_s: float, faces: tuple[Any, ...] = (), mask: np.ndarray | None 
 def test_an_empty_room_is_covered_and_a_person_shown_again() -> None:
     """Until somebody is seen, and some seconds after the last one, everything is covered; a face or a mask counts."""
     stage, wanted = Background(), OPEN.replace(hide_alone=True)
-    mask = np.zeros((24, 32), np.uint8)
-    mask[5:20, 10:22] = 255
+    mask = np.zeros((16, 16), np.uint8)
+    mask[3:13, 5:11] = 255
     nobody = np.zeros_like(mask)
     steps = [
         (0.0, (), None, True),
@@ -295,7 +295,7 @@ def test_an_empty_room_is_covered_and_a_person_shown_again() -> None:
 
 def test_doubt_fades_towards_the_cover() -> None:
     """The less a mask is trusted, the less of the person is left, down to none; without one there is none."""
-    mask = np.full((24, 32), 255, np.uint8)
+    mask = np.full((16, 16), 255, np.uint8)
     seen = []
     for trust in (1.0, 0.7, 0.3, 0.05):
         frame = np.full((48, 64, 3), 200, np.uint8)

@@ -14,9 +14,10 @@ from livewarp.errors import LivewarpError, SettingsError
 from livewarp.filtering import pictures
 from livewarp.filtering.behind import Scenery
 from livewarp.parameters import Parameters
+from livewarp.segmentation.blend_kernels import lit
 from livewarp.worker import Worker
 
-ROOM = np.full((4, 6, 3), 90, np.uint8)
+ROOM = np.full((4, 6, 3), 90, np.float32)
 
 
 @pytest.fixture
@@ -126,11 +127,13 @@ def test_the_light_follows_the_picture_a_little() -> None:
     """Before a dark picture a person gets slowly darker, by a few levels at most; black and white stay."""
     behind = Scenery(Worker(synchronous=True))
     values = Parameters(background="picture", background_picture="lights")
-    levels = []
+    lights = []
     for _ in range(120):
-        behind.pixels(values, np.full((4, 6, 3), 200, np.uint8), 90, 160)
-        levels.append(int(behind.light[128, 0]))
-    assert 128 - 12 < levels[-1] < 126
-    assert (np.diff(levels) <= 0).all()
-    assert (behind.light[0] == 0).all()
-    assert (behind.light[255] == 255).all()
+        behind.pixels(values, np.full((4, 6, 3), 200, np.float32), 90, 160)
+        lights.append(float(behind.light[0]))
+    assert -0.1 < lights[-1] < -0.02
+    assert (np.diff(lights) <= 0).all()
+    behind.pixels(values.replace(background="colour"), np.full((4, 6, 3), 200, np.float32), 90, 160)
+    assert behind.light[0] > lights[-1]
+    assert [int(lit(np.float32(level), np.float32(lights[-1]))) for level in (0, 255)] == [0, 255]
+    assert 128 - 12 < lit(np.float32(128), np.float32(lights[-1])) < 126

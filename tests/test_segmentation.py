@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import naive_background as naive
+from livewarp.segmentation import blend_kernels as blending
 from livewarp.segmentation import mask_kernels as kernels
 from livewarp.segmentation.blurring import Blur
 from livewarp.segmentation.people import FULL_S, GONE_S, STILL_S, People
@@ -217,54 +218,76 @@ def test_offline_every_frame_has_a_mask_of_its_own() -> None:
 def test_the_kernels_match_their_plain_twins() -> None:
     """Every compiled loop gives what plain loops in float64 give, to rounding."""
     rng = np.random.default_rng(4)
-    mask, alpha = (rng.integers(0, 256, (13, 17), dtype=np.uint8) for _ in range(2))
-    alpha[:4], alpha[4:7] = 0, 255
-    colours, behind = (rng.integers(0, 256, (13, 17, 3), dtype=np.uint8) for _ in range(2))
+    mask, colours = rng.integers(0, 256, (13, 17), dtype=np.uint8), rng.integers(0, 256, (13, 17, 3), dtype=np.uint8)
     many, four = np.empty((13, 17, 13), np.float32), np.empty((13, 17, 4), np.float32)
-    far = rng.random((13, 17, 4), np.float32) * 255
-    mask[:, :5] = 0
+    mask[:, :9] = 0
     kernels.fill_moments(colours, mask, many)
     np.testing.assert_allclose(many, naive.moments(colours, mask), atol=1e-6)
     means = cv2.boxFilter(many, -1, (5, 5))
     kernels.solve_planes(means, 4e-4, 0.01, four)
     np.testing.assert_allclose(four, naive.planes(means, 4e-4, 0.01), rtol=1e-3, atol=1e-3)
-    out = np.empty((13, 17), np.uint8)
-    kernels.fill_alpha(four, colours, 0.2, 0.7, 0.8, out)
-    np.testing.assert_allclose(out, naive.alpha(four, colours, 0.2, 0.7, 0.8), atol=0.6)
-    kernels.weigh_background(colours, mask, 4.0, 6.0, 0.9, four)
+    half = rng.integers(0, 256, (29, 33, 3), dtype=np.uint8)
+    out, flat = np.empty((29, 33), np.uint8), np.empty((13, 17), np.uint8)
+    kernels.fill_alpha(four, half, 0.2, 0.7, 0.8, flat, out)
+    np.testing.assert_allclose(out, naive.alpha(four, half, 0.2, 0.7, 0.8), atol=0.6)
+    assert set(np.unique(flat)) == {0, 2}
+
+
+def test_the_kernels_of_what_stands_behind_match_their_plain_twins() -> None:
+    """Every compiled loop gives what plain loops in float64 give, to rounding; frames of odd sizes, too."""
+    rng = np.random.default_rng(5)
+    colours, mask = rng.integers(0, 256, (26, 34, 3), dtype=np.uint8), rng.integers(0, 256, (13, 17), dtype=np.uint8)
+    four, near, far = (rng.random((13, 17, 4), np.float32) * 255 for _ in range(3))
+    blending.weigh_background(colours, mask, 4.0, 6.0, 0.9, four)
     np.testing.assert_allclose(four, naive.weighed(colours, mask, 4.0, 6.0, 0.9), rtol=1e-5, atol=1e-4)
-    picture = np.empty((13, 17, 3), np.uint8)
+    for radius in (0.4, 3.0, 4.3):
+        blending.blur_discs(four, radius, np.empty((13, 4 * 29), np.float32), near)
+        np.testing.assert_allclose(near, naive.discs(four, radius), rtol=1e-4, atol=1e-2)
+    room = np.empty((13, 17, 3), np.float32)
     far[..., 3] += 0.1
-    kernels.divide_sums(four, far, 0.01, picture)
-    np.testing.assert_allclose(picture, naive.divided(four, far, 0.01), atol=0.51)
-    room, light = rng.integers(0, 256, (5, 6, 3), dtype=np.uint8), rng.integers(0, 256, (256, 3), dtype=np.uint8)
-    room[:2] = colours[:2].mean()
-    for trust in (1.0, 0.6):
-        replaced = colours.copy()
-        kernels.replace_behind(replaced, alpha, behind, room, light, trust)
-        twin = naive.replaced(colours, alpha, behind, room, light, kernels._APART, trust)
-        np.testing.assert_array_equal(replaced, twin)
-    blended = colours.copy()
-    kernels.blend_behind(blended, alpha, behind)
-    np.testing.assert_array_equal(blended, naive.blended(colours, alpha, behind))
+    blending.divide_sums(four, far, 0.01, room)
+    np.testing.assert_allclose(room, naive.divided(four, far, 0.01), atol=0.01)
+    for height, width in ((27, 71), (26, 64)):
+        frame, behind = (rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for _ in range(2))
+        words = np.full((height // 2, -(-width // 16)), 0x8080_8080_8080_8080, np.uint64)
+        alpha = words.view(np.uint8)
+        half = alpha[:, : width // 2]
+        half[:] = np.repeat(rng.choice([0, 0, 255, 255, 90], (height // 2, width // 8 + 1)), 4, 1)[:, : width // 2]
+        half[2:6], half[6:9] = 0, 255
+        flat = height, 3 * width
+        columns = np.asarray(cv2.resize(room, (width, 13)), np.float32)
+        out = frame.copy()
+        blending.blend_blurred(out.reshape(flat), alpha, words, width // 2, columns.reshape(13, -1))
+        np.testing.assert_allclose(out, naive.blurred(frame, half, columns), atol=1)
+        wall, light = room.astype(np.uint8), np.array([0.06, -0.05, 0.0], np.float32)
+        for trust in (1.0, 0.6):
+            out = frame.copy()
+            args = words, width // 2, behind.reshape(flat), wall, light, trust
+            blending.replace_behind(out.reshape(flat), alpha, *args)
+            twin = naive.replaced(frame, half, behind, wall, light, blending._APART, trust)
+            np.testing.assert_allclose(out.astype(int), twin, atol=1)
 
 
 def test_only_background_enters_the_blur() -> None:
     """A person of whatever colour leaves no trace in the blur beside them, and a lamp outshines what is around it."""
     frame = room()
-    mask = np.zeros((180, 320), np.uint8)
-    cv2.circle(mask, (160, 110), 44, 255, -1)
+    mask = np.zeros((90, 160), np.uint8)
+    cv2.circle(mask, (80, 55), 22, 255, -1)
     reduced = buffers_for(360, 640)
     reduce_frame(cv2.resize(frame, (640, 360)), reduced)
-    blur = Blur((180, 320))
+    blur = Blur((90, 160))
     before = blur.blur(reduced.small, mask, 0.5, 1.0).copy()
     changed = reduced.small.copy()
-    changed[mask > 200] = (0, 0, 255)
+    changed[cv2.resize(mask, (320, 180), interpolation=cv2.INTER_NEAREST) > 200] = (0, 0, 255)
     np.testing.assert_array_equal(blur.blur(changed, mask, 0.5, 1.0), before)
     lamp = reduced.small.copy()
-    lamp[20:30, 40:50] = 255
-    share = blur.blur(lamp, mask, 0.5, 1.0)[25, 45].mean() / 255
-    assert share > 1.5 * cv2.GaussianBlur(lamp, (0, 0), 0.031 * 180)[25, 45].mean() / 255
+    lamp[40:45, 80:85] = 255
+    lit = blur.blur(lamp, mask, 0.5, 1.0).mean(axis=2)
+    gained = lit - before.mean(axis=2)
+    radius = round(0.062 * 90)  # of the disc that the lamp becomes: as bright near its edge as in the middle
+    assert gained[21, 41] > 30
+    assert gained[21, 41 + radius - 3] > 0.8 * gained[21, 41]
+    assert gained[21, 41 + radius + 4] < 0.1 * gained[21, 41]
 
 
 def test_what_is_sure_nowhere_is_no_person() -> None:

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from livewarp.arrays import BgrFrame, GrayFrame
+from livewarp.arrays import BgrFrame, FloatArray
 from livewarp.errors import Problem
 from livewarp.filtering.behind import Scenery
 from livewarp.filtering.hiding import cover
 from livewarp.knobs import Value
 from livewarp.parameters import Parameters
 from livewarp.scene import Mask, Scene
-from livewarp.segmentation import mask_kernels as kernels
+from livewarp.segmentation import blend_kernels as kernels
 from livewarp.segmentation.blurring import Blur
 from livewarp.segmentation.reduced import buffers_for
 from livewarp.segmentation.refinement import SOFT, TIGHT, Refiner
@@ -62,7 +62,7 @@ class Background:
         spare._fit(height, width)
         frame = np.zeros((height, width, 3), np.uint8)
         reduced = buffers_for(height, width)
-        mask = Mask(np.full(reduced.small_gray.shape, 128, np.uint8), 0.0)
+        mask = Mask(np.full(reduced.gray.shape, 128, np.uint8), 0.0)
         for way in ("blur", "colour"):
             spare._replace(frame, Scene(masks=(mask,), reduced=reduced), Parameters(background=way))
 
@@ -92,26 +92,28 @@ class Background:
         if self._size_hw == (height, width):
             return
         shapes = buffers_for(height, width)
-        self._refiner = Refiner(shapes.half_gray.shape, shapes.small_gray.shape)
-        self._blur = Blur(shapes.small_gray.shape)
-        self._alpha: GrayFrame = np.empty((height, width), np.uint8)
-        self._behind: BgrFrame = np.empty((height, width, 3), np.uint8)
+        self._refiner = Refiner(shapes.half.shape[:2], shapes.gray.shape)
+        self._blur = Blur(shapes.gray.shape)
+        self._columns: FloatArray = np.empty((shapes.gray.shape[0], width, 3), np.float32)
         self._size_hw = height, width
 
     def _replace(self, frame: BgrFrame, scene: Scene, values: Mapping[str, Value]) -> None:
         """Put something else behind the people, in place."""
         mask, reduced = scene.people, scene.reduced
         assert mask is not None and reduced is not None
-        size_wh = frame.shape[1::-1]
+        height, width = frame.shape[:2]
         is_blur = values["background"] == "blur"
         edge, trust = (SOFT, mask.trust) if is_blur else (TIGHT, 1.0)
-        alpha = self._refiner.refine(mask, reduced, edge, trust)
-        cv2.resize(alpha, size_wh, dst=self._alpha, interpolation=cv2.INTER_LINEAR)
+        refiner, flat = self._refiner, frame.reshape(height, 3 * width)
+        half_width = refiner.refine(mask, reduced, edge, trust).shape[1]
         amount = float(values["background_blur"]) if is_blur else 0.0
         room = self._blur.blur(reduced.small, mask.weights, amount, mask.trust)
         if is_blur:
-            cv2.resize(room, size_wh, dst=self._behind, interpolation=cv2.INTER_LINEAR)
-            kernels.blend_behind(frame, self._alpha, self._behind)
+            cv2.resize(room, (width, len(room)), dst=self._columns, interpolation=cv2.INTER_LINEAR)
+            columns = self._columns.reshape(len(room), 3 * width)
+            kernels.blend_blurred(flat, refiner.alpha, refiner.words, half_width, columns)
         else:
-            instead = self._instead.pixels(values, room, *frame.shape[:2])
-            kernels.replace_behind(frame, self._alpha, instead, room, self._instead.light, mask.trust)
+            instead = self._instead
+            behind = instead.pixels(values, room, height, width).reshape(height, 3 * width)
+            rest = room.astype(np.uint8), instead.light, mask.trust
+            kernels.replace_behind(flat, refiner.alpha, refiner.words, half_width, behind, *rest)

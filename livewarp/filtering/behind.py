@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from livewarp.arrays import BgrFrame
+from livewarp.arrays import BgrFrame, FloatArray
 from livewarp.errors import LivewarpError, Problem
 from livewarp.filtering.hiding import colour_of
 from livewarp.filtering.pictures import load_picture, stamp_of
@@ -51,7 +50,7 @@ class Scenery:
     problem
         Why the picture that is wanted is not shown, or None.
     light
-        (256, 3) uint8: what each level of blue, green and red of a person becomes.
+        (3,) float32: how much brighter blue, green and red of a person become; see `blend_kernels.lit`.
     """
 
     def __init__(self, worker: Worker) -> None:
@@ -63,16 +62,16 @@ class Scenery:
         self._stamp = self._frames = 0
         self._mean = np.full(3, 128.0)
         self._gains = np.ones(3)
-        self.light: NDArray[np.uint8] = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+        self.light: FloatArray = np.zeros(3, np.float32)
         self.problem: Problem | None = None
 
-    def pixels(self, values: Mapping[str, Value], room: BgrFrame, height: int, width: int) -> BgrFrame:
+    def pixels(self, values: Mapping[str, Value], room: FloatArray, height: int, width: int) -> BgrFrame:
         """(height, width, 3) uint8 BGR; valid until the next call.
 
         Parameters
         ----------
         room
-            (h, w, 3) uint8 BGR: the background that is replaced, at any size.
+            (h, w, 3) float32 BGR: the background that is replaced, at any size.
         """
         if self._pixels.shape[:2] != (height, width):
             self._pixels = np.empty((height, width, 3), np.uint8)
@@ -131,7 +130,7 @@ class Scenery:
         is_shown = job.stamp is not None and stamp in (job.stamp, 0)
         return job, None if is_shown else load_picture(job.name, job.height, job.width), stamp
 
-    def _match(self, room: BgrFrame, is_picture: bool) -> None:
+    def _match(self, room: FloatArray, is_picture: bool) -> None:
         """Bring the person's light a little towards the picture's, slowly."""
         goal = np.ones(3)
         if is_picture:
@@ -140,7 +139,7 @@ class Scenery:
         gains = self._gains + (goal - self._gains) * _SETTLES
         if np.abs(gains - self._gains).max() > 1e-4:
             self._gains = gains
-            levels = np.arange(256.0)[:, None]
-            # A curve, so that white stays white: what is lost or gained in the middle is none at both ends.
-            curve = levels + (gains - 1.0) * levels * (1.0 - (levels / 255.0) ** 2) * 1.3
-            self.light = np.clip(curve + 0.5, 0, 255).astype(np.uint8)
+            # So that the middle gets all of it: the curve is none at both ends.
+            self.light = np.asarray((gains - 1.0) * 1.3, np.float32)
+        elif (goal == 1.0).all():
+            self.light = np.zeros(3, np.float32)

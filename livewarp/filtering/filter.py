@@ -18,7 +18,7 @@ from livewarp.filtering.compiling import Helper
 from livewarp.filtering.glide import DEFAULT_GLIDE_S, Glide
 from livewarp.filtering.preparing import Readiness, Step
 from livewarp.knobs import Value
-from livewarp.parameters import Parameters, effective
+from livewarp.parameters import Parameters, effective, hides
 from livewarp.scene import Scene
 from livewarp.segmentation.hair_masks import HairMasks
 from livewarp.segmentation.people import People
@@ -123,7 +123,9 @@ class FaceFilter:
         if not (self._wants_masks or self._wants_hair):
             return Scene(faces, timestamp_s=timestamp_s)
         economy = self._tracker.economy
-        mask = self._people.update(frame, faces, timestamp_s, economy) if self._wants_masks else None
+        # To spare the wall beside a face, fewer masks will do.
+        enough = max(economy, int(not hides(self._values)))
+        mask = self._people.update(frame, faces, timestamp_s, enough) if self._wants_masks else None
         hair = self._hair.update(frame, faces, timestamp_s, economy) if self._wants_hair else ()
         self.times_s[stages.MASK] = time.perf_counter() - tracked_s
         return Scene(faces, () if mask is None else (mask,), timestamp_s, self._people.reduced, hair)

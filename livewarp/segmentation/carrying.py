@@ -18,7 +18,6 @@ from livewarp.arrays import FloatArray, GrayFrame
 from livewarp.face68 import Face, Pose
 from livewarp.segmentation.mask_kernels import move_mask
 
-_FLOW_WIDTH = 256  # px, at most: 0.3 ms a frame
 _FAR_IOD = 0.1  # a head that has moved less is left to the flow
 _HEAD_IOD = 1.6  # what moves with a head: as far to the side, and twice as far below
 
@@ -30,8 +29,8 @@ class Carrier:
     ----------
     frame_hw
         Of the frames, px.
-    small_hw
-        Of their small copies and of the masks that come out, px.
+    least_hw
+        Of their least copies and of the masks that come out, px.
 
     Attributes
     ----------
@@ -39,18 +38,13 @@ class Carrier:
         As given.
     """
 
-    def __init__(self, frame_hw: tuple[int, int], small_hw: tuple[int, int]) -> None:
+    def __init__(self, frame_hw: tuple[int, int], least_hw: tuple[int, int]) -> None:
         self.frame_hw = frame_hw
-        self._small_hw = small_hw
-        share = min(1.0, _FLOW_WIDTH / small_hw[1])
-        self.flow_hw = max(16, round(small_hw[0] * share)), max(16, round(small_hw[1] * share))
+        self._least_hw = least_hw
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        y, x = np.mgrid[: self.flow_hw[0], : self.flow_hw[1]].astype(np.float32)
+        y, x = np.mgrid[: least_hw[0], : least_hw[1]].astype(np.float32)
         self._grid = np.dstack([x, y])
-
-    def look(self, small_gray: GrayFrame) -> GrayFrame:
-        """A frame as `carry` compares it: a new array."""
-        return np.asarray(cv2.resize(small_gray, self.flow_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+        self._still = np.zeros_like(self._grid)
 
     def carry(
         self,
@@ -65,20 +59,21 @@ class Carrier:
         mask
             (h, w) uint8 of any size: it covers the whole frame.
         looks
-            Of the mask's frame and of the one that it is wanted for; None: nothing has moved.
+            Luminance of the mask's frame and of the one that it is wanted for, of the least size; None: nothing has
+            moved.
         faces
             Of both frames.
 
         Returns
         -------
         (h, w) uint8
-            Of the small size.
+            Of the least size.
         """
         if looks is None:
-            return np.asarray(cv2.resize(mask, self._small_hw[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+            return np.asarray(cv2.resize(mask, self._least_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
         before, now = looks
         flow = self._dis.calc(now, before, self._motion_of_heads(*faces))  # which it starts from
-        out = np.empty(self._small_hw, np.uint8)
+        out = np.empty(self._least_hw, np.uint8)
         move_mask(mask, np.asarray(flow, np.float32), out)
         return out
 
@@ -87,9 +82,9 @@ class Carrier:
         then = {face.id: face.pose for face in before}
         pairs = [(then[face.id], face.pose) for face in now if face.id in then]
         if not any(math.hypot(a.x - b.x, a.y - b.y) > _FAR_IOD * b.iod_px for a, b in pairs):
-            return np.zeros_like(self._grid)
-        scale = self.flow_hw[1] / self.frame_hw[1]
-        flow, total = np.zeros_like(self._grid), np.full(self.flow_hw, 1e-3, np.float32)
+            return self._still.copy()
+        scale = self._least_hw[1] / self.frame_hw[1]
+        flow, total = np.zeros_like(self._grid), np.full(self._least_hw, 1e-3, np.float32)
         for a, b in pairs:
             offset = self._grid - np.array([b.x * scale, b.y * scale], np.float32)
             reach = np.float32(_HEAD_IOD * b.iod_px * scale)

@@ -44,16 +44,14 @@ class HairRefiner:
         small = np.asarray(cv2.resize(mask, fit_wh, interpolation=cv2.INTER_AREA), np.uint8)
         moments, means = self._buffer("moments", fit_wh, 13), self._buffer("means", fit_wh, 13)
         planes, smooth = self._buffer("planes", fit_wh, 4), self._buffer("smooth", fit_wh, 4)
-        wide = self._buffer("wide", (columns, rows), 4)
         radius = max(1, round(_RADIUS_IOD * iod_px / 4))
         side = (2 * radius + 1, 2 * radius + 1)
         kernels.fill_moments(colours, small, moments)
         cv2.boxFilter(moments, -1, side, dst=means)
         kernels.solve_planes(means, _EPSILON, _SURE, planes)
         cv2.boxFilter(planes, -1, side, dst=smooth)
-        cv2.resize(smooth, (columns, rows), dst=wide, interpolation=cv2.INTER_LINEAR)
-        out = np.empty(mask.shape, np.uint8)
-        kernels.fill_alpha(wide, half, *_EDGE, 1.0, out)
+        out, flat = np.empty(mask.shape, np.uint8), np.empty(small.shape, np.uint8)
+        kernels.fill_alpha(smooth, half, *_EDGE, 1.0, flat, out)
         return out
 
     def _buffer(self, name: str, size_wh: tuple[int, int], channels: int) -> FloatArray:

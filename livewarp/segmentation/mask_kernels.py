@@ -1,4 +1,4 @@
-"""Compiled loops of the background: the guided filter's sums, what enters the blur, and the blending of pixels.
+"""Compiled loops of masks: the guided filter's sums and values, and how a mask is moved and remembered.
 
 Each has a twin of plain loops in tests/naive_background.py.
 """
@@ -10,7 +10,8 @@ from numba import njit
 
 from livewarp.arrays import BgrFrame, FloatArray, GrayFrame
 
-_APART = 48  # grey levels of three channels together: less, and an uncertain pixel looks as the room does
+_FLAT = 1e-3  # of a plane's slope: what colours change is less than a level
+_NOBODY, _WHOLE, _MIXED = 0, 1, 2  # what planes say of every colour
 
 
 @njit(nogil=True, cache=True)
@@ -69,15 +70,49 @@ def solve_planes(means: FloatArray, epsilon: float, sure: float, out: FloatArray
 
 
 @njit(nogil=True, cache=True)
-def fill_alpha(planes: FloatArray, half: BgrFrame, low: float, high: float, trust: float, out: GrayFrame) -> None:
-    """`out` (h, w): a · I + b, 0 up to `low` and 255 × trust from `high`, of planes (h, w, 4) and colours (h, w, 3)."""
+def fill_alpha(
+    planes: FloatArray, half: BgrFrame, low: float, high: float, trust: float, flat: GrayFrame, out: GrayFrame
+) -> None:
+    """`out` (h, w) or wider: a · I + b, 0 up to `low` and 255 × trust from `high`, of colours I: `half` (h, w, 3).
+
+    The planes (ph, pw, 4), a and b, cover the same picture and are bilinear; `flat` (ph, pw) is scratch.
+    """
     zero, scale, start, rounded = np.float32(0.0), np.float32(1.0 / 255.0), np.float32(low), np.float32(0.5)
     slope, most = np.float32(255.0 * trust / (high - low)), np.float32(255.0 * trust)
-    for y in range(out.shape[0]):
-        for x in range(out.shape[1]):
-            a0, a1, a2, q = planes[y, x, 0], planes[y, x, 1], planes[y, x, 2], planes[y, x, 3]
-            q += (a0 * half[y, x, 0] + a1 * half[y, x, 1] + a2 * half[y, x, 2]) * scale
-            out[y, x] = np.uint8(min(max((q - start) * slope, zero), most) + rounded)
+    rows, columns = flat.shape
+    for j in range(rows):
+        for i in range(columns):
+            q = planes[j, i, 3]
+            steep = abs(planes[j, i, 0]) + abs(planes[j, i, 1]) + abs(planes[j, i, 2]) > _FLAT
+            flat[j, i] = _MIXED if steep or low < q < high else _NOBODY if q <= low else _WHOLE
+    whole = np.uint8(most + rounded)
+    height, width = half.shape[:2]
+    row = np.empty(4 * columns, np.float32)  # of planes, between two
+    for y in range(height):
+        at = min(max((np.float32(y) + rounded) * np.float32(rows / height) - rounded, zero), np.float32(rows - 1))
+        j = min(int(at), rows - 2)
+        v = at - np.float32(j)
+        above, below = planes[j].reshape(4 * columns), planes[j + 1].reshape(4 * columns)
+        for i in range(4 * columns):
+            row[i] = above[i] + (below[i] - above[i]) * v
+        end = 0
+        for i in range(columns - 1):
+            begin = end
+            end = width if i == columns - 2 else int(np.ceil((i + 1.5) * width / columns - 0.5))
+            kind = flat[j, i]
+            if kind != _MIXED and kind == flat[j, i + 1] and kind == flat[j + 1, i] and kind == flat[j + 1, i + 1]:
+                for x in range(begin, end):
+                    out[y, x] = whole if kind == _WHOLE else np.uint8(0)
+                continue
+            a = row[4 * i : 4 * i + 8]
+            for x in range(begin, end):
+                at = (np.float32(x) + rounded) * np.float32(columns / width) - rounded
+                u = min(max(at, zero), np.float32(columns - 1)) - np.float32(i)
+                q = (a[0] + (a[4] - a[0]) * u) * half[y, x, 0]
+                q += (a[1] + (a[5] - a[1]) * u) * half[y, x, 1]
+                q += (a[2] + (a[6] - a[2]) * u) * half[y, x, 2]
+                q = q * scale + a[3] + (a[7] - a[3]) * u
+                out[y, x] = np.uint8(min(max((q - start) * slope, zero), most) + rounded)
 
 
 @njit(nogil=True, cache=True)
@@ -122,95 +157,3 @@ def remember(mask: FloatArray, before: GrayFrame, memory: float, out: GrayFrame)
             p = mask[y, x]
             p += (before[y, x] * scale - p) * (one - abs(two * p - one)) * np.float32(memory)
             out[y, x] = np.uint8(min(max(p, np.float32(0.0)), one) * np.float32(255.0) + np.float32(0.5))
-
-
-@njit(nogil=True, cache=True)
-def weigh_background(
-    small: BgrFrame, mask: GrayFrame, steepness: float, bloom: float, trust: float, out: FloatArray
-) -> None:
-    """`out` (h, w, 4): colours × weight, and weight, of pixels (h, w, 3) that are surely background by `mask` (h, w).
-
-    Highlights weigh up to 1 + `bloom` times as much, so that a lamp becomes a bright disc, as behind a lens.
-    """
-    scale, one = np.float32(1.0 / 255.0), np.float32(1.0)
-    steep, glow = np.float32(steepness * trust / 255.0), np.float32(bloom)
-    for y in range(small.shape[0]):
-        for x in range(small.shape[1]):
-            b, g, r = np.float32(small[y, x, 0]), np.float32(small[y, x, 1]), np.float32(small[y, x, 2])
-            light = (np.float32(0.114) * b + np.float32(0.587) * g + np.float32(0.299) * r) * scale
-            light *= light
-            light *= light
-            weight = max(one - steep * np.float32(mask[y, x]), np.float32(0.0)) * (one + glow * light * light)
-            out[y, x, 0] = b * weight
-            out[y, x, 1] = g * weight
-            out[y, x, 2] = r * weight
-            out[y, x, 3] = weight
-
-
-@njit(nogil=True, cache=True)
-def divide_sums(near: FloatArray, far: FloatArray, share: float, out: BgrFrame) -> None:
-    """`out` (h, w, 3): weighted means of sums (h, w, 4); where nearly nothing is near, those of the `far` ones."""
-    part, one, least, half = np.float32(share), np.float32(1.0), np.float32(1e-6), np.float32(0.5)
-    for y in range(near.shape[0]):
-        for x in range(near.shape[1]):
-            weight = one / (near[y, x, 3] + part * far[y, x, 3] + least)
-            for c in range(3):
-                value = (near[y, x, c] + part * far[y, x, c]) * weight + half
-                out[y, x, c] = np.uint8(min(max(value, np.float32(0.0)), np.float32(255.0)))
-
-
-@njit(nogil=True, cache=True)
-def replace_behind(
-    frame: BgrFrame, alpha: GrayFrame, behind: BgrFrame, room: BgrFrame, light: BgrFrame, trust: float
-) -> None:
-    """As `blend_behind`, with the person's colours taken from `light` (256, 3), and the room's out of the edges.
-
-    `room` (h, w, 3), of any size: the background as it would be without the person. An edge pixel is a mixture of both:
-    the person's share is C + (1 - α) / α × (C - room), and bounded, as both colours are estimates.
-    """
-    height, width = frame.shape[:2]
-    rows, columns = room.shape[:2]
-    share = int(np.int64(trust * 256.0 + 0.5))
-    for y in range(height):
-        row = y * rows // height
-        for x in range(width):
-            a = int(np.int64(alpha[y, x]))
-            if a == 0:
-                frame[y, x, 0] = behind[y, x, 0]
-                frame[y, x, 1] = behind[y, x, 1]
-                frame[y, x, 2] = behind[y, x, 2]
-            elif a == 255 and share == 256:
-                frame[y, x, 0] = light[frame[y, x, 0], 0]
-                frame[y, x, 1] = light[frame[y, x, 1], 1]
-                frame[y, x, 2] = light[frame[y, x, 2], 2]
-            else:
-                column = x * columns // width
-                apart = 0
-                for c in range(3):
-                    apart += abs(int(np.int64(frame[y, x, c])) - int(np.int64(room[row, column, c])))
-                if apart < _APART:
-                    a = max(a * (apart * 65025 + (_APART - apart) * a * a) // (_APART * 65025), 1)
-                seen = a * share // 256
-                for c in range(3):
-                    colour = int(np.int64(frame[y, x, c]))
-                    away = min((255 - a) * 256 // a, 384) * (colour - int(np.int64(room[row, column, c]))) // 256
-                    own = int(np.int64(light[min(max(colour + away, 0), 255), c]))
-                    frame[y, x, c] = (own * seen + int(np.int64(behind[y, x, c])) * (255 - seen) + 127) // 255
-
-
-@njit(nogil=True, cache=True)
-def blend_behind(frame: BgrFrame, alpha: GrayFrame, behind: BgrFrame) -> None:
-    """`frame` where `alpha` (H, W) is 255, `behind` (H, W, 3) where it is 0, both in between; in place."""
-    for y in range(frame.shape[0]):
-        for x in range(frame.shape[1]):
-            a = int(np.int64(alpha[y, x]))
-            if a == 255:
-                continue
-            if a == 0:
-                frame[y, x, 0] = behind[y, x, 0]
-                frame[y, x, 1] = behind[y, x, 1]
-                frame[y, x, 2] = behind[y, x, 2]
-            else:
-                for c in range(3):
-                    own, other = int(np.int64(frame[y, x, c])), int(np.int64(behind[y, x, c]))
-                    frame[y, x, c] = (own * a + other * (255 - a) + 127) // 255

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livewarp.arrays import BgrFrame, GrayFrame
+from livewarp.arrays import BgrFrame, FloatArray, GrayFrame
 from livewarp.easing import smoothstep
 from livewarp.errors import LivewarpError, Problem
 from livewarp.face68 import Face
@@ -119,7 +119,7 @@ class People:
 
     def _update(self, frame: BgrFrame, faces: Sequence[Face], now_s: float, economy: int) -> Mask | None:
         reduced, carrier = self._take(frame)
-        look = carrier.look(reduced.small_gray)
+        look = reduced.gray
         cells = np.asarray(cv2.resize(look, _CELLS_WH, interpolation=cv2.INTER_AREA), np.uint8)
         if self._last_s is not None and not 0.0 < now_s - self._last_s <= GAP_S:
             self.forget()
@@ -132,8 +132,8 @@ class People:
             if weights is not None:
                 expected = np.asarray(cv2.resize(weights, (MASK_SIDE, MASK_SIDE)), np.uint8)
             self._asked_s = now_s
-            job = _Job(reduced.small.copy(), expected, economy > 1, look, cells, tuple(faces), now_s, self._scene)
-            self._task.submit(job)
+            picture, look = reduced.small.copy(), look.copy()
+            self._task.submit(_Job(picture, expected, economy > 1, look, cells, tuple(faces), now_s, self._scene))
             if self._synchronous:
                 self._poll(now_s)
                 weights = self._carry(carrier, look, faces)
@@ -148,7 +148,7 @@ class People:
         if self.reduced is None or self._carrier is None or self._carrier.frame_hw != (height, width):
             self.forget()
             self.reduced = buffers_for(height, width)
-            self._carrier = Carrier((height, width), self.reduced.small.shape[:2])
+            self._carrier = Carrier((height, width), self.reduced.gray.shape)
         reduce_frame(frame, self.reduced)
         return self.reduced, self._carrier
 
@@ -184,9 +184,7 @@ class People:
             return True
         difference = cells.astype(np.float32) - self._found.job.cells
         size = np.abs(difference)
-        # Exposure changes all cells by about the same, another scene each by something else.
-        apart = np.abs(difference - np.median(difference)) > _CUT_LEVELS
-        if float((size > _CUT_LEVELS).mean()) > _CUT_SHARE and float(apart.mean()) > _CUT_SHARE / 2:
+        if float((size > _CUT_LEVELS).mean()) > _CUT_SHARE and _is_cut(difference):
             self.forget()
             self._last_s = now_s
             return True
@@ -208,3 +206,9 @@ class People:
             return False
         every_s = EVERY_S[economy] if moved else STILL_S
         return now_s - self._asked_s >= every_s - 1e-3 or self._found is None
+
+
+def _is_cut(difference: FloatArray) -> bool:
+    """Whether it is another scene: exposure changes all cells by about the same, a cut each by something else."""
+    apart = np.abs(difference - np.median(difference)) > _CUT_LEVELS
+    return float(apart.mean()) > _CUT_SHARE / 2
