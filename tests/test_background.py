@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from control_fixture import FakeDaemon
 from livewarp.daemon.report import state_of
 from livewarp.filtering import background, hiding
 from livewarp.filtering.background import ALONE_S, Background
 from livewarp.filtering.filter import FaceFilter
 from livewarp.knobs import Value
+from livewarp.live.state import StateName
 from livewarp.parameters import BACKGROUND, Parameters, Switches, effective, hides, hides_as_much
 from livewarp.scene import Mask, Scene
 from livewarp.segmentation.person import MASK_SIDE, PersonNetwork
 from livewarp.segmentation.reduced import buffers_for, reduce_frame
 from livewarp.sinks.preview import Picture, Preview
+from livewarp.sinks.sender import Sender
+from livewarp.sinks.videofile import VideoFileSink
 from livewarp.tracking import FaceTracker
+from panel_fixture import ask, serve_panel
 from samples import face_at
-from scripted import CAMERA_RED, RecordingSink, ScriptedFilter, ScriptedSource, engine_of, wait_for
+from scripted import CAMERA_RED, SHAPE, RecordingSink, ScriptedFilter, ScriptedSource, engine_of, wait_for
 
 BARE: dict[str, Value] = {"thin": 0.0, "eyes": 0.0}
 HIDDEN = Parameters(**BARE, background="colour", background_colour="#102030")
@@ -52,9 +58,9 @@ class Disc(PersonNetwork):
 class Room:
     """A live engine with a real filter, a scripted network, a sink and a preview that both kinds of viewer watch."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Parameters, *sinks: Any, glide_s: float = 0.0) -> None:
         self.network = Disc()
-        self.filter = FaceFilter(parameters, FaceTracker(live=True, model="mesh"), glide_s=0.0)
+        self.filter = FaceFilter(parameters, FaceTracker(live=True, model="mesh"), glide_s)
         self.filter._people._network = self.network
         self.source, self.sink, self.pictures = ScriptedSource(live=True), RecordingSink(), list[Picture]()
         self.preview = Preview(self.pictures.append, self.pictures.append)
@@ -64,6 +70,7 @@ class Room:
         self.engine, self.ended = engine_of(
             self.source,
             self.sink,
+            *sinks,
             face_filter=self.filter,
             preview=self.preview,  # type: ignore[arg-type]
         )
@@ -216,6 +223,54 @@ def test_a_room_that_has_been_seen_is_hidden_from_the_next_frame_on() -> None:
     room.engine.parameters = OPEN  # only the user turns it off
     wait_for(lambda: room.sink.kinds[-1] == "camera")
     room.close()
+
+
+def test_no_pixel_of_the_room_is_recorded_or_served_whatever_is_pressed(tmp_path: Path) -> None:
+    """Bypass, strength, glide, freeze, another model, a silent camera: neither file nor HTTP ever shows the room."""
+    path = tmp_path / "call.mkv"
+    file = Sender(VideoFileSink(path, SHAPE[1], SHAPE[0], 200.0), SHAPE[1], SHAPE[0])
+    room, daemon = Room(HIDDEN, file, glide_s=0.3), FakeDaemon()
+    daemon.parameters = HIDDEN
+    reds = []
+    with serve_panel(daemon, room.preview, tmp_path) as panel:
+
+        def look() -> None:
+            for _ in range(2):
+                reply = ask(panel.address, "GET", "/snapshot.jpg")
+                if reply.status == 200:
+                    image = cv2.imdecode(np.frombuffer(reply.body, np.uint8), cv2.IMREAD_COLOR)
+                    reds.append(int(image[2, 2, 2]))
+
+        room.engine.start()
+        look()
+        wait_for(lambda: len(room.sink.kinds) > 5)
+        for change in (
+            {"enabled": False, "strength": 0.0},
+            {"background_colour": "#304050", "hide_alone": True},
+            {"background": "picture", "background_picture": "studio"},
+            {"background": "picture", "background_picture": "nosuch", "hide_alone": False},
+            dict(HIDDEN),
+        ):
+            room.engine.parameters = room.engine.parameters.replace(**change)
+            room.sent(8)
+            look()
+        room.engine.switches = Switches(freeze=True)
+        room.filter.use_model("mesh")
+        room.sent(5)
+        room.source.gate.clear()
+        room.engine.switches = Switches()
+        wait_for(lambda: room.engine.state.state == StateName.STALLED)
+        room.source.gate.set()
+        wait_for(lambda: room.engine.state.state == StateName.RUNNING)
+        room.sent(8)
+        look()
+        room.close()
+    assert "camera" not in room.sink.kinds
+    video = cv2.VideoCapture(str(path))
+    while (got := video.read())[0]:
+        reds.append(int(got[1][1:6, 1:6, 2].max()))
+    assert len(reds) > 20
+    assert max(reds) < CAMERA_RED - 40
 
 
 def test_the_frame_under_way_is_covered() -> None:

@@ -90,11 +90,18 @@ def test_fifty_steps_are_kept(desk):
 
 
 def test_an_undo_shows_the_camera_to_nobody(desk):
-    """Switches are in no history: an undo after `blank` leaves the picture blank."""
+    """An undo after `blank` leaves the picture blank, and one after `background` leaves the room hidden."""
     desk("set", thin=0.5)
     desk("blank", on=True)
     desk("undo")
     assert desk.daemon.switches.blank
+    desk("set", background="blur", background_blur=0.8)
+    desk("set", background="colour")
+    desk("undo")
+    assert desk.value("background") == "blur"  # from hidden to hidden
+    desk("undo")
+    assert desk.value("background") == "blur"
+    assert desk.value("background_blur") != 0.8
 
 
 def test_what_others_changed_since_stays(desk):

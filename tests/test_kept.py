@@ -132,7 +132,7 @@ def test_a_damaged_file_is_told_and_ignored(path, caplog, text):
     path.parent.mkdir()
     path.write_bytes(text)
     kept = Kept(path)
-    assert kept.load(CONFIG) == (CONFIG, b'"blank": false' not in text)  # it may have been blanked
+    assert kept.load(CONFIG) == (CONFIG, True)  # it may have been blanked
     assert [str(path) in problem.what for problem in kept.problems] == [True]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert str(path) in caplog.text
@@ -256,16 +256,19 @@ def test_a_daemon_that_is_killed_has_kept_its_parameters(tmp_path):
         assert client.get("thin") == {"thin": 0.5}
 
 
-@pytest.mark.parametrize("blank", [True, False])
+@pytest.mark.parametrize(
+    ("blank", "hidden"),
+    [(True, {}), (False, {}), (False, {"background": "blur"}), (False, {"background": "none", "hide_alone": True})],
+)
 @pytest.mark.parametrize("spoil", [lambda text: text.replace(b'"version": 1', b'"version": 2'), lambda text: text[:-3]])
-def test_a_newer_or_damaged_file_never_loses_blank(path, blank, spoil):
-    """A file of a newer livewarp, or one that is cut off, still says whether the picture was blanked."""
+def test_a_newer_or_damaged_file_never_loses_what_was_hidden(path, blank, hidden, spoil):
+    """A newer livewarp's file, or one that is cut off, still says whether the picture or the background was hidden."""
     kept = Kept(path)
     kept.load(CONFIG)
-    kept.note(CONFIG.replace(thin=0.5), blank)
+    kept.note(CONFIG.replace(thin=0.5, **hidden), blank)
     kept.write()
     path.write_bytes(spoil(path.read_bytes()))
-    assert Kept(path).load(CONFIG)[1] is blank
+    assert Kept(path).load(CONFIG)[1] is (blank or bool(hidden))
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "empty", "giant"])

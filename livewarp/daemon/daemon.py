@@ -34,7 +34,7 @@ from livewarp.errors import SettingsError, SourceError
 from livewarp.knobs import Value
 from livewarp.live.limits import Limits
 from livewarp.live.stats import ProcessMeter
-from livewarp.parameters import KNOBS, Parameters, Switches, Wanted, refitted
+from livewarp.parameters import KNOBS, Parameters, Switches, Wanted, hides, refitted
 from livewarp.settings import Settings
 from livewarp.sinks.preview import Preview
 from livewarp.sources import plan_source
@@ -158,10 +158,10 @@ class Daemon:
 
     def change(self, wanted: Wanted) -> int:
         """Use these from the next frame on; the number of the first that certainly does."""
-        blank = self.switches.blank
+        before = self.switches.blank, hides(self.parameters)
         self._engine.wanted = wanted
         frame = self._engine.next_frame
-        if self._kept is not None and wanted.switches.blank != blank:
+        if self._kept is not None and before != (wanted.switches.blank, hides(wanted.parameters)):
             self._write_kept()  # before the reply: whoever reads it may pull the plug
         self._changed.set()
         return frame

@@ -3,9 +3,9 @@
 What is kept is what differs from the settings, each value beside the one of the settings that it was made
 over: when that has changed since, a person has edited config.toml, and the kept value is dropped.
 
-Guarantees: pure file work, no clock; `write` may be called in any thread, the rest in one; a damaged file
-never loses `blank`: where it does not say that the picture was not blanked, it is; what cannot be read or written
-is a problem while it lasts.
+Guarantees: pure file work, no clock; `write` may be called in any thread, the rest in one; a damaged file never loses
+`blank` or a hidden background: where it does not say that nothing was hidden, all is; what cannot be read or written is
+a problem while it lasts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from platformdirs import user_state_path
 
 from livewarp.errors import ParameterError, Problem
 from livewarp.knobs import Value
-from livewarp.parameters import Parameters, knob
+from livewarp.parameters import Parameters, hides, knob
 from livewarp.system.atomic import PRIVATE, write_whole
 from livewarp.system.regular import read_regular
 from livewarp.system.runtime import make_private
@@ -32,7 +32,7 @@ _VERSION = 1
 _MAX_DAEMONS = 16  # of one user at a time, that keep values
 # Names that Windows lacks, where nothing is locked.
 _LOCK_FLAGS = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_NOT_BLANK = b'"blank": false'  # as `_text` writes it
+_OPEN = (b'"blank": false', b'"hides": false')  # as `_text` writes it: nothing was to be hidden
 _MAX_BYTES = 65_536
 _NEVER = frozenset({"overlay", "background_compare"})  # never shown without being asked for
 
@@ -165,13 +165,18 @@ class Kept:
 
 def _text(entries: Mapping[str, _Entry], blank: bool) -> str:
     parameters = {name: entry._asdict() for name, entry in entries.items()}
-    return json.dumps({"version": _VERSION, "blank": blank, "parameters": parameters}, indent=1) + "\n"
+    hidden = hides(
+        {"background": "none", "hide_alone": False, **{name: entry.value for name, entry in entries.items()}}
+    )
+    document = {"version": _VERSION, "blank": blank, "hides": hidden, "parameters": parameters}
+    return json.dumps(document, indent=1) + "\n"
 
 
 def _read(path: Path, config: Mapping[str, Value]) -> tuple[dict[str, _Entry], bool, Problem | None]:
     """The kept values that still hold, blank, and why they are not all.
 
-    A file that cannot be read as ours starts blanked, unless it says, intact, that the picture was not.
+    A file that cannot be read as ours starts blanked, unless it says, intact, that neither the picture was nor the room
+    behind people hidden.
     """
     text = b""
     try:
@@ -190,9 +195,9 @@ def _read(path: Path, config: Mapping[str, Value]) -> tuple[dict[str, _Entry], b
     except (FileNotFoundError, NotADirectoryError):
         return {}, False, None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        blank = _NOT_BLANK not in text
+        blank = not all(each in text for each in _OPEN)
         what = f"kept values ignored, {path} is none of ours or damaged: {error}"
-        log.warning("%s%s", what, "; blanked, as it may have been" if blank else "")
+        log.warning("%s%s", what, "; blanked, as it or the background may have been hidden" if blank else "")
         return (
             {},
             blank,

@@ -1,7 +1,7 @@
 """What the control plane has changed, for undo and redo, and the preset that is on.
 
-One for all clients: what one has changed, another may take back. Switches (blank, freeze) are not in it: no undo
-shows the camera again.
+One for all clients: what one has changed, another may take back. Switches (blank, freeze) are not in it, nor is whether
+the room behind people is hidden: no undo shows the camera or the room again.
 
 Guarantees: pure data and the presets' files; everything runs in the hub thread.
 """
@@ -18,7 +18,7 @@ from livewarp.control.protocol.presets import Presets
 from livewarp.control.protocol.refusals import NOT_DONE
 from livewarp.errors import ControlError
 from livewarp.knobs import Choice, Switch, Value
-from livewarp.parameters import KNOBS, Parameters
+from livewarp.parameters import KNOBS, Parameters, hides_as_much
 
 MAX_STEPS = 50
 MERGE_S = 1.0  # changes of the same numbers that follow each other within this are one step: a drag
@@ -84,7 +84,9 @@ class History:
 
     def record(self, before: Parameters, after: Parameters, preset: str | None, alone: bool = False) -> None:
         """Note a change of parameters, after which this preset is on; `alone`: it is no part of a drag."""
-        names = [name for name, value in after.items() if before.get(name, value) != value]
+        hides_alike = hides_as_much(before, after) and hides_as_much(after, before)
+        revealing = {"background_compare"} | (set() if hides_alike else {"background", "hide_alone"})
+        names = [name for name, value in after.items() if before.get(name, value) != value and name not in revealing]
         was, self.preset = self.preset, preset
         if preset != was:
             self._reread()
