@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check vm bench bench-quick soak docs format pins dist clean
+.PHONY: help run demo test check vm bench bench-quick soak chaos fuzz docs format pins dist clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -37,9 +37,17 @@ bench-quick:  ## the same, tiny, to see that all run; one minute
 	@goal=run; $(SETUP)
 	@exec $(BIN)/python benchmarks/suite.py --quick $(ARGS)
 
-soak:  ## run for a long time and see that memory, threads, files and lateness stay flat; 25 minutes
+soak:  ## run for a long time and see that memory, threads, files and lateness stay flat; ten minutes
 	@goal=run; $(SETUP)
 	@exec $(BIN)/python benchmarks/soak.py $(ARGS)
+
+chaos:  ## a thousand random sequences of faults and commands, each of which its number brings again; ten minutes
+	@goal=test; $(SETUP)
+	@exec $(BIN)/python tests/chaos.py $(ARGS)
+
+fuzz:  ## bytes that anybody may send, for ten minutes a target; ARGS="--minutes 1 --only http" for less
+	@goal=test; $(SETUP)
+	@exec $(BIN)/python tests/fuzz.py $(ARGS)
 
 test: check  ## all checks, then the tests, a process for each core (WORKERS=0: in one); options for pytest in ARGS
 	@exec $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal $(ARGS)

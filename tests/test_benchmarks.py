@@ -19,7 +19,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
         (["warp.py", "--quick"], "livewarp all, in place"),
         (["landmarks.py", "--samples", "2"], "dlib"),
         (["control.py", "--quick"], "get: p99"),
-        (["soak.py", "--video", "0.05", "--real", "0.05", "--width", "320", "--height", "180", "--tell"], "real time"),
+        (["soak.py", "--frames", "90", "--real", "0.05", "--width", "320", "--height", "180", "--tell"], "real time"),
         (["tracking.py", "--quick", *(f"--only={s}" for s in ("jitter", "lag", "blink", "calm"))], "overshoot"),
         (["tracking.py", "--quick", "--only=hold"], "switches of the id"),
         (["tracking.py", "--quick", "--only=occlusion", "--only=cost"], "naive / ours"),

@@ -9,7 +9,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +18,6 @@ import pyvirtualcam
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from livewarp.errors import SourceError
 from livewarp.live import capture
 from livewarp.live.engine import Engine
 from livewarp.live.limits import Demand
@@ -29,87 +27,8 @@ from livewarp.mailbox import Mailbox, Parcel
 from livewarp.parameters import Switches, Wanted
 from livewarp.sinks.virtualcam import VirtualCameraSink
 from livewarp.sources import Plan
-from livewarp.sources.fitted import FittedSource
 from scripted import CAMERA_RED, SHAPE, RecordingSink, ScriptedFilter, ScriptedSource, engine_of, wait_for
-
-FPS = 20.0
-TICK_S = 1 / 40
-
-
-@dataclass
-class World:
-    """What the sequences happen in: a clock, a camera with its faults, and the readers that read it."""
-
-    now: float = 1000.0
-    fault: str = ""
-    frames: int = 0
-    size: tuple[int, int] = (SHAPE[1], SHAPE[0])
-    readers: list[Reader] = field(default_factory=list)
-    hanging: list[Reader] = field(default_factory=list)
-
-    def clock(self) -> float:
-        """What it shows."""
-        return self.now
-
-    def open(self) -> FittedSource:
-        """The camera, at the size of the output."""
-        if self.fault == "refuses":
-            raise SourceError("scripted: is in use")
-        return FittedSource(Camera(self), SHAPE[1], SHAPE[0], "crop")
-
-    def pass_time(self) -> None:
-        """One tick for all readers; a call that hangs has taken its buffer and does not return."""
-        self.now += TICK_S
-        for reader in list(self.readers):
-            hangs = self.fault == "hangs" or (self.fault == "hangs in open" and reader.source is None)
-            if reader in self.hanging:
-                if hangs:
-                    continue
-                self.hanging.remove(reader)
-                reader._hand_back()
-            elif hangs:
-                self.hanging.append(reader)
-                if reader.source is not None:
-                    reader._buffer = reader._mailbox.take()
-                continue
-            for _ in range(8 if self.fault == "bursts" else 1):
-                if not reader.advance():
-                    self.readers.remove(reader)
-                    break
-
-
-class Camera:
-    """A webcam that does as the world has it."""
-
-    name, live, ended, fps = "scripted", True, False, FPS
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.width, self.height = world.size
-        self._last_s = 0.0
-
-    def read(self, out: np.ndarray) -> float | None:
-        """A frame if one is due, or the fault."""
-        world = self._world
-        if world.fault == "raises":
-            raise SourceError("scripted: input/output error")
-        if world.fault == "fails unexpectedly":
-            raise ValueError("scripted: a bug")
-        if (self.width, self.height) != world.size:
-            self.width, self.height = world.size
-            return None
-        if world.fault == "is silent":
-            return None
-        if world.fault != "bursts" and world.now - self._last_s < 1 / FPS - 1e-6:
-            return None
-        self._last_s = world.now
-        if world.fault != "freezes":
-            world.frames += 1
-        out[...] = (world.frames % 256, world.frames % 251, CAMERA_RED)
-        return world.now - (7.0 if world.fault == "is late" else 0.0)
-
-    def close(self) -> None:
-        """Nothing to release."""
+from scripted_world import CAMERA_FAULTS, FPS, TICK_S, World
 
 
 class Rig:
@@ -171,17 +90,11 @@ class Rig:
         return self.engine.state.state == "running" and tuple(self.sink.last[2, 2]) == newest
 
 
-FAULTS = (
-    *("is silent", "raises", "fails unexpectedly", "hangs", "hangs in open"),
-    *("refuses", "freezes", "is late", "bursts"),
-)
-
-
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([*FAULTS, "", "changes its size", "blank", "freeze", "nobody watches"]),
+            st.sampled_from([*CAMERA_FAULTS, "", "changes its size", "blank", "freeze", "nobody watches"]),
             st.floats(0.05, 9.0),
             st.booleans(),  # whether it lasts while the next thing happens
         ),
@@ -194,7 +107,7 @@ def test_whatever_happens_it_comes_back(events: list[tuple[str, float, bool]]) -
     rig = Rig()
     world, engine = rig.world, rig.engine
     for what, seconds, lasts in events:
-        if what in FAULTS:
+        if what in CAMERA_FAULTS:
             world.fault = what
         elif what == "changes its size":
             world.size = (64, 30) if world.size == (SHAPE[1], SHAPE[0]) else (SHAPE[1], SHAPE[0])
@@ -221,7 +134,7 @@ def test_whatever_happens_it_comes_back(events: list[tuple[str, float, bool]]) -
     assert world.readers == []
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", CAMERA_FAULTS)
 def test_each_fault_is_named_and_over_in_time(fault: str) -> None:
     """Six seconds of it: said within a second of silence (or that it is the same picture), and back within three."""
     rig = Rig()
