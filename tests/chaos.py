@@ -299,9 +299,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="livewarp-chaos-") as folder:
             try:
                 play(seed, Path(folder), tell if args.only is not None else lambda text: None)
-            except AssertionError as error:
+            except Exception as error:
                 failed.append(seed)
-                tell(f"{seed} fails: {error}")
+                tell(f"{seed} fails: {error!r}")
                 if not args.go_on:
                     raise
     tell(f"{len(seeds)} sequences in {time.monotonic() - began_s:.0f} s, {len(failed)} failed: {failed}")

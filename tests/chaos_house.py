@@ -25,6 +25,7 @@ from livewarp.control.protocol.jsonrpc import answer
 from livewarp.daemon import daemon as daemon_module
 from livewarp.daemon.daemon import Daemon
 from livewarp.daemon.kept import Kept, _text
+from livewarp.errors import SinkError
 from livewarp.live import capture
 from livewarp.live.engine import Engine
 from livewarp.live.limits import Demand
@@ -149,7 +150,9 @@ class House:
     def stop(self) -> None:
         """In order."""
         self.daemon.stop()
-        self._running.get(timeout=30)
+        # A recording that could not be completed is said at the end.
+        with contextlib.suppress(SinkError) if self.disk.full else contextlib.nullcontext():
+            self._running.get(timeout=30)
         self._forget()
 
     def kill(self) -> None:

@@ -31,7 +31,7 @@ from livewarp.control.listening import listen
 from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.jsonrpc import MAX_MESSAGE_BYTES, read_json
 from livewarp.control.protocol.methods import METHODS, URGENT
-from livewarp.control.protocol.refusals import INTERNAL_ERROR, METHOD_NOT_FOUND, invalid_params
+from livewarp.control.protocol.refusals import INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, invalid_params
 from livewarp.control.secret import UNAUTHORIZED
 from livewarp.control.web.connections import HEADERS, UNAVAILABLE, PanelServer
 from livewarp.control.web.gate import Gate
@@ -171,6 +171,8 @@ class Panel:
         except HTTPException as error:
             log.debug("panel refused %s %s: %s", request.method, request.path, error)
             response = _http_error(error, request)
+        except UnicodeDecodeError:
+            response = _error(400, INVALID_REQUEST, "the address is not in UTF-8")
         except OSError as error:  # the client is gone, or takes too long for its body
             log.debug("panel client is gone: %s", error)
             response = Response(status=400, headers={"Connection": "close"})
