@@ -17,6 +17,13 @@ def weigh_sides(small, hair, out):
         out[y, x] = light * share**2, share**2, light * (1 - share) ** 2, (1 - share) ** 2
 
 
+def settle_sides(means, out):
+    """Twin of `hair_kernels.settle_sides`."""
+    for y, x in np.ndindex(out.shape[:2]):
+        hair, much, rest, other = means[y, x]
+        out[y, x] = hair / (much + 1e-4), rest / (other + 1e-4), min(4 * other, 1.0)
+
+
 def bilinear(values, y, x):
     """At a place between the middles of (h, w, ...), clamped to them."""
     y, x = min(max(y, 0.0), values.shape[0] - 1), min(max(x, 0.0), values.shape[1] - 1)
@@ -40,8 +47,7 @@ def dye(frame, origin, hair, sides, table, own, grey, to_face, amount):
         if share <= 0.004:
             continue
         at = (y + 0.5) * sides.shape[0] / (2 * rows) - 0.5, (x + 0.5) * sides.shape[1] / (2 * columns) - 0.5
-        mine, wide, theirs, beside = bilinear(sides, *at)
-        mine, theirs, edge = mine / (wide + 1e-4), theirs / (beside + 1e-4), min(4 * beside, 1.0)
+        mine, theirs, edge = bilinear(sides, *at)
         b, g, r = (float(v) for v in frame[y0 + y, x0 + x])
         light = 0.114 * b + 0.587 * g + 0.299 * r
         apart = theirs - mine

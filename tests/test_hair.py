@@ -118,14 +118,18 @@ def test_the_kernels_do_what_their_plain_twins_do() -> None:
     kernels.weigh_sides(small, hair[::2, ::2].copy(), sides)
     naive.weigh_sides(small, hair[::2, ::2], right)
     np.testing.assert_allclose(sides, right, atol=1e-3)
+    settled, right = np.empty((9, 12, 3), np.float32), np.empty((9, 12, 3))
+    kernels.settle_sides(sides, settled)
+    naive.settle_sides(sides.astype(float), right)
+    np.testing.assert_allclose(settled, right, rtol=1e-4, atol=1e-3)
     frame = cv2.GaussianBlur(rng.integers(0, 256, (60, 70, 3)).astype(np.uint8), (3, 3), 1.0)
     table, kept = table_for(np.array([70.0, -8.0, 9.0]), VALUES | {"hair": 0.7, "hair_grey": 0.4})
     own = np.array([-8.0, 9.0, kept], np.float32)
     to_face = np.array([[0.02, 0.003, -0.7], [-0.003, 0.02, -0.6]], np.float32)
     for grey in (0.0, 0.4):
         made = frame.copy()
-        kernels.dye(made, (6, 8), hair, sides, table, own, grey, to_face, 0.9)
-        twin = naive.dye(frame, (6, 8), hair, sides, table, own, grey, to_face, 0.9)
+        kernels.dye(made, (6, 8), hair, settled, table, own, grey, to_face, 0.9)
+        twin = naive.dye(frame, (6, 8), hair, settled, table, own, grey, to_face, 0.9)
         assert np.abs(made - twin).max() < 0.6  # rounding
         assert (made != frame).mean() > 0.1
 

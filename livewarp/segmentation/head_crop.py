@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 from livewarp.arrays import BgrFrame, GrayFrame
 from livewarp.face68 import Face, Pose
 
-BELOW_EYES_IOD = 0.3  # of the crop's middle
+BELOW_EYES_IOD = 0.15  # of the crop's middle
 _IOD_PX = {320: 80.0, 256: 72.0}  # by the crop's side: how large a head the network is given
 _OWN_XY, _OWN_RADII = (0.0, -0.35), (1.05, 1.15)  # a head in face axes, IOD: an ellipse from chin to crown
-_FADE_IOD = 0.22  # at the crop's border, beyond which nothing is known
+# How the mask fades at the crop's border, beyond which nothing is known: sides and top, and where long hair ends.
+_FADE_IOD, _FADE_BELOW_IOD = 0.12, 0.6
+_CERTAIN = 230  # of a mask
+_INNER, _OUTER = 0.72, 0.94  # of the face's outline: no hair is taken within; where it may fall over the cheeks
 _LEAST_AREA_IOD = 0.06  # squared, of a part within the head
 
 
@@ -73,11 +76,13 @@ def own_hair(mask: GrayFrame, pose: Pose, others: Sequence[Pose]) -> GrayFrame:
         Poses of the other heads there.
     """
     side = mask.shape[0]
-    few = np.asarray(cv2.resize(mask, (side // 2, side // 2), interpolation=cv2.INTER_AREA))
-    iod_px = _IOD_PX[side] / 2
-    grid = np.stack(np.meshgrid(*[(np.arange(side // 2) + 0.5) * 2 - 0.5] * 2), axis=-1)
+    few = np.asarray(cv2.resize(mask, (side // 4, side // 4), interpolation=cv2.INTER_AREA))
+    iod_px = _IOD_PX[side] / 4
+    grid = np.stack(np.meshgrid(*[(np.arange(side // 4) + 0.5) * 4 - 0.5] * 2), axis=-1)
     distance = _distance(grid, to_crop(pose, side), pose)
-    share = np.clip((side / 2 - np.abs(grid - (side - 1) / 2).max(axis=2)) / (_FADE_IOD * _IOD_PX[side]), 0.0, 1.0)
+    beside = side / 2 - np.abs(grid - (side - 1) / 2).max(axis=2)
+    share = np.clip(beside / (_FADE_IOD * _IOD_PX[side]), 0.0, 1.0)
+    share = np.minimum(share, np.clip((side - grid[..., 1]) / (_FADE_BELOW_IOD * _IOD_PX[side]), 0.0, 1.0))
     for other in others:
         apart = _distance(grid, to_crop(pose, side), other) - distance
         share *= np.clip(0.5 + apart * 4.0, 0.0, 1.0)
@@ -86,7 +91,7 @@ def own_hair(mask: GrayFrame, pose: Pose, others: Sequence[Pose]) -> GrayFrame:
     at_head = np.bincount(labels[distance < 1.0], minlength=count)
     keep = (at_head >= _LEAST_AREA_IOD * iod_px**2) & (at_head >= 0.1 * boxes[:, cv2.CC_STAT_AREA])
     keep[0] = False
-    near = cv2.dilate(keep[labels].astype(np.uint8), np.ones((9, 9), np.uint8))
+    near = cv2.dilate(keep[labels].astype(np.uint8), np.ones((5, 5), np.uint8))
     weights = cv2.resize((near * share * 255).astype(np.uint8), (side, side), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.multiply(mask, weights, scale=1 / 255), np.uint8)
 
@@ -134,16 +139,18 @@ def place_mask(
 
 
 def without_face(placed: PlacedMask, face: Face) -> GrayFrame:
-    """The mask without the face below the brows, with a soft edge."""
+    """The mask without the face below the brows, with a soft edge; near its outline hair that is certain stays."""
     outline = face.landmarks[[*range(17), *range(26, 16, -1)]]
-    middle = outline.mean(axis=0)
-    outline = (middle + (outline - middle) * 0.94 - placed.origin_xy - 0.5) / 2
-    iod_px = face.pose.iod_px / 2
-    cut = np.zeros(placed.weights.shape, np.uint8)
-    cv2.fillPoly(cut, [np.round(outline * 8).astype(np.int32)], 255, shift=3)
-    side = 2 * round(0.05 * iod_px) + 1
-    cut = np.asarray(cv2.blur(cut, (side, side)), np.uint8)
-    return np.asarray(cv2.multiply(placed.weights, 255 - cut, scale=1 / 255), np.uint8)
+    middle, weights = outline.mean(axis=0), placed.weights
+    side = 2 * round(0.025 * face.pose.iod_px) + 1
+    for share in (_OUTER, _INNER):
+        inside = np.zeros(weights.shape, np.uint8)
+        points = (middle + (outline - middle) * share - placed.origin_xy - 0.5) / 2
+        cv2.fillPoly(inside, [np.round(points * 8).astype(np.int32)], 255, shift=3)
+        inside = np.asarray(cv2.blur(inside, (side, side)), np.uint8)
+        left: GrayFrame = np.asarray(cv2.multiply(weights, 255 - inside, scale=1 / 255), np.uint8)
+        weights = np.where(weights > _CERTAIN, weights, left) if share == _OUTER else left
+    return weights
 
 
 def moved_iod(before: Pose, now: Pose) -> float:
