@@ -139,3 +139,21 @@ def test_a_share_is_of_time_too():
         for _ in range(11):
             assert "result" in line.ask("stats")
         assert time.monotonic() - began_s > (10 * WORK_S / 0.05 - 0.1) * 0.9
+
+
+def test_what_is_urgent_overtakes_a_call_that_waits():
+    """While one message waits for a device, blank comes; what the message changes afterwards does not undo it."""
+    daemon = FakeDaemon()
+    dispatcher = Dispatcher(daemon)
+    listed = daemon.sources
+
+    def sources():
+        dispatcher.call("blank", {"on": True})
+        return listed()
+
+    daemon.sources = sources
+    dispatcher.batch([("sources", {}), ("set", {"thin": 0.5}), ("freeze", {"on": True})])
+    assert (daemon.switches.blank, daemon.switches.freeze, daemon.parameters["thin"]) == (True, True, 0.5)
+    daemon.sources = listed
+    dispatcher.batch([("blank", {"on": False}), ("set", {"thin": 0.25})])
+    assert (daemon.switches.blank, daemon.switches.freeze) == (False, True)

@@ -168,7 +168,9 @@ class Daemon:
 
     def sources(self) -> list[dict[str, Any]]:
         """What `switch_source` may be given, beside paths of files: {source, name, current}."""
-        return sources_of(self._engine, self._plan.name)
+        # In a thread: PipeWire is asked for its cameras, which may take its time.
+        listed: list[dict[str, Any]] = gevent.get_hub().threadpool.apply(sources_of, (self._engine, self._plan.name))
+        return listed
 
     def switch_source(self, wanted: str) -> int:
         """Read from another source; the number of the first frame that may be its.

@@ -23,7 +23,7 @@ from livewarp.control.protocol.events import Events
 from livewarp.control.protocol.history import History
 from livewarp.control.protocol.message import Changes, Controlled, Session
 from livewarp.control.protocol.method import Method
-from livewarp.control.protocol.methods import METHODS
+from livewarp.control.protocol.methods import METHODS, URGENT
 from livewarp.control.protocol.presets import Presets
 from livewarp.control.protocol.refusals import INTERNAL_ERROR, METHOD_NOT_FOUND, invalid_params, not_done
 from livewarp.control.protocol.turns import Turns
@@ -87,7 +87,7 @@ class Dispatcher:
             }
         )
         self.turns = Turns()
-        self._paused: Changes | None = None  # of a batch that has changed something and lets only the urgent go first
+        self._under_way: Changes | None = None  # of the message whose turn it is, which what is urgent may overtake
         self._ready: dict[str, tuple[object, str]] = {}  # results of methods, and what those were made of
         self._failing: set[str] = set()  # methods whose last call raised the unexpected
 
@@ -117,6 +117,17 @@ class Dispatcher:
         change on, only what is urgent, whose word is the later one.
         """
         changes = Changes(self.daemon, self.presets, self.events, self.history, session, self.socket_path)
+        if all(name in URGENT for name, _ in calls):
+            return self._carry_out(calls, changes, give_way)
+        self._under_way = changes
+        try:
+            return self._carry_out(calls, changes, give_way)
+        finally:
+            self._under_way = None
+
+    def _carry_out(
+        self, calls: Sequence[tuple[object, object]], changes: Changes, give_way: Callable[[bool], bool]
+    ) -> list[Answer | ControlError]:
         outcomes: list[Answer | ControlError] = []
         changing: set[int] = set()
         topics: set[str] = set()
@@ -132,8 +143,8 @@ class Dispatcher:
                 outcomes.append(error)
             if changes.count != before:
                 changing.add(i)
-        if self._paused is not None and changes.switched:
-            self._paused.switch(**changes.switched)
+        if self._under_way is not None and self._under_way is not changes:
+            self._under_way.overtake(changes.switched)
         try:
             self._guarded("change", changes.apply)
         except ControlError as error:
@@ -147,14 +158,12 @@ class Dispatcher:
     def _pause(self, changes: Changes, give_way: Callable[[bool], bool]) -> None:
         """Let others go first for a moment."""
         if changes.count == 0:
+            self._under_way = None  # others have their turn, and what they change is taken over
             if give_way(True):
                 changes.take_over()
-            return
-        self._paused = changes
-        try:
+            self._under_way = changes
+        else:
             give_way(False)
-        finally:
-            self._paused = None
 
     def _guarded(self, name: str, run: Callable[[], T]) -> T:
         """What `run` returns; what livewarp did wrong becomes a `ControlError`, logged once an episode."""

@@ -167,6 +167,10 @@ class Changes:
         self._changed = True
         self.count += 1
 
+    def overtake(self, on: Mapping[str, bool]) -> None:
+        """Somebody has switched these meanwhile, whose word is the later one."""
+        self.switches = replace(self.switches, **on)
+
     def apply(self) -> None:
         """Hand what has changed to the daemon."""
         if self._changed:
