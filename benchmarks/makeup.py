@@ -79,19 +79,22 @@ def outside(people: list[Person], painter: Painter) -> tuple[dict[str, Any], lis
 
 
 def equal(people: list[Person], painter: Painter) -> tuple[dict[str, Any], list[Target]]:
-    """Whether dark and light skin get the same: the difference in CIELAB against the skin's luminance."""
+    """Whether dark and light skin get the same: strength, the change of the channels' logarithms, against luminance."""
     targets, rows = [], {}
     for name, where in MAKEUP.items():
-        strength, light = [], []
+        strength, light, seen = [], [], []
         for person in people:
-            apart = np.linalg.norm(lab(painter.draw(person, **{name: 1.0})) - lab(person.frame), axis=2)
+            drawn = painter.draw(person, **{name: 1.0})
+            apart = np.abs(np.log(drawn + 8.0) - np.log(person.frame + 8.0)).max(axis=2)
             mask = region(apart.shape, person.scene.faces[0], where)
             strength.append(float(np.quantile(apart[mask], 0.75)))
             light.append(float(np.median(lab(person.frame)[..., 0][polygon(apart.shape, person.landmarks[2:15], -6)])))
+            seen.append(float(np.quantile(np.linalg.norm(lab(drawn) - lab(person.frame), axis=2)[mask], 0.75)))
         r = abs(float(np.corrcoef(strength, light)[0, 1]))
-        rows[name] = round(statistics.median(strength), 1)
+        order = np.array_split(np.argsort(light), 4)
+        rows[name] = [round(float(np.median(np.array(seen)[quarter])), 1) for quarter in order]
         targets.append(Target(f"{name}=1: strength against skin luminance, |r|", r, 0.4, 0.2))
-    return {"median difference, CIELAB": rows}, targets
+    return {"CIELAB difference by quarter, dark to light": rows}, targets
 
 
 def speech(clips: int, count: int) -> tuple[dict[str, Any], list[Target]]:

@@ -70,7 +70,7 @@ def test_lips_take_the_colour_and_keep_their_light(portrait: tuple[BgrFrame, Fac
     assert int(np.argmax(shares)) == channel
     x, y = lower_lip(face)[1].round().astype(int)
     texture = [picture[y - 2 : y + 3, x - 8 : x + 9].mean(axis=2).ravel() for picture in (frame, drawn)]
-    assert np.corrcoef(texture)[0, 1] > 0.9
+    assert np.corrcoef(texture)[0, 1] > 0.8
 
 
 def test_lipstick_leaves_the_teeth(portrait: tuple[BgrFrame, Face]) -> None:
@@ -172,12 +172,23 @@ def test_fill_triangles_equals_its_twin() -> None:
     rng = np.random.default_rng(3)
     points = rng.uniform(-3, 22, (9, 2)).astype(np.float32)
     amounts = rng.random(9).astype(np.float32)
-    triangles = rng.permuted(np.tile(np.arange(9, dtype=np.int32), (5, 1)), axis=1)[:, :3].copy()
+    triangles = np.array([[0, 1, 2], [1, 2, 3], [4, 5, 6], [6, 7, 8], [5, 8, 4]], np.int32)
     weights = np.full((18, 20), 7.0, np.float32)
-    dyeing.fill_triangles(points, amounts, triangles, weights)
-    expected = naive.fill_triangles(points, amounts, triangles, weights.shape)
+    sides = np.r_[np.full(4, 0.5), np.ones(5)]
+    dyeing.fill_triangles(points * 2 + np.float32(3.5), (3, 3), 0.5, amounts, (0.5, 1.0), triangles, weights)
+    expected = naive.fill_triangles(points, amounts * sides, triangles, weights.shape)
     assert (expected > 0).mean() > 0.2
     np.testing.assert_allclose(weights, expected, atol=2e-3)
+
+
+def test_bounds_and_seen_skin_equal_their_twins() -> None:
+    """A window holds all points that lie in the frame; skin is the mean at each half of the points, between bounds."""
+    points = np.array([[4.2, 5.9], [9.1, 7.0], [30.0, 11.5], [-3.0, 6.0]], np.float32)
+    assert dyeing.bound(points, 20, 40) == (0, 5, 20, 8)
+    skin = np.zeros((3, 4), np.float32)
+    skin[1, 0], skin[1, 1] = 1.0, 0.4  # where the first two points are, of four px each from (2, 2) on
+    first, second = dyeing.see_skin(points, skin, (2, 2), 4, 0.2, 1.2)
+    assert (first, second) == (pytest.approx(0.5, abs=1e-6), 0.0)
 
 
 def test_what_is_meant_and_dyed_equals_its_twins() -> None:

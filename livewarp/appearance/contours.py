@@ -108,7 +108,8 @@ def _between(a: Points, b: Points, share: float) -> Points:
     return Points(a.rows + share * (b.rows - a.rows), a.beside + share * (b.beside - a.beside))
 
 
-def _joined(*parts: Points) -> Points:
+def joined(*parts: Points) -> Points:
+    """One after the other."""
     return Points(np.concatenate([p.rows for p in parts]), np.concatenate([p.beside for p in parts]))
 
 
@@ -126,7 +127,7 @@ def _outwards(points: Points, inside: tuple[float, float]) -> NDArray[np.float64
 def _strip(lines: Sequence[tuple[Points, Any]]) -> Contour:
     """Lines of as many points each, one beside the other, and the amount on each (one, or one a point)."""
     n = len(lines[0][0].rows)
-    corners = _joined(*(points for points, _ in lines))
+    corners = joined(*(points for points, _ in lines))
     amounts = np.concatenate([np.broadcast_to(np.asarray(amount, np.float32), n) for _, amount in lines])
     first = (np.arange(len(lines) - 1)[:, None] * n + np.arange(n - 1)).ravel()
     both = [(first, first + 1, first + n), (first + 1, first + n + 1, first + n)]
@@ -136,12 +137,12 @@ def _strip(lines: Sequence[tuple[Points, Any]]) -> Contour:
 
 def _together(a: Contour, b: Contour, around: Points | None = None) -> Contour:
     triangles = np.concatenate([a.triangles, b.triangles + np.int32(len(a.amounts))])
-    return Contour(_joined(a.corners, b.corners), np.r_[a.amounts, b.amounts], triangles, around)
+    return Contour(joined(a.corners, b.corners), np.r_[a.amounts, b.amounts], triangles, around)
 
 
 def _both_sides(one: Contour, around: Points | None = None) -> Contour:
     other = Contour(one.corners.mirrored(), one.amounts, one.triangles)
-    return _together(one, other, None if around is None else _joined(around, around.mirrored()))
+    return _together(one, other, None if around is None else joined(around, around.mirrored()))
 
 
 def _lips() -> Contour:
@@ -156,8 +157,8 @@ def _lips() -> Contour:
         halves.append(
             _strip(
                 [
-                    (_moved(rim, 0.016 * out), 0.0),
-                    (rim, 0.60),
+                    (_moved(rim, 0.014 * out), 0.0),
+                    (rim, 0.55),
                     (_between(rim, edge, 0.22), 1.0),
                     (_moved(edge, -0.004 * inwards), 1.0),
                     (_moved(edge, 0.010 * inwards), 0.0),
@@ -174,7 +175,7 @@ _BROW = (21, 20, 19, 18, 17)
 def _tailed(at: NDArray[np.float64], tail: tuple[float, float]) -> Points:
     """The upper lid's line at these parameters, and one point more beyond the outer corner."""
     lid = _curve(_LID, at)
-    return _joined(lid, _moved(Points(lid.rows[-1:], lid.beside[-1:]), tail))
+    return joined(lid, _moved(Points(lid.rows[-1:], lid.beside[-1:]), tail))
 
 
 def _upper_lids() -> Contour:
@@ -184,7 +185,7 @@ def _upper_lids() -> Contour:
     brow = _curve(_BROW, np.r_[at * 0.86, 0.97])
     along = np.array([0.10, 0.50, 0.75, 0.90, 1.0, 1.0, 0.95, 0.75, 0.0])
     heights = ((-0.02, 0.0), (0.015, 0.8), (0.12, 1.0), (0.26, 0.78), (0.42, 0.34), (0.62, 0.0))
-    around = _joined(*(_between(lid, brow, s) for s in (0.35, 0.55)))
+    around = joined(*(_between(lid, brow, s) for s in (0.35, 0.55)))
     return _both_sides(_strip([(_between(lid, brow, s), amount * along) for s, amount in heights]), around)
 
 
@@ -221,7 +222,7 @@ def _brow_lines() -> Contour:
         (_moved(top, thick * down), 0.75 * ends),
         (_moved(top, (thick + 0.030) * down), 0.0),
     ]
-    around = _joined(_moved(top, (0.0, -0.07)), _moved(top, (0.0, 0.13)))
+    around = joined(_moved(top, (0.0, -0.07)), _moved(top, (0.0, 0.13)))
     return _both_sides(_strip(lines), around)
 
 

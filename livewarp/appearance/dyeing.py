@@ -27,17 +27,67 @@ _F = np.float32
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def fill_triangles(points: FloatArray, amounts: FloatArray, triangles: NDArray[np.int32], weights: FloatArray) -> None:
-    """`weights` (h, w) from corners (n, 2), px of it, and their amounts (n,), interpolated; the greatest where many."""
+def bound(points: FloatArray, width: int, height: int) -> tuple[int, int, int, int]:
+    """First x and y, and the size, px, of the part of a frame (width, height) that points (n, 2) are in."""
+    low_x, high_x, low_y, high_y = points[0, 0], points[0, 0], points[0, 1], points[0, 1]
+    for k in range(points.shape[0]):
+        low_x, high_x = min(low_x, points[k, 0]), max(high_x, points[k, 0])
+        low_y, high_y = min(low_y, points[k, 1]), max(high_y, points[k, 1])
+    x0, y0 = max(0, math.floor(low_x)), max(0, math.floor(low_y))
+    return x0, y0, min(width, math.ceil(high_x) + 1) - x0, min(height, math.ceil(high_y) + 1) - y0
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def see_skin(
+    points: FloatArray, skin: FloatArray, origin: tuple[int, int], shrink: int, hidden: float, seen: float
+) -> tuple[float, float]:
+    """How far skin is seen at the first and at the second half of points (n, 2), px: 0 at `hidden`, 1 from `seen` on.
+
+    `skin` (rows, columns) is that of the small picture of `livewarp.appearance.face_kernels`.
+    """
+    half = points.shape[0] // 2
+    first, second = 0.0, 0.0
+    for k in range(points.shape[0]):
+        j = math.floor((points[k, 0] - origin[0] + 0.5) / shrink)
+        i = math.floor((points[k, 1] - origin[1] + 0.5) / shrink)
+        if 0 <= i < skin.shape[0] and 0 <= j < skin.shape[1]:
+            if k < half:
+                first += skin[i, j]
+            else:
+                second += skin[i, j]
+    first = min(max((first / half - hidden) / (seen - hidden), 0.0), 1.0)
+    second = min(max((second / half - hidden) / (seen - hidden), 0.0), 1.0)
+    return first * first * (3.0 - 2.0 * first), second * second * (3.0 - 2.0 * second)
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def fill_triangles(
+    points: FloatArray,
+    corner: tuple[int, int],
+    scale: float,
+    amounts: FloatArray,
+    sides: tuple[float, float],
+    triangles: NDArray[np.int32],
+    weights: FloatArray,
+) -> None:
+    """`weights` (h, w) from corners (n, 2) and their amounts (n,), interpolated; the greatest where there are many.
+
+    Corners are in px of the frame; `weights` has `scale` pixels for each, from `corner` on. `sides`: times the amounts
+    of the first and of the second half of the corners.
+    """
     height, width = weights.shape
+    half = points.shape[0] // 2
     weights[:] = _F(0.0)
+    x0, y0, across = _F(corner[0]), _F(corner[1]), _F(scale)
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        if amounts[a] + amounts[b] + amounts[c] <= 0.0:
+        side = _F(sides[0]) if a < half else _F(sides[1])
+        wa, wb, wc = amounts[a] * side, amounts[b] * side, amounts[c] * side
+        if wa + wb + wc <= 0.0:
             continue
-        ax, ay = points[a, 0], points[a, 1]
-        bx, by = points[b, 0], points[b, 1]
-        cx, cy = points[c, 0], points[c, 1]
+        ax, ay = (points[a, 0] - x0 + _F(0.5)) * across - _F(0.5), (points[a, 1] - y0 + _F(0.5)) * across - _F(0.5)
+        bx, by = (points[b, 0] - x0 + _F(0.5)) * across - _F(0.5), (points[b, 1] - y0 + _F(0.5)) * across - _F(0.5)
+        cx, cy = (points[c, 0] - x0 + _F(0.5)) * across - _F(0.5), (points[c, 1] - y0 + _F(0.5)) * across - _F(0.5)
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
         if abs(area) < _F(1e-6):
             continue
@@ -47,11 +97,11 @@ def fill_triangles(points: FloatArray, amounts: FloatArray, triangles: NDArray[n
         for i in range(first, last + 1):
             for j in range(low, high + 1):
                 x, y = _F(j), _F(i)
-                wb = ((x - ax) * (cy - ay) - (cx - ax) * (y - ay)) * inverse
-                wc = ((bx - ax) * (y - ay) - (x - ax) * (by - ay)) * inverse
-                wa = _F(1.0) - wb - wc
-                if min(wa, wb, wc) >= _F(-1e-4):
-                    weights[i, j] = max(weights[i, j], wa * amounts[a] + wb * amounts[b] + wc * amounts[c])
+                sb = ((x - ax) * (cy - ay) - (cx - ax) * (y - ay)) * inverse
+                sc = ((bx - ax) * (y - ay) - (x - ax) * (by - ay)) * inverse
+                sa = _F(1.0) - sb - sc
+                if min(sa, sb, sc) >= _F(-1e-4):
+                    weights[i, j] = max(weights[i, j], sa * wa + sb * wb + sc * wc)
 
 
 @njit(nogil=True, cache=True, fastmath=True, inline="always")

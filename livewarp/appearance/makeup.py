@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import cast
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from livewarp.appearance import dyeing
-from livewarp.appearance.contours import CONTOURS, Contour
+from livewarp.appearance.contours import CONTOURS, Contour, Points, joined
 from livewarp.arrays import BgrFrame, FloatArray
 from livewarp.easing import smoothstep
 from livewarp.effects import Dye
@@ -37,7 +37,9 @@ _HIDDEN, _SEEN = 0.22, 0.55
 _LIPS_HIDDEN, _LIPS_SEEN = 0.30, 0.60
 
 # What may be lips, beside the skin: redder, never greener; by red share, green share, luminance.
-_LIPS_AT_FIRST = np.array([[0.025, -0.020, 0.8], [-0.035, -0.08, -0.5], [0.12, 0.035, 0.45], [0.02, 0.015, 0.2]])
+_LIPS_AT_FIRST = np.array(
+    [[0.025, -0.020, 0.8], [-0.045, -0.08, -0.5], [0.12, 0.040, 0.55], [0.02, 0.015, 0.2]], np.float32
+)
 # Shares of red, green and blue of skin in white light; how far a dye follows what this face's skin has instead.
 _SKIN_IN_WHITE, _FOLLOWS, _MOST_TINT = (0.430, 0.318, 0.252), 0.85, 1.7
 # A colour is less of one the darker it is: dark skin gets a more vivid one. Luminance that gets it as it is, exponent.
@@ -45,8 +47,8 @@ _VIVID_AT, _VIVID = 135.0, 0.45
 _LEAST_COLOUR = 0.025  # how far skin is from grey in a coloured picture: in another, a dye is grey as well
 # Beside the skin: on lids all that is no lash, rim or eyeball, on brows what is darker.
 _BESIDE_SKIN = {
-    "upper_lids": np.array([[0.0, 0.0, 0.0], [-0.05, -0.07, 0.36], [0.12, 0.035, 1.7], [0.03, 0.02, 0.12]]),
-    "brow_hair": np.array([[0.0, 0.0, 0.0], [-9.0, -9.0, -1.0], [9.0, 9.0, 0.62], [1.0, 1.0, 0.20]]),
+    "upper_lids": np.array([[0.0, 0.0, 0.0], [-0.05, -0.07, 0.36], [0.12, 0.035, 1.7], [0.03, 0.02, 0.12]], np.float32),
+    "brow_hair": np.array([[0.0, 0.0, 0.0], [-9.0, -9.0, -1.0], [9.0, 9.0, 0.62], [1.0, 1.0, 0.20]], np.float32),
 }
 
 
@@ -54,7 +56,7 @@ class Makeup:
     """Draws dyes, and remembers the lips of faces."""
 
     def __init__(self) -> None:
-        self._lips: dict[int, NDArray[np.float64]] = {}  # red share, green share, luminance as a share of the skin's
+        self._lips: dict[int, tuple[float, ...]] = {}  # red share, green share, luminance as a share of the skin's
 
     def keep(self, ids: set[int]) -> None:
         """Forget the faces that are not among these."""
@@ -69,7 +71,7 @@ class Makeup:
         skin: FloatArray,
         origin: tuple[int, int],
         shrink: int,
-        skin_colour: NDArray[np.float64],
+        skin_colour: tuple[float, float, float],
     ) -> None:
         """Dye a face.
 
@@ -79,16 +81,21 @@ class Makeup:
             (rows, columns) of the small picture that `origin` and `shrink` describe: how much of each pixel is skin
             that faces the camera.
         skin_colour
-            (3,): red share, green share and luminance, levels, of this face's skin.
+            Red share, green share and luminance, levels, of this face's skin.
         """
-        for dye, amount, colour in wanted:
-            contour = CONTOURS[dye.region]
-            amounts = contour.amounts * _seen(contour, face, skin, origin, shrink)
-            size = frame.shape[1], frame.shape[0]
+        todo = tuple(wanted)
+        points, parts = _stacked(tuple(dye.region for dye, _, _ in todo))
+        places = points.on(face)
+        size = frame.shape[1], frame.shape[0]
+        for (dye, amount, colour), (first, last, around) in zip(todo, parts, strict=True):
+            contour, corners = CONTOURS[dye.region], places[first:last]
+            sides = 1.0, 1.0
+            if around > last:
+                sides = dyeing.see_skin(places[last:around], skin, origin, shrink, _HIDDEN, _SEEN)
             if contour.is_soft:
-                window = _soft_window(contour, amounts, face, size, skin, origin, shrink)
+                window = _soft_window(contour, corners, sides, size, skin, origin, shrink)
             else:
-                window = _window(contour, amounts, face, size)
+                window = _window(contour, corners, sides, size, face.pose.iod_px)
             if window is None:
                 continue
             corner, weights = window
@@ -105,7 +112,7 @@ class Makeup:
         figures: FloatArray,
         dye: Dye,
         face: Face,
-        skin_colour: NDArray[np.float64],
+        skin_colour: tuple[float, float, float],
     ) -> float:
         """Lower the weights where the picture shows something else; how much of the region is there, 0 to 1."""
         there = 1.0
@@ -116,7 +123,7 @@ class Makeup:
             meant[dyeing.MIDDLE, :2] += skin_colour[:2]
         else:
             return there
-        dyeing.weigh_colours(frame, corner, weights, figures, meant.astype(np.float32), 0)
+        dyeing.weigh_colours(frame, corner, weights, figures, meant, 0)
         cv2.GaussianBlur(weights, (0, 0), max(_SOFT_IOD * face.pose.iod_px, 0.5), weights)
         return there
 
@@ -127,79 +134,81 @@ class Makeup:
         weights: FloatArray,
         figures: FloatArray,
         face_id: int,
-        skin_colour: NDArray[np.float64],
-    ) -> tuple[NDArray[np.float64], float]:
+        skin_colour: tuple[float, float, float],
+    ) -> tuple[FloatArray, float]:
         """Which colours are this face's lips, and how much of them is seen, 0 to 1; sets LIGHT of `figures`."""
         light = skin_colour[2]
         figures[dyeing.LIGHT] = light
         first = _LIPS_AT_FIRST.copy()
         first[dyeing.MIDDLE, :2] += skin_colour[:2]
-        share, red, green, luminance = dyeing.weigh_colours(
-            frame, corner, weights, figures, first.astype(np.float32), 2
-        )
+        share, red, green, luminance = dyeing.weigh_colours(frame, corner, weights, figures, first, 2)
         known = self._lips.get(face_id)
         if share > _LIPS_SEEN or (known is None and share > _LIPS_HIDDEN):
-            now = np.array([red, green, luminance / max(light, 1.0)])
-            known = now if known is None else known + _SHARE * (now - known)
+            now = red, green, luminance / max(light, 1.0)
+            known = now if known is None else tuple(k + _SHARE * (n - k) for k, n in zip(known, now, strict=True))
             self._lips[face_id] = known
         if known is None:
             return first, 0.0
         figures[dyeing.LIGHT] = _SHINE * known[2] * light
-        # Skin is told from lips as far as they differ: about half of the way from lips to skin is still lips.
+        # Skin is told from lips as far as they differ: two thirds of the way from lips to skin are still lips.
         redder, greener = known[0] - skin_colour[0], skin_colour[1] - known[1]
-        meant = np.array([[known[0], known[1], 1.0 / _SHINE], [0.0, -0.09, -0.55], [0.13, 0.0, 1.0], [0.03, 0.02, 0.2]])
-        meant[dyeing.LOW, 0] = -max(0.6 * redder, 0.02)
-        meant[dyeing.HIGH, 1] = max(0.6 * greener, 0.015)
+        meant = np.empty((4, 3), np.float32)
+        meant[dyeing.MIDDLE] = known[0], known[1], 1.0 / _SHINE
+        meant[dyeing.LOW] = -max(0.7 * redder, 0.03), -0.09, -0.55
+        meant[dyeing.HIGH] = 0.13, max(0.7 * greener, 0.022), 1.0
+        meant[dyeing.SOFT] = 0.035, 0.022, 0.2
         return meant, smoothstep((share - _LIPS_HIDDEN) / (_LIPS_SEEN - _LIPS_HIDDEN))
 
 
-def _figures(dye: Dye, colour: str, skin_colour: NDArray[np.float64]) -> FloatArray:
+@lru_cache(16)
+def _stacked(regions: tuple[str, ...]) -> tuple[Points, list[tuple[int, int, int]]]:
+    """The points of several contours as one, and of each where its corners begin, they end, and those around it end."""
+    stacked: list[Points] = []
+    parts, n = [], 0
+    for name in regions:
+        contour = CONTOURS[name]
+        last = n + len(contour.amounts)
+        around = last + (0 if contour.around is None else len(contour.around.rows))
+        stacked += [contour.corners] if contour.around is None else [contour.corners, contour.around]
+        parts.append((n, last, around))
+        n = around
+    return joined(*stacked), parts
+
+
+@lru_cache(64)
+def _plain(dye: Dye, colour: str) -> tuple[tuple[float, ...], float]:
+    """Red, green and blue of a dye, 4 to 259, and its gain of luminance."""
+    channels = tuple(v + 4.0 for v in bytes.fromhex(colour[1:]))
+    light = sum(v * luma for v, luma in zip(channels, _LUMA, strict=True))
+    return channels, math.exp(dye.depth * min(max(math.log(light / dye.lightness), -2.4), 0.9))
+
+
+def _figures(dye: Dye, colour: str, skin_colour: tuple[float, float, float]) -> FloatArray:
     """The dye as `dyeing.dye_pixels` takes it, in the light that this skin shows."""
-    red, green, skin_light = skin_colour.tolist()
-    shares = red, green, 1.0 - red - green
-    channels = [v + 4.0 for v in bytes.fromhex(colour[1:])]  # in plain numbers: arrays of three take ten times as long
-    plain = sum(v * luma for v, luma in zip(channels, _LUMA, strict=True))
-    tints = [max(share, 0.05) / white for share, white in zip(shares, _SKIN_IN_WHITE, strict=True)]
-    lit = [v * min(max(t**_FOLLOWS, 1 / _MOST_TINT), _MOST_TINT) for v, t in zip(channels, tints, strict=True)]
-    light = sum(v * luma for v, luma in zip(lit, _LUMA, strict=True))
+    channels, gain = _plain(dye, colour)
+    red, green, skin_light = skin_colour
+    lit, light = [], 0.0
+    for v, share, white, luma in zip(channels, (red, green, 1.0 - red - green), _SKIN_IN_WHITE, _LUMA, strict=True):
+        tint = (max(share, 0.05) / white) ** _FOLLOWS
+        lit.append(v * min(max(tint, 1 / _MOST_TINT), _MOST_TINT))
+        light += lit[-1] * luma
     vivid = min(math.hypot(red - 1 / 3, green - 1 / 3) / _LEAST_COLOUR, 1.0)
     vivid *= min(max((_VIVID_AT / max(skin_light, 1.0)) ** _VIVID, 0.85), 1.45)
-    figures = np.empty(8, np.float32)
-    for place, v in zip((dyeing.RED, dyeing.GREEN, dyeing.BLUE), lit, strict=True):
-        figures[place] = max(1.0 + vivid * (v / light - 1.0), 0.0)
-    figures[dyeing.GAIN] = math.exp(dye.depth * min(max(math.log(plain / dye.lightness), -2.4), 0.9))
-    figures[dyeing.COVER] = dye.cover * (1.0 - (1.0 - dye.dark) * min(max((130.0 - skin_light) / 80.0, 0.0), 1.0))
-    figures[dyeing.GLOSS], figures[dyeing.LIGHT], figures[dyeing.ANYWAY] = dye.gloss, _SHINE * skin_light, dye.anyway
-    return figures
-
-
-def _seen(contour: Contour, face: Face, skin: FloatArray, origin: tuple[int, int], shrink: int) -> FloatArray:
-    """(n,) or (): how much of each corner's side of the region is not hidden, 0 to 1, by the skin seen around it."""
-    if contour.around is None:
-        return np.float32(1.0)  # type: ignore[return-value]
-    small = ((contour.around.on(face) - np.array(origin) + 0.5) / shrink - 0.5).round().astype(int)
-    inside = ((small >= 0) & (small < skin.shape[::-1])).all(axis=1)
-    small[~inside] = 0
-    found = np.where(inside, skin[small[:, 1], small[:, 0]], 0.0)
-    sides = np.clip((found.reshape(2, -1).mean(axis=1) - _HIDDEN) / (_SEEN - _HIDDEN), 0, 1)
-    return np.repeat((sides * sides * (3 - 2 * sides)).astype(np.float32), len(contour.amounts) // 2)
+    cover = dye.cover * (1.0 - (1.0 - dye.dark) * min(max((130.0 - skin_light) / 80.0, 0.0), 1.0))
+    r, g, b = (max(1.0 + vivid * (v / light - 1.0), 0.0) for v in lit)
+    return np.array([b, g, r, gain, cover, dye.gloss, _SHINE * skin_light, dye.anyway], np.float32)
 
 
 def _window(
-    contour: Contour, amounts: FloatArray, face: Face, size: tuple[int, int]
+    contour: Contour, corners: FloatArray, sides: tuple[float, float], size: tuple[int, int], iod_px: float
 ) -> tuple[tuple[int, int], FloatArray] | None:
     """The first pixel and the weights of the part of a frame (width, height) that the contour is in; None: in none."""
-    places = contour.corners.on(face)
-    x0, y0 = (max(0, math.floor(v)) for v in places.min(axis=0))
-    width, height = (
-        min(most, math.ceil(v) + 1) - v0 for v, v0, most in zip(places.max(axis=0), (x0, y0), size, strict=True)
-    )
-    if width < 2 or height < 2 or not amounts.any():
+    x0, y0, width, height = dyeing.bound(corners, *size)
+    if width < 2 or height < 2 or max(sides) <= 0.0:
         return None
-    fine = min(3, math.ceil(_FINE_PX / face.pose.iod_px))
+    fine = min(3, math.ceil(_FINE_PX / iod_px))
     weights = np.empty((height * fine, width * fine), np.float32)
-    places = ((places - np.array([x0, y0]) + 0.5) * fine - 0.5).astype(np.float32)
-    dyeing.fill_triangles(places, amounts, contour.triangles, weights)
+    dyeing.fill_triangles(corners, (x0, y0), float(fine), contour.amounts, sides, contour.triangles, weights)
     if fine > 1:
         weights = cast(FloatArray, cv2.resize(weights, (width, height), interpolation=cv2.INTER_AREA))
     return (x0, y0), weights
@@ -207,23 +216,24 @@ def _window(
 
 def _soft_window(
     contour: Contour,
-    amounts: FloatArray,
-    face: Face,
+    corners: FloatArray,
+    sides: tuple[float, float],
     size: tuple[int, int],
     skin: FloatArray,
     origin: tuple[int, int],
     shrink: int,
 ) -> tuple[tuple[int, int], FloatArray] | None:
     """The same on skin only, for a contour without edges: worked out on the small picture that `skin` belongs to."""
-    places = ((contour.corners.on(face) - np.array(origin) + 0.5) / shrink - 0.5).astype(np.float32)
-    low = np.maximum(np.floor(places.min(axis=0)), 0).astype(int)
-    high = np.minimum(np.ceil(places.max(axis=0)).astype(int) + 1, skin.shape[::-1])
-    if (high - low < 2).any():
+    x0, y0, width, height = dyeing.bound(corners, *size)
+    left, top = max(0, (x0 - origin[0]) // shrink), max(0, (y0 - origin[1]) // shrink)
+    right = min(skin.shape[1], -((origin[0] - x0 - width) // shrink))
+    bottom = min(skin.shape[0], -((origin[1] - y0 - height) // shrink))
+    if right - left < 2 or bottom - top < 2:
         return None
-    small = np.empty((high - low)[::-1], np.float32)
-    dyeing.fill_triangles(places - low.astype(np.float32), amounts, contour.triangles, small)
-    small *= skin[low[1] : high[1], low[0] : high[0]]
-    first = low * shrink + np.array(origin)
-    width, height = (high - low) * shrink
-    weights = cast(FloatArray, cv2.resize(small, (int(width), int(height)), interpolation=cv2.INTER_LINEAR))
-    return (int(first[0]), int(first[1])), weights[: size[1] - first[1], : size[0] - first[0]]
+    small = np.empty((bottom - top, right - left), np.float32)
+    corner = origin[0] + left * shrink, origin[1] + top * shrink
+    dyeing.fill_triangles(corners, corner, 1.0 / shrink, contour.amounts, sides, contour.triangles, small)
+    small *= skin[top:bottom, left:right]
+    whole = (right - left) * shrink, (bottom - top) * shrink
+    weights = cast(FloatArray, cv2.resize(small, whole, interpolation=cv2.INTER_LINEAR))
+    return corner, weights[: size[1] - corner[1], : size[0] - corner[0]]

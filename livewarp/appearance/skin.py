@@ -67,10 +67,10 @@ class SkinModels:
         """The middle luminance of a face whose skin was learnt, levels."""
         return float(np.exp(self._models[face_id][0, 2])) - 4.0
 
-    def colour(self, face_id: int) -> NDArray[np.float64]:
-        """(3,): red share, green share and luminance, levels, of a face whose skin was learnt."""
-        red, green, _ = self._models[face_id][0]
-        return np.array([red, green, self.light(face_id)])
+    def colour(self, face_id: int) -> tuple[float, float, float]:
+        """Red share, green share and luminance, levels, of a face whose skin was learnt."""
+        red, green, _ = self._models[face_id][0].tolist()
+        return red, green, self.light(face_id)
 
     def _learn(self, features: FloatArray, likely: FloatArray, face_id: int) -> Model | None:
         """The model with this frame in it; None where there never was enough skin."""

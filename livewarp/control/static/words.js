@@ -239,6 +239,9 @@ export const LOOKS = {
   sculpted: "cheekbones jaw model contour strong",
   fresh: "awake rested morning skin tired",
   studio: "broadcast television interview smooth skin make-up",
+  office: "work meeting day subtle make-up",
+  evening: "party dinner date red lips make-up",
+  stage: "theatre show strong make-up",
   grandparent: "old age wrinkles elderly grandma grandpa",
 };
 
