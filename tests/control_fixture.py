@@ -26,6 +26,7 @@ from livewarp.control.protocol.dispatch import Dispatcher
 from livewarp.control.protocol.presets import Presets
 from livewarp.control.secret import read_token
 from livewarp.errors import ParameterError, SettingsError
+from livewarp.live.trials import Thumbnail
 from livewarp.parameters import Parameters, Switches, Wanted
 from livewarp.settings import Settings
 
@@ -64,6 +65,7 @@ class FakeDaemon:
             "memory_mb": 262.0,
         }
         self.stats: Callable[[], dict[str, Any]] = lambda: self.speed
+        self.made: list[Thumbnail] = []
         self.outputs = [{"name": "null", "problem": None, "watched": True, "dropped": 0}]
         self.model = "dlib"
         self.wrong: list[dict[str, str]] = []
@@ -71,6 +73,10 @@ class FakeDaemon:
             {"id": 3, "confidence": 0.97, "box": [512.0, 180.0, 760.5, 470.0]}
             | {"yaw_deg": 4.0, "pitch_deg": -2.5, "roll_deg": 0.5}
         ]
+
+    def thumbnails(self, looks: Mapping[str, Mapping[str, Any]], trying: str | None) -> list[Thumbnail]:
+        """What a test has put there."""
+        return [each for each in self.made if each.look in looks]
 
     def panel_link(self) -> str:
         """A link."""

@@ -622,7 +622,7 @@ def test_completion_prints_a_script(livewarp, shell):
         ("livewarp get", "chin", {"chin_width", "chin_length"}),
         ("livewarp set thin=1", "eye_t", {"eye_tilt="}),
         ("livewarp adjust", "upper", {"upper_lip="}),
-        ("livewarp preset", "s", {"slim", "sculpted", "studio", "save"}),
+        ("livewarp preset", "s", {"slim", "sculpted", "studio", "stage", "save"}),
         ("livewarp preset delete", "d", {"doll"}),
         ("livewarp source", "web", {"webcam:/dev/video7"}),
         ("livewarp blank", "o", {"on", "off"}),

@@ -72,6 +72,7 @@ def test_the_page_and_its_files(browse):
     assert scripts == {path for path in STATIC if path.endswith(".js")}  # and none that nobody needs
     assert {path.partition("#")[0] for path in files} | scripts | {"/"} == set(STATIC)
     kinds = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+    kinds["webmanifest"] = "application/manifest+json"
     for path in set(STATIC) - {"/"}:
         assert browse("GET", path).headers["Content-Type"].split(";")[0] == kinds[path.rpartition(".")[2]]
 

@@ -107,3 +107,39 @@ def test_a_look_is_imported_from_a_file(page: Page, daemon: Running) -> None:
     finally:
         daemon.call("presets.delete", name="周末")
         daemon.call("presets.delete", name="周末 2")
+
+
+DRAWN = "[...document.querySelectorAll('#cards canvas[data-drawn]')].length"
+
+
+def test_looks_are_tried_on_one_s_own_face(open_panel: Callable[..., Page], daemon: Running) -> None:
+    """Cards show each look on the face, focus tries one over the preview and sets nothing, and blank takes all away."""
+    page = open_panel(tab="looks")
+    before = daemon.call("get")
+    page.until(f"{DRAWN} >= 2")
+    page.run("document.querySelector('#cards [data-name=doll] .wear').focus()")
+    page.until("!document.querySelector('#trying').hidden")
+    assert "doll" in page.run("document.querySelector('#trying-tag').textContent")
+    assert daemon.call("get") == before
+    daemon.call("blank", on=True)
+    page.until(f"{DRAWN} === 0 && document.querySelector('#trying').hidden")
+    daemon.call("blank", on=False)
+    page.until(f"{DRAWN} >= 1")
+    page.run("document.querySelector('#tab-shape').click()")
+    page.until("document.querySelector('#trying').hidden")
+
+
+def test_zoom_shows_the_face_and_backslash_shows_before(page: Page) -> None:
+    """Zoom fills the preview with the face; while the backslash is held, the picture before the filter is."""
+    page.run("document.querySelector('[data-switch=zoom]').click()")
+    # A square around the face, as shares of the frame, is much of the screen: what is shown is a part of the frame.
+    page.until("""import('/panel.js').then(({ screen }) => {
+        const [, , width] = screen.place([0, 0, 0.2, 0.2]);
+        return width > 0.35;
+    })""")
+    press = """document.body.dispatchEvent(new KeyboardEvent('{}', {{ key: '\\\\', bubbles: true }}))"""
+    page.run(press.format("keydown"))
+    page.until("document.querySelector('#screen').hasAttribute('data-split')")
+    assert page.run("getComputedStyle(document.querySelector('#before')).clipPath") == "none"
+    page.run(press.format("keyup"))
+    page.until("!document.querySelector('#screen').hasAttribute('data-split')")

@@ -34,6 +34,7 @@ from livewarp.errors import SettingsError, SourceError
 from livewarp.knobs import Value
 from livewarp.live.limits import Limits
 from livewarp.live.stats import ProcessMeter
+from livewarp.live.trials import Thumbnail
 from livewarp.parameters import KNOBS, Parameters, Switches, Wanted, hides, refitted
 from livewarp.settings import Settings
 from livewarp.sinks.preview import Preview
@@ -265,6 +266,10 @@ class Daemon:
     def faces(self) -> list[dict[str, Any]]:
         """The faces of the newest frame."""
         return [face_of(face) for face in self._engine.faces]
+
+    def thumbnails(self, looks: Mapping[str, Mapping[str, Value]], trying: str | None) -> list[Thumbnail]:
+        """Those there are of these looks on the newest face; asks for more, for two seconds."""
+        return self._engine.trials.ask(looks, trying)
 
     def stop(self) -> None:
         """Ask the loop to end; returns at once."""

@@ -54,6 +54,7 @@ def state_of(engine: Engine, problems: Sequence[Problem] = ()) -> dict[str, Any]
         limited={name: round(20 * share) / 20 for name, share in engine.limited.items() if share >= 0.025},
         covered=engine.covered,
         problems=[ProblemReport(problem.what, problem.remedy) for problem in (*engine.problems(), *problems)],
+        size=list(engine.size),
         viewers=engine.viewers,
         abandoned_threads=engine.abandoned_threads,
         economy=engine.economy,

@@ -25,6 +25,7 @@ from livewarp.segmentation.people import People
 from livewarp.tracking import FaceTracker
 from livewarp.tracking.warmup import warm_up_kernels
 from livewarp.warping.warp import copy_into
+from livewarp.worker import Worker
 
 DEFAULT_FPS = 30.0
 
@@ -202,6 +203,11 @@ class FaceFilter:
         """By knob, what share of it the newest frame goes without, so that nothing folds, 0..1; any thread may ask."""
         ran = (step.work for step in self._steps if self.times_s[step.column] > 0.0)
         return {name: share for work in ran for name, share in getattr(work, "limited", {}).items()}
+
+    @property
+    def worker(self) -> Worker:
+        """Does what takes longer than a frame; a synchronous one in place."""
+        return self._tracker.worker
 
     def cover(self, frame: BgrFrame, parameters: Parameters) -> None:
         """Hide a whole frame, in place, where these parameters want something hidden."""

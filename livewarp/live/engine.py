@@ -26,6 +26,7 @@ from livewarp.live.reader import Reader
 from livewarp.live.state import State, StateName
 from livewarp.live.stats import Stats
 from livewarp.live.switching import ModelSwitch
+from livewarp.live.trials import Trials
 from livewarp.parameters import Parameters, Switches, Wanted
 from livewarp.sinks import Sink
 from livewarp.sinks.preview import Preview
@@ -65,6 +66,8 @@ class Engine:
     ----------
     error
         Why the loop died, or None.
+    size
+        (width, height) of the frames that are sent, px.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Engine:
         self._outputs = Outputs(sinks, preview, clock)
         self._loading = Loading(make_filter, (plan.height, plan.width), self.crash)
         self._model_switch = ModelSwitch(self._loading, model)
+        self.size = (plan.width, plan.height)
         attendance = Attendance(demand.is_required and limits.is_endless, demand.grace_s)
         self.loop = Loop(plan, wanted, self._outputs, self._loading, attendance, clock, start_reader)
         self._stopping = threading.Event()
@@ -142,6 +146,11 @@ class Engine:
     def faces(self) -> tuple[Face, ...]:
         """Those of the newest frame."""
         return self.loop.faces
+
+    @property
+    def trials(self) -> Trials:
+        """Looks on the newest face, for who asks."""
+        return self.loop.trials
 
     @property
     def iterated_s(self) -> float:

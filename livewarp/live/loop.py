@@ -26,6 +26,7 @@ from livewarp.live.reader import Reader
 from livewarp.live.standin import StandIn
 from livewarp.live.state import Conditions, StateName
 from livewarp.live.stats import Meter
+from livewarp.live.trials import Trials
 from livewarp.mailbox import Mailbox, Parcel
 from livewarp.parameters import Parameters, Switches, Wanted, hides, hides_as_much
 from livewarp.scene import Scene
@@ -70,6 +71,8 @@ class Loop:
         How many frames of the source were sent, or held back by a switch.
     faces
         Those of the newest frame.
+    trials
+        Looks on the newest face, for who asks.
     iterated_s
         Monotonic time of the newest iteration.
     """
@@ -106,6 +109,7 @@ class Loop:
         self.next_frame = 0
         self.source_frames = 0
         self.faces: tuple[Face, ...] = ()
+        self.trials = Trials(clock)
         self.iterated_s = clock()
 
     def step(self, parcel: Parcel | None, now: float) -> float:
@@ -231,6 +235,8 @@ class Loop:
         scene = self._track(face_filter, parcel)
         if parameters["background_compare"] or not hides(parameters):
             self._outputs.announce(pixels)
+        if self.trials.asked and not face_filter.covered:
+            self.trials.offer(pixels, scene.faces, parameters, face_filter.worker)
         face_filter.render(pixels, scene, pixels)
         rendered_s = clock()
         newest = self.wanted
@@ -294,6 +300,8 @@ class Loop:
         hidden = switches.blank or self.conditions.holds(StateName.IDLE) or self.conditions.holds(StateName.STALLED)
         if hidden and not switches.freeze:
             self._stand_in.discard()
+        if hidden:
+            self.trials.discard()
 
     def _frozen_empty(self, switches: Switches) -> bool:
         """Whether there is no frame to hold, so that a placeholder is."""

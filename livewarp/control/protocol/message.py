@@ -11,6 +11,7 @@ from livewarp.control.protocol.events import Events, Inbox
 from livewarp.control.protocol.history import History, Side
 from livewarp.control.protocol.presets import Presets
 from livewarp.knobs import Value
+from livewarp.live.trials import Thumbnail
 from livewarp.parameters import Parameters, Switches, Wanted, check
 from livewarp.settings import Settings
 
@@ -75,6 +76,9 @@ class Controlled(Protocol):
 
     def faces(self) -> list[dict[str, Any]]:
         """The faces of the newest frame, ready for JSON."""
+
+    def thumbnails(self, looks: Mapping[str, Mapping[str, Value]], trying: str | None) -> list[Thumbnail]:
+        """Those there are of these looks on the newest face; asks for more, or for large ones of `trying`."""
 
     def stop(self) -> None:
         """Ask the daemon to end; returns at once, and the answer still goes out."""

@@ -84,6 +84,7 @@ class StateReport:
     limited: dict[str, float] = field(default_factory=dict)  # by what share a knob is held back
     covered: str = ""  # why the newest frame was hidden whole
     preset: WornReport = WornReport(None, False)
+    size: list[int] = field(default_factory=list)  # width and height of the frames that are sent, px
     viewers: int = 0
     abandoned_threads: int = 0
     economy: int = 0

@@ -22,6 +22,8 @@ export class Buttons {
   #screen;
   #switches = { blank: false, freeze: false };
   #comparing = false;
+  #beside = false;
+  #zoomed = false;
 
   constructor(values, screen) {
     this.#values = values;
@@ -29,6 +31,8 @@ export class Buttons {
     for (const name of Object.keys(BUTTONS)) this.#add(name, () => this.#press(name));
     element("switches").append(make("span", { class: "gap", "aria-hidden": "true" }));
     this.#add("split", () => this.#compare());
+    this.#add("side", () => this.#side());
+    this.#add("zoom", () => this.#zoom());
   }
 
   // switches: those of the daemon; omit them where only parameters have changed.
@@ -36,7 +40,8 @@ export class Buttons {
     this.#switches = switches;
     for (const button of element("switches").querySelectorAll("button")) {
       const name = button.dataset.switch;
-      button.setAttribute("aria-pressed", String(name === "split" ? this.#comparing : this.#isOn(name)));
+      button.setAttribute("aria-pressed", String(this.#own(name) ?? this.#isOn(name)));
+      if (name === "side") button.hidden = !this.#comparing;
     }
     if (this.#isOn("blank")) this.#screen.mark("blank", word("blank.badge"));
     else if (this.#isOn("freeze")) this.#screen.mark("freeze", word("freeze.badge"));
@@ -67,6 +72,23 @@ export class Buttons {
     const on = !this.#isOn(name);
     if (knob) act("set", { [knob]: on === pressed });
     else act(name, { on });
+  }
+
+  // Those that are this page's own.
+  #own(name) {
+    return { split: this.#comparing, side: this.#beside, zoom: this.#zoomed }[name];
+  }
+
+  #side() {
+    this.#beside = !this.#beside;
+    element("screen").toggleAttribute("data-side", this.#beside);
+    this.show();
+  }
+
+  #zoom() {
+    this.#zoomed = !this.#zoomed;
+    this.#screen.zoom(this.#zoomed);
+    this.show();
   }
 
   #compare() {

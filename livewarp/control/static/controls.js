@@ -85,6 +85,12 @@ export class Controls {
     for (const [name, row] of this.#rows) row.limited(limited[name] ?? 0);
   }
 
+  // The tab of that number, from 0; focus goes with it.
+  tab(number) {
+    this.#tabs.choose(this.#tabs.names[number]);
+    element("panel").focus({ preventScroll: true });
+  }
+
   clearSearch() {
     element("search").value = "";
     this.#search();

@@ -2,7 +2,7 @@
 
 import { word } from "/words.js";
 
-const TOPICS = "parameters,switches,presets,preset,history,state,stats";
+const TOPICS = "parameters,switches,presets,preset,history,state,stats,faces";
 const SILENCE_MS = 5000; // figures come four times a second: without one for this long, the daemon hangs
 const RETRY_MS = 1000;
 const ANSWER_MS = 10_000;

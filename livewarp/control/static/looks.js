@@ -6,6 +6,7 @@ import { element, icon, make, offer, say, title } from "/dom.js";
 import { change } from "/link.js";
 import { openMenu } from "/menu.js";
 import { ask } from "/question.js";
+import { Thumbnails } from "/thumbnails.js";
 import { word } from "/words.js";
 
 const TOLD = 4; // changes that a card names
@@ -16,8 +17,13 @@ export class Looks {
   #on = { name: null, edited: false };
   #chips = new Map();
   #cards = new Map();
+  #thumbnails;
+  #camera = false;
+  #seen = []; // whose cards are shown; null: all
 
-  constructor() {
+  // place(box): where a part of the frame is on the screen.
+  constructor(place) {
+    this.#thumbnails = new Thumbnails(() => new Map([...this.#cards].map(([name, card]) => [name, card.querySelector("canvas")])), place);
     element("save").addEventListener("click", () => this.save());
     element("import-file").addEventListener("change", ({ target }) => {
       for (const file of target.files) this.take(file);
@@ -37,15 +43,29 @@ export class Looks {
     this.#cards = new Map(presets.map((preset) => [preset.name, this.#card(preset)]));
     element("presets").replaceChildren(...this.#chips.values());
     element("cards").replaceChildren(...this.#cards.values());
+    this.#thumbnails.renew();
     if (list === "cards") (this.#cards.get(name)?.querySelector(".wear") ?? element("panel")).focus();
     else if (list) (this.#chips.get(name)?.querySelector("button") ?? element("save")).focus();
+    this.cards(this.#seen);
     this.mark(this.#on);
   }
 
   // Shows the cards of these looks; null: of all.
   cards(names) {
+    this.#seen = names;
     for (const [name, card] of this.#cards) card.hidden = names !== null && !names.includes(name);
     element("cards").hidden = ![...this.#cards.values()].some((card) => !card.hidden);
+    this.#seek();
+  }
+
+  // on: whether there is a camera's picture to try looks on.
+  camera(on) {
+    this.#camera = on;
+    this.#seek();
+  }
+
+  #seek() {
+    this.#thumbnails.run(this.#camera && !element("cards").hidden);
   }
 
   // on: {name, edited} of the look that is on.
@@ -101,13 +121,18 @@ export class Looks {
     const changes = Object.entries(values).filter(([, value]) => typeof value === "number" && value !== 0)
       .sort(([, a], [, b]) => Math.abs(b) - Math.abs(a));
     const told = changes.slice(0, TOLD).map(([knob]) => title(knob)).join(", ") + (changes.length > TOLD ? " …" : "");
+    const face = make("canvas", { class: "thumb", width: 160, height: 160, "aria-hidden": "true" });
     const wear = make(
       "button",
       { type: "button", class: "wear", "aria-pressed": "false" },
+      face,
       make("span", { class: "look-name clip" }, name),
       make("span", { class: "look-told" }, told),
     );
     wear.addEventListener("click", () => this.#wear(name));
+    for (const [event, tried] of [["pointerenter", name], ["focus", name], ["pointerleave", null], ["blur", null]]) {
+      wear.addEventListener(event, () => this.#thumbnails.try(tried));
+    }
     return make("li", { "data-name": name, class: "card" }, wear, this.#manager(name, shipped));
   }
 

@@ -5,9 +5,11 @@ import { Buttons, KNOBS_ELSEWHERE } from "/buttons.js";
 import { Controls } from "/controls.js";
 import { element, icon, keep, make, redraw, offer, rich, say, sentence, title, write } from "/dom.js";
 import { forget, showState, showStats } from "/figures.js";
+import { listen, showKeys } from "/keys.js";
 import { call, Link } from "/link.js";
 import { Looks } from "/looks.js";
 import { openMenu } from "/menu.js";
+import { showProblems } from "/notices.js";
 import { Screen } from "/screen.js";
 import { showSteps } from "/steps.js";
 import { Values } from "/values.js";
@@ -17,9 +19,9 @@ import { fill, word } from "/words.js";
 fill(document);
 
 const link = new Link();
-const screen = new Screen();
+export const screen = new Screen();
 const values = new Values(showValue);
-const looks = new Looks();
+const looks = new Looks((box) => screen.place(box));
 const controls = new Controls(
   {
     change: (name, value) => values.change(name, value),
@@ -36,6 +38,7 @@ const buttons = new Buttons(values, screen);
 let described = ""; // as JSON: what the rows were built from
 let process = null; // {version, pid} of the daemon at the last connection
 let state = { state: "starting", reason: "" };
+let blanked = false;
 let presetProblems = [];
 
 // --- from the daemon ------------------------------------------------------------------------------
@@ -68,9 +71,10 @@ link.addEventListener("lost", ({ detail: { reason } }) => {
     element("lost").hidden = false;
   }
   state = { ...state, problems: [] }; // they may have ended since
-  showProblems();
+  showProblems([...(state.problems ?? []), ...presetProblems]);
   showState({ state: "lost", reason });
   enable(false);
+  looks.camera(false);
   screen.run(false, word("preview.gone"));
 });
 
@@ -84,12 +88,17 @@ link.addEventListener("parameters", ({ detail }) => {
   values.receive(detail);
   buttons.show();
 });
-link.addEventListener("switches", ({ detail }) => buttons.show(detail));
+link.addEventListener("switches", ({ detail }) => {
+  buttons.show(detail);
+  blanked = detail.blank;
+  looks.camera(!blanked);
+});
+link.addEventListener("faces", ({ detail }) => screen.look(detail, state.size));
 link.addEventListener("presets", ({ detail }) => {
   looks.show(detail);
   controls.know(looks.names);
   presetProblems = detail.problems;
-  showProblems();
+  showProblems([...(state.problems ?? []), ...presetProblems]);
 });
 link.addEventListener("preset", ({ detail }) => looks.mark(detail));
 link.addEventListener("history", ({ detail }) => {
@@ -101,7 +110,7 @@ link.addEventListener("state", ({ detail }) => {
   showState(state);
   showRoute();
   showSteps(state);
-  showProblems();
+  showProblems([...(state.problems ?? []), ...presetProblems]);
   controls.limit(state.limited ?? {});
   screen.explain(state.reason ? `${sentence(state.state)}: ${state.reason}` : word("preview.waiting"));
 });
@@ -123,13 +132,6 @@ function drawOutput({ name, problem, watched }) {
   );
   if (watched === false) item.append(make("span", { class: "watchers" }, word("outputs.idle")));
   return item;
-}
-
-function showProblems() {
-  redraw("problems", [...(state.problems ?? []), ...presetProblems], ({ what, remedy }) => {
-    const after = make("span", { class: "remedy" }, ...rich(sentence(remedy)));
-    return make("li", { class: "notice" }, icon("warn"), make("p", {}, make("strong", {}, ...rich(sentence(what))), " ", after));
-  });
 }
 
 // --- menus and the rest ---------------------------------------------------------------------------
@@ -164,6 +166,7 @@ element("menu-more").addEventListener("click", () =>
         }),
     },
     { label: word("looks.import"), detail: word("looks.import.detail"), run: () => element("import-file").click() },
+    { label: word("keys"), detail: word("keys.detail"), run: showKeys },
     { label: word("stream"), detail: word("stream.detail"), run: () => open("/preview.mjpeg", "_blank", "noopener") },
   ]),
 );
@@ -179,21 +182,27 @@ element("toast-undo").addEventListener("click", () => {
   move("undo");
 });
 
-document.addEventListener("keydown", (event) => {
-  const writing = event.target.closest("input:not([type=range], [type=checkbox], [type=color], [type=radio]), select, dialog, .menu");
-  if (writing || event.altKey) return;
-  const key = event.key.toLowerCase();
-  if (event.ctrlKey || event.metaKey) {
-    if (key !== "z" && key !== "y") return;
-    event.preventDefault();
-    move(key === "y" || event.shiftKey ? "redo" : "undo");
-    return;
-  }
-  if (key !== "/") return;
-  event.preventDefault();
-  element("search").focus();
-  element("search").select();
-});
+const press = (button) => element("switches").querySelector(`[data-switch=${button}]`).click();
+listen(
+  {
+    "/": () => {
+      element("search").focus();
+      element("search").select();
+    },
+    "?": showKeys,
+    "c": () => press("split"),
+    "f": () => press("zoom"),
+    "b": () => press("blank"),
+    "\\": () => screen.peek(true),
+    "ctrl+z": () => move("undo"),
+    "ctrl+shift+z": () => move("redo"),
+    "ctrl+y": () => move("redo"),
+    "ctrl+s": () => looks.save(),
+    ...Object.fromEntries(Array.from("123456789", (digit) => [digit, () => controls.tab(Number(digit) - 1)])),
+  },
+  { "\\": () => screen.peek(false) },
+);
+addEventListener("blur", () => screen.peek(false));
 
 element("retry").addEventListener("click", () => link.connect());
 

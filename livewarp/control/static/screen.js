@@ -7,6 +7,10 @@ import { clamp, element, write } from "/dom.js";
 import { word } from "/words.js";
 
 const RETRY_MS = 1000;
+const WHOLE = [0, 0, 1, 1];
+const ROOM = 1.9; // heights of the landmarks' box that the zoomed picture is high
+const STILL = 0.12; // of the part that is shown: the face may move this far in it
+const EASE_MS = 160; // in which two thirds of the way to a new part are gone
 const STALE_MS = 2000; // a frame that has stayed this long is not live
 // A browser has six connections to a server for all its windows, and each visible one takes one for
 // events: with two previews, three windows leave one for changes.
@@ -69,6 +73,11 @@ export class Screen {
   #wanted = false; // whether there is a daemon
   #split = false;
   #mirrored = false;
+  #peeking = false;
+  #zoomed = false;
+  #target = WHOLE; // the part of the frame that is shown, in shares of it: [left, top, width, height]
+  #part = WHOLE; // on its way there
+  #eased = 0; // when it moved last
   #veil = "";
 
   constructor() {
@@ -99,7 +108,41 @@ export class Screen {
   split(on) {
     if (on === this.#split) return;
     this.#split = on;
-    this.#restart();
+    if (!this.#peeking) this.#restart();
+  }
+
+  // Shows the whole frame as it came, for as long as it is on.
+  peek(on) {
+    if (on === this.#peeking) return;
+    this.#peeking = on;
+    element("screen").toggleAttribute("data-peek", on);
+    if (!this.#split) this.#restart();
+  }
+
+  zoom(on) {
+    this.#zoomed = on;
+    if (!on) this.#target = WHOLE;
+  }
+
+  // faces: as the daemon reports them; size: of the frame, px. Keeps the largest in view.
+  look(faces, size) {
+    if (!this.#zoomed || !size?.length) return;
+    const [face] = faces.toSorted((a, b) => b.box[3] - b.box[1] - (a.box[3] - a.box[1]));
+    if (!face) return; // where it was
+    const [width, height] = size;
+    const [x0, y0, x1, y1] = face.box;
+    const share = clamp((ROOM * Math.max(x1 - x0, y1 - y0)) / height, 0.2, 1);
+    const middle = (x0 + x1) / 2 / width;
+    const left = clamp((this.#mirrored ? 1 - middle : middle) - share / 2, 0, 1 - share);
+    const top = clamp((y0 + y1) / 2 / height - share * 0.56, 0, 1 - share);
+    const moved = Math.max(Math.abs(left - this.#target[0]), Math.abs(top - this.#target[1]), Math.abs(share - this.#target[2]));
+    if (moved > STILL * share) this.#target = [left, top, share, share]; // small motions do not move the picture
+  }
+
+  // Where a part of the frame is on the screen, both in shares.
+  place([left, top, width, height]) {
+    const [x, y, w, h] = this.#part;
+    return [(left - x) / w, (top - y) / h, width / w, height / h];
   }
 
   // The half before the filter comes unmirrored; it is mirrored here when the other half is.
@@ -150,7 +193,7 @@ export class Screen {
     if (controller !== this.#controller) return;
     this.#crowded = false;
     try {
-      const path = this.#split ? "/split.mjpeg" : "/preview.mjpeg";
+      const path = this.#split || this.#peeking ? "/split.mjpeg" : "/preview.mjpeg";
       const response = await fetch(path, { signal: controller.signal });
       if (!response.ok) throw new Error(`the preview answers with ${response.status}`);
       for await (const part of parts(response.body.getReader())) {
@@ -190,7 +233,9 @@ export class Screen {
     const screen = element("screen");
     const width = bitmap.width;
     const height = bitmap.height / halves;
-    const both = this.#split && halves === 2;
+    const both = (this.#split || this.#peeking) && halves === 2;
+    this.#ease();
+    const [left, top, wide, high] = this.#part;
     for (const id of both ? ["after", "before"] : ["after"]) {
       const canvas = element(id);
       if (canvas.width !== width || canvas.height !== height) {
@@ -200,13 +245,24 @@ export class Screen {
       }
       const before = id === "before";
       const context = canvas.getContext("2d", { alpha: false });
-      context.setTransform(before && this.#mirrored ? -1 : 1, 0, 0, 1, before && this.#mirrored ? width : 0, 0);
-      context.drawImage(bitmap, 0, before ? 0 : (halves - 1) * height, width, height, 0, 0, width, height);
+      const turned = before && this.#mirrored;
+      context.setTransform(turned ? -1 : 1, 0, 0, 1, turned ? width : 0, 0);
+      const x = (turned ? 1 - left - wide : left) * width;
+      const y = (before ? 0 : (halves - 1) * height) + top * height;
+      context.drawImage(bitmap, x, y, wide * width, high * height, 0, 0, width, height);
     }
     element("before").hidden = element("divider").hidden = !both;
     screen.toggleAttribute("data-split", both);
     screen.dataset.picture = "live";
     this.#watchOver();
+  }
+
+  // A step towards the part that is to be shown; at once where less motion is wished.
+  #ease() {
+    const now = performance.now();
+    const gone = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1 : 1 - Math.exp((this.#eased - now) / EASE_MS);
+    this.#eased = now;
+    this.#part = this.#part.map((at, i) => (Math.abs(this.#target[i] - at) < 0.001 ? this.#target[i] : at + (this.#target[i] - at) * gone));
   }
 
   #watchOver() {

@@ -52,6 +52,13 @@ export const WORDS = {
   "refused": "livewarp answers with {status}",
   "noscript": "The panel needs JavaScript; livewarp get and livewarp set do the same in a terminal.",
 
+  "problem.copy": "Copy this problem",
+  "problem.copied": "Copied",
+  "problem.not.copied": "This browser does not let the page copy",
+  "problem.away": "Put this problem away",
+  "problem.do": "Do that",
+  "problem.done": "Done",
+
   // the picture
   "preview": "Preview",
   "preview.after": "Live preview of what the outputs get",
@@ -78,7 +85,11 @@ export const WORDS = {
   "overlay": "Landmarks",
   "overlay.help": "Draw landmarks, ids and confidence",
   "split": "Compare",
-  "split.help": "Before and after, with a divider to drag",
+  "split.help": "Before and after, with a divider to drag; \\ held shows before",
+  "side": "Side by side",
+  "side.help": "Before and after beside each other",
+  "zoom": "Zoom",
+  "zoom.help": "Zoom to the face; programs get the whole picture",
 
   // figures
   "figures": "Speed",
@@ -161,6 +172,7 @@ export const WORDS = {
   "looks.deleted": "Deleted “{name}”",
 
   "looks.edited": "edited",
+  "looks.trying": "Trying “{name}”: only you see it",
   "looks.update": "Update",
   "looks.revert": "Revert",
   "looks.reverted": "“{name}” is as it was saved",
@@ -179,6 +191,27 @@ export const WORDS = {
   "undo.done": "Undone: {names}",
   "redo.done": "Done again: {names}",
   "reset.done": "Reset",
+
+  // keys
+  "keys": "Keyboard",
+  "keys.detail": "What each key does",
+  "keys.close": "Close",
+  "keys.search": "Search",
+  "keys.first": "From the search to the first that was found",
+  "keys.leave": "Leave the search, close what is open",
+  "keys.tab": "Go to a tab",
+  "keys.step": "Move a slider a step",
+  "keys.leap": "Move it ten steps",
+  "keys.fine": "Held: a tenth of a step, also with mouse and wheel",
+  "keys.reset": "Reset what has the focus",
+  "keys.undo": "Undo",
+  "keys.redo": "Redo",
+  "keys.save": "Save this look",
+  "keys.before": "Held: the picture before the filter",
+  "keys.compare": "Compare before and after",
+  "keys.zoom": "Zoom to the face",
+  "keys.blank": "Blank: the privacy picture",
+  "keys.sheet": "This sheet",
 
   // the dialog
   "ask.name": "Name",

@@ -36,11 +36,13 @@ from livewarp.control.secret import UNAUTHORIZED
 from livewarp.control.web.connections import HEADERS, UNAVAILABLE, PanelServer
 from livewarp.control.web.gate import Gate
 from livewarp.control.web.streams import EVENTS_TYPE, FRAMES_TYPE, Streams, close_all
+from livewarp.control.web.thumbnails import THUMBNAILS_TYPE, thumbnails
 from livewarp.control.web.uploads import UNSUPPORTED_MEDIA_TYPE, Uploads
 from livewarp.errors import ControlError, ParameterError, Problem
 from livewarp.sinks.preview import Preview
 
 _MIME_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_MIME_TYPES |= {"webmanifest": "application/manifest+json", "png": "image/png"}
 _HTTP_STATUS = {
     METHOD_NOT_FOUND: 404,
     INTERNAL_ERROR: 500,
@@ -141,6 +143,7 @@ class Panel:
             Rule("/preview.mjpeg", endpoint=self._stream, methods=["GET"]),
             Rule("/split.mjpeg", endpoint=self._stream, methods=["GET"]),
             Rule("/api/events", endpoint=self._events, methods=["GET"]),
+            Rule("/thumbnails", endpoint=self._thumbnails, methods=["GET"]),
             Rule("/snapshot.jpg", endpoint=self._snapshot, methods=["GET"]),
             Rule("/api/backgrounds.add", endpoint=self._add_background, methods=["POST"]),
             Rule("/backgrounds/<name>.jpg", endpoint=self._thumbnail, methods=["GET"]),
@@ -226,6 +229,13 @@ class Panel:
 
     def _thumbnail(self, request: _Request, name: str) -> Response:
         return Response(self._uploads.thumbnail(name), mimetype="image/jpeg")
+
+    def _thumbnails(self, request: _Request) -> Response:
+        try:
+            body = thumbnails(self._methods, request.args)
+        except ParameterError as error:
+            raise invalid_params(error) from None
+        return Response(body, content_type=THUMBNAILS_TYPE)
 
     def _still_open(self, request: _Request) -> Callable[[], bool]:
         return lambda: self._gate.still_open(request)
