@@ -74,6 +74,7 @@ format:  ## let ruff mend what it can, and format
 docs:  ## draw the pictures of the docs anew, and their list of adjustments
 	@goal=run; $(SETUP)
 	@$(BIN)/python tools/make_pictures.py
+	@$(BIN)/python tools/moving_picture.py
 	@$(BIN)/python tools/picture_panel.py
 	@$(BIN)/python tools/picture_models.py
 

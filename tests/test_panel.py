@@ -117,7 +117,7 @@ def test_methods_that_read_come_by_get(browse, daemon):
     assert browse("GET", "/api/get").json == dict(daemon.parameters)
     assert list(browse("GET", "/api/describe").json) == list(KNOBS)
     assert browse("GET", "/api/stats").json == daemon.speed
-    assert browse("GET", "/api/state").json == daemon.state()
+    assert browse("GET", "/api/state").json == {**daemon.state(), "preset": {"name": None, "edited": False}}
     assert browse("GET", "/api/version").json["protocol"] == 2
 
 

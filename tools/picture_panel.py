@@ -21,7 +21,8 @@ PICTURE = ROOT / "docs" / "images" / "panel.jpg"
 PICTURE_BYTES = 400_000  # at most: it is in the README
 SIZE = (1280, 800)
 LOOK = {"thin": 0.8, "eyes": 0.6, "jaw": -0.2, "smile": 0.3}
-PLOT_S = 40.0  # until the plots show something
+STEPS = "document.querySelectorAll('#steps button.square, #problems [title]:last-child').forEach((b) => b.click())"
+SETTLE_S = 6.0  # until thumbnails and the glide are there
 LIVE = "document.body.dataset.link === 'open' && document.querySelector('#screen').dataset.picture === 'live'"
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -30,7 +31,7 @@ from browser import Browser, find_chromium  # noqa: E402  # its folder has just 
 
 
 def shoot(executable: str, url: str, folder: Path) -> list[np.ndarray]:
-    """The panel in light and dark, comparing, as soon as its plots show something."""
+    """The panel in light and dark, comparing, with a look on."""
     browser = Browser(executable, folder)
     try:
         shots = []
@@ -39,7 +40,9 @@ def shoot(executable: str, url: str, folder: Path) -> list[np.ndarray]:
         page.until(LIVE)
         page.click("[data-switch=split]")
         page.until("!document.querySelector('#divider').hidden")
-        time.sleep(PLOT_S)
+        page.run("document.querySelector('#tab-shape').click()")
+        time.sleep(SETTLE_S)
+        page.run(STEPS)  # what this machine lacks is no part of the picture
         page.until("document.querySelector('#screen').hasAttribute('data-split')")
         # Both pictures are to show the same frame: the streams of a hidden page stand still.
         page.run("Object.defineProperty(document, 'hidden', { value: true })")
@@ -69,7 +72,20 @@ def main() -> None:
         print(f"no Chromium here (Debian: apt install chromium): {PICTURE.relative_to(ROOT)} stays as it is")
         return
     with tempfile.TemporaryDirectory() as folder:
-        options = ["--source", "portrait", "--sink", "null", "--control", "127.0.0.1:0", "--panel", "127.0.0.1:0"]
+        options = [
+            "--source",
+            "portrait:2",
+            "--width",
+            "960",
+            "--height",
+            "540",
+            "--sink",
+            "null",
+            "--control",
+            "127.0.0.1:0",
+            "--panel",
+            "127.0.0.1:0",
+        ]
         sets = [word for name, value in LOOK.items() for word in ("--set", f"{name}={value}")]
         command = [sys.executable, "-m", "livewarp", "run", "--fresh", *options, *sets]
         own = {f"XDG_{name}_HOME": folder for name in ("CONFIG", "STATE")} | {"XDG_RUNTIME_DIR": folder}
