@@ -20,7 +20,7 @@ function drawSteps(steps) {
 }
 
 function drawStep({ done, text, command }) {
-  const mark = make("span", { class: done ? "mark done" : "mark", "aria-label": word(done ? "steps.done" : "steps.open") }, done ? "✓" : "✗");
+  const mark = make("span", { class: done ? "mark done" : "mark", role: "img", "aria-label": word(done ? "steps.done" : "steps.open") }, done ? "✓" : "✗");
   const item = make("li", {}, mark, make("span", {}, text));
   if (!command) return item;
   const copy = make("button", { type: "button", class: "quiet" }, word("steps.copy"));

@@ -42,6 +42,7 @@ export const WORDS = {
   "webcam.done": "Done",
 
   // notices
+  "notices": "What needs you",
   "problems": "Problems",
   "lost": "No connection to livewarp.",
   "lost.text": "Trying again every second; `livewarp run` starts it.",
