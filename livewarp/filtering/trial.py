@@ -50,7 +50,7 @@ class Trial:
         worker = Worker(synchronous=True)
         self._works: list[tuple[Stage, Work]] = []
         for stage in STAGES:
-            if stage.cover is None and not stage.wants_masks and stage.name != "overlay":
+            if stage.cover is None and stage.name != "overlay":
                 work = stage.work(worker)
                 if work is not None:
                     self._works.append((stage, work))
