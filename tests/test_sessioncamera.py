@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from livewarp.errors import SourceError
 from livewarp.sources import open_source
 from livewarp.sources.sessioncamera import SessionCamera
 from livewarp.sources.sessionnodes import CameraNode, camera_nodes, session_choices
-from livewarp.system import spa
+from livewarp.system import spa, v4l2
 from pipewire.camera import ShownCamera
 from pipewire.session import Session, missing, until
 
@@ -44,6 +45,16 @@ def test_cameras_of_hardware_come_first_and_our_own_is_none() -> None:
         CameraNode("obs", "obs", True, ""),
     ]
     assert camera_nodes("") == camera_nodes("{}") == []
+
+
+def test_a_v4l2loopback_device_of_the_session_is_no_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    """WirePlumber lists one that is fed when it starts; `auto` must not read livewarp's own output."""
+    monkeypatch.setattr(v4l2, "is_virtual", lambda node: node == Path("/dev/video10"))
+    props = {"media.class": "Video/Source", "node.name": "v4l2_input", "object.path": "v4l2:/dev/video10"}
+    [node] = camera_nodes(json.dumps([{"info": {"props": props}}]))
+    assert node.virtual
+    [node] = camera_nodes(json.dumps([{"info": {"props": {**props, "object.path": "v4l2:/dev/video0"}}}]))
+    assert not node.virtual
 
 
 @pytest.mark.parametrize("fourcc", spa.WISHES)

@@ -46,14 +46,12 @@ _PERMISSIONS = "org.freedesktop.impl.portal.PermissionStore"
 _STORE = ("busctl", "--user", "call", _PERMISSIONS, "/org/freedesktop/impl/portal/PermissionStore", _PERMISSIONS)
 _ANSWER = re.compile(r'"([^"]*)" \d+ "(yes|no|ask)"')
 
+# When a device appears WirePlumber knows udev's name of it, which is the card's label; driver and card come later.
 RULE_04 = (
     "~/.config/wireplumber/main.lua.d/51-livewarp.lua",
     """-- livewarp: do not list its v4l2loopback device a second time.
 table.insert(v4l2_monitor.rules, {
-  matches = {{
-    { "api.v4l2.cap.driver", "equals", "v4l2 loopback" },
-    { "api.v4l2.cap.card", "equals", "livewarp" },
-  }},
+  matches = {{ { "device.product.name", "equals", "livewarp" } }},
   apply_properties = { ["device.disabled"] = true },
 })
 """,
@@ -63,7 +61,7 @@ RULE_05 = (
     """# livewarp: do not list its v4l2loopback device a second time.
 monitor.v4l2.rules = [
   {
-    matches = [ { api.v4l2.cap.driver = "v4l2 loopback", api.v4l2.cap.card = "livewarp" } ]
+    matches = [ { device.product.name = "livewarp" } ]
     actions = { update-props = { device.disabled = true } }
   }
 ]

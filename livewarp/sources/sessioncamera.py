@@ -19,7 +19,7 @@ from livewarp.errors import SourceError
 from livewarp.sources.fitted import FittedSource
 from livewarp.sources.pixels import Damaged, Decoder, Resized, decode_jpeg
 from livewarp.sources.plan import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, Plan, Request, Source
-from livewarp.sources.sessionnodes import OWN, PREFIX
+from livewarp.sources.sessionnodes import OWN, PREFIX, is_loopback
 from livewarp.system import cameraportal, spa, v4l2
 from livewarp.system import libpipewire as pw
 from livewarp.system.libpipewire import GET_IT, NO_DAEMON, START_IT
@@ -154,7 +154,7 @@ class SessionCamera:
             with self._locked():
                 there = [about for about in self._session.cameras() if about.get("node.name") not in (None, OWN)]
             # A camera of hardware belongs to a device; one that a program made, to none.
-            there.sort(key=lambda about: "device.id" not in about)
+            there.sort(key=lambda about: "device.id" not in about or is_loopback(about.get("object.path", "")))
             found = next((about for about in there if node in ("", about["node.name"])), None)
             if found is not None:
                 name = found["node.name"]

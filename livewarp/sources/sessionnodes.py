@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import NamedTuple
 
 from livewarp.sources.attached import AttachedCamera
 from livewarp.sources.plan import SourceChoice
+from livewarp.system import v4l2
 from livewarp.system.machine import Machine, run_command
 
 PREFIX = "pipewire"
@@ -58,9 +60,16 @@ def camera_nodes(dump: str | None = None) -> list[CameraNode]:
             continue
         name = str(properties.get("node.name", ""))
         description = str(properties.get("node.description") or properties.get("node.nick") or name)
-        virtual = str(properties.get("node.virtual", "false")).lower() == "true"
-        found.append(CameraNode(name, description, virtual, str(properties.get("object.path", ""))))
+        path = str(properties.get("object.path", ""))
+        virtual = str(properties.get("node.virtual", "false")).lower() == "true" or is_loopback(path)
+        found.append(CameraNode(name, description, virtual, path))
     return sorted(found, key=lambda node: node.virtual)
+
+
+def is_loopback(path: str) -> bool:
+    """Whether a node's path is that of a v4l2loopback device: perhaps the one that livewarp feeds."""
+    kind, _, node = path.partition(":")
+    return kind == "v4l2" and v4l2.is_virtual(Path(node))
 
 
 def session_choices() -> list[SourceChoice]:
