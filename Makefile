@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check vm bench bench-quick soak chaos fuzz docs format pins dist clean
+.PHONY: help run demo test coverage check vm bench bench-quick soak chaos fuzz docs format pins dist clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -51,6 +51,12 @@ fuzz:  ## bytes that anybody may send, for ten minutes a target; ARGS="--minutes
 
 test: check  ## all checks, then the tests, a process for each core (WORKERS=0: in one); options for pytest in ARGS
 	@exec $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal $(ARGS)
+
+coverage: check  ## the tests, with the lines and branches that none takes in out/uncovered.txt
+	@mkdir -p out && rm -f out/coverage* out/uncovered.txt
+	@$(BIN)/python -m coverage run -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(BIN)/python -m coverage combine -q
+	@$(BIN)/python -m coverage report --show-missing --skip-covered >out/uncovered.txt && grep TOTAL out/uncovered.txt
 
 check:  ## lint, format, types and import floors
 	@goal=test; $(SETUP)

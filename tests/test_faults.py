@@ -276,6 +276,33 @@ def test_a_reader_that_is_left_while_it_takes_a_buffer_loses_none() -> None:
     assert reader.done
 
 
+def test_the_buffer_of_a_read_that_blocks_is_made_up_for() -> None:
+    """A reader that is left in the middle of a read keeps its buffer, and the mailbox gets another."""
+    begun, go = threading.Event(), threading.Event()
+
+    class Blocking(ScriptedSource):
+        """Its reads return when the test says so."""
+
+        def read(self, out: np.ndarray) -> float | None:
+            begun.set()
+            assert go.wait(500)
+            return super().read(out)
+
+    mailbox = Mailbox(SHAPE, kept=1)
+    buffers = len(mailbox._free)
+    reader = Reader(Blocking().open, mailbox, time.monotonic)
+    assert reader.advance()  # opens it
+    thread = threading.Thread(target=reader.advance)
+    thread.start()
+    assert begun.wait(500)
+    reader.leave()
+    assert len(mailbox._free) == buffers
+    go.set()
+    thread.join()
+    reader.close()
+    assert len(mailbox._free) + mailbox.waiting == buffers
+
+
 def test_the_first_frame_waits_for_no_slot() -> None:
     """A placeholder that has just been sent does not hold back the camera's first frame; later ones have to wait."""
     rig = Rig()

@@ -137,7 +137,7 @@ MUTANTS = (
         "        self._kits[model] = kit",
         "        pass",
         "test_models",
-        "memory",
+        "loaded_once",
     ),
     Mutant(
         "kit of before rests",
@@ -184,7 +184,7 @@ MUTANTS = (
         "                self._mailbox.replace()",
         "                pass",
         "test_faults",
-        "left or blocks",
+        "made_up",
     ),
     Mutant(
         "stale search",

@@ -11,7 +11,7 @@ import ctypes
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ from livewarp.errors import SinkError
 from livewarp.sinks.viewers import SteadyWatch
 from livewarp.system import libpipewire as pw
 from livewarp.system import spa
-from livewarp.system.libpipewire import GET_IT, NO_DAEMON, START_IT
+from livewarp.system.libpipewire import NO_DAEMON, START_IT
+from livewarp.system.pipewireloop import PipeWireLoop, Unreachable
 from livewarp.system.sessionlist import SessionList
 
 BACKEND = "livewarp-pipewire"
@@ -85,27 +86,25 @@ class PipeWireCamera:
         self._error = ""
         self._answered = threading.Event()
         self._number = 0
-        try:
-            self._library = library = pw.pipewire_library()
-        except OSError as error:
-            raise SinkError(str(error), remedy=GET_IT) from error
-        self._core: int | None = None
-        self._stream: int | None = None
         # What C holds pointers to, for as long as the stream lives.
         self._hook = ctypes.create_string_buffer(pw.HOOK_BYTES)
         self._events = pw.StreamEvents(
             version=2, state_changed=pw.StateChanged(self._on_state), param_changed=pw.ParamChanged(self._on_format)
         )
-        self._loop = library.pw_thread_loop_new(b"pipewire", None)
-        self._context = library.pw_context_new(library.pw_thread_loop_get_loop(self._loop), None, 0)
         try:
-            if not self._context or library.pw_thread_loop_start(self._loop) < 0:
-                raise SinkError("PipeWire's client library cannot start", remedy="install PipeWire again")
-            with self._locked():
-                self._connect()
+            self._loop = PipeWireLoop(b"pipewire")
+        except Unreachable as error:
+            raise SinkError(error.args[0], remedy=error.args[1]) from error
+        try:
+            with self._loop.locked():
+                self._session = SessionList(self._loop.connect())
+                self._offer()
             self._answered.wait(ANSWER_S)
             if not self._works():
                 raise SinkError(f"{NO_DAEMON}{self._reason()}", remedy=START_IT)
+        except Unreachable as error:
+            self.close()
+            raise SinkError(error.args[0], remedy=error.args[1]) from error
         except BaseException:
             self.close()
             raise
@@ -124,26 +123,26 @@ class PipeWireCamera:
     def send(self, frame: NDArray[np.uint8]) -> None:
         """Hand one frame, (width · height · 3/2,) uint8, to the viewers, if there are any."""
         self.check()
-        with self._locked():
+        with self._loop.locked():
             if not self.wanted or self._agreed is None:
                 return
-            taken = self._library.pw_stream_dequeue_buffer(self._stream)
+            library, stream = self._loop.library, self._loop.stream
+            taken = library.pw_stream_dequeue_buffer(stream)
             if taken:
                 self._fill(taken.contents.buffer.contents, frame, self._agreed)
-                self._library.pw_stream_queue_buffer(self._stream, taken)
+                library.pw_stream_queue_buffer(stream, taken)
             # Without a free buffer too: it is what brings them back.
-            self._library.pw_stream_trigger_process(self._stream)
+            library.pw_stream_trigger_process(stream)
 
     def check(self) -> None:
         """Raise `SinkError` where the connection is lost."""
         if self._state < pw.STATE_CONNECTING:
             raise SinkError(f"the connection to PipeWire is lost{self._reason()}", remedy=START_IT)
         twin = f"v4l2:{self._twin()}"
-        with self._locked():
+        with self._loop.locked():
             shown = all(about.get("object.path") != twin for about in self._session.cameras())
             if shown is not self._shown:
-                self._library.pw_stream_destroy(self._stream)
-                self._shown, self._stream = shown, None
+                self._shown = shown
                 self._offer()
                 why = (
                     "shows it again as a camera"
@@ -154,16 +153,7 @@ class PipeWireCamera:
 
     def close(self) -> None:
         """Take the camera away."""
-        library = self._library
-        with self._locked():
-            if self._stream:
-                library.pw_stream_destroy(self._stream)
-            if self._core:
-                library.pw_core_disconnect(self._core)
-        library.pw_thread_loop_stop(self._loop)
-        if self._context:
-            library.pw_context_destroy(self._context)
-        library.pw_thread_loop_destroy(self._loop)
+        self._loop.close()
 
     def device(self) -> str:
         """Its name."""
@@ -180,31 +170,18 @@ class PipeWireCamera:
     def _works(self) -> bool:
         return self._state >= pw.STATE_PAUSED
 
-    def _connect(self) -> None:
-        self._core = self._library.pw_context_connect(self._context, None, 0)
-        if not self._core:
-            raise SinkError(NO_DAEMON, remedy=START_IT)
-        self._session = SessionList(self._core)
-        self._offer()
-
     def _offer(self) -> None:
         """Be a camera of the session; or, while its twin is one, a node that no program looks for."""
-        library = self._library
-        properties = library.pw_properties_new_string(b"")
-        for key, value in {
+        properties = {
             **({"media.class": "Video/Source", "media.role": "Camera"} if self._shown else {}),
             "node.name": self._name,
             "node.description": self.label,  # browsers leave out a camera without one
             "node.nick": self.label,
             "node.virtual": "true",
-        }.items():
-            library.pw_properties_set(properties, key.encode(), value.encode())
-        self._stream = library.pw_stream_new(self._core, self._name.encode(), properties)
-        library.pw_stream_add_listener(self._stream, self._hook, ctypes.byref(self._events), None)
-        array, kept = pw.pointers(self._offers)
+        }
         flags = pw.FLAG_DRIVER | pw.FLAG_MAP_BUFFERS
-        if library.pw_stream_connect(self._stream, pw.DIRECTION_OUTPUT, pw.ANY_ID, flags, array, len(kept)) < 0:
-            raise SinkError(NO_DAEMON, remedy=START_IT)
+        listener = self._hook, self._events
+        self._loop.open_stream(self._name, properties, listener, pw.DIRECTION_OUTPUT, flags, self._offers)
 
     def _fill(self, buffer: pw.SpaBuffer, frame: NDArray[np.uint8], agreed: spa.Negotiated) -> None:
         data = buffer.datas[0]
@@ -241,13 +218,5 @@ class PipeWireCamera:
             with contextlib.suppress(KeyError):  # none of our offers: no frames then
                 agreed = spa.parse_format(pw.object_at(pod))
                 array, kept = pw.pointers([spa.buffers(agreed), spa.header(ctypes.sizeof(pw.Header))])
-                self._library.pw_stream_update_params(self._stream, array, len(kept))
+                self._loop.library.pw_stream_update_params(self._loop.stream, array, len(kept))
                 self._agreed = agreed
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._library.pw_thread_loop_lock(self._loop)
-        try:
-            yield
-        finally:
-            self._library.pw_thread_loop_unlock(self._loop)

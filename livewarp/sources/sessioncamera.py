@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import threading
 import time
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from livewarp.sources.plan import DEFAULT_FPS, DEFAULT_HEIGHT, DEFAULT_WIDTH, Pl
 from livewarp.sources.sessionnodes import OWN, PREFIX, is_loopback
 from livewarp.system import cameraportal, spa, v4l2
 from livewarp.system import libpipewire as pw
-from livewarp.system.libpipewire import GET_IT, NO_DAEMON, START_IT
+from livewarp.system.pipewireloop import PipeWireLoop, Unreachable
 from livewarp.system.sessionlist import SessionList
 from livewarp.system.streaming import PictureFormat
 
@@ -65,18 +64,11 @@ class SessionCamera:
     def __init__(
         self, node: str, width: int = DEFAULT_WIDTH, height: int = DEFAULT_HEIGHT, fps: float = DEFAULT_FPS
     ) -> None:
-        try:
-            self._library = library = pw.pipewire_library()
-        except OSError as error:
-            raise SourceError(str(error), remedy=GET_IT) from error
         self._node = node
         self._state, self._error = pw.STATE_CONNECTING, ""
         self._agreed: spa.Captured | None = None
         self._decoder: Decoder | None = None
         self._arrived = threading.Event()
-        self._core: int | None = None
-        self._stream: int | None = None
-        self._is_closed = False
         self._first: tuple[BgrFrame, float] | None = None
         self.damaged = 0
         self.width, self.height, self.fps = width, height, fps
@@ -89,17 +81,20 @@ class SessionCamera:
             param_changed=pw.ParamChanged(self._on_format),
             process=pw.Process(self._on_process),
         )
-        self._loop = library.pw_thread_loop_new(b"camera", None)
-        self._context = library.pw_context_new(library.pw_thread_loop_get_loop(self._loop), None, 0)
         try:
-            if not self._context or library.pw_thread_loop_start(self._loop) < 0:
-                raise SourceError("PipeWire's client library cannot start", remedy="install PipeWire again")
-            with self._locked():
-                self._connect()
+            self._loop = PipeWireLoop(b"camera")
+        except Unreachable as error:
+            raise SourceError(error.args[0], remedy=error.args[1]) from error
+        try:
+            with self._loop.locked():
+                self._session = SessionList(self._loop.connect(_remote()))
             self._node, description, path = self._find(node)
-            with self._locked():
+            with self._loop.locked():
                 self._open([spa.wanted_format(fourcc, width, height, fps) for fourcc in spa.WISHES])
             self._first = self._first_frame()
+        except Unreachable as error:
+            self.close()
+            raise SourceError(error.args[0], remedy=error.args[1]) from error
         except BaseException:
             self.close()
             raise
@@ -117,41 +112,13 @@ class SessionCamera:
 
     def close(self) -> None:
         """Release the camera; may be called more than once."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        library = self._library
-        with self._locked():
-            if self._stream:
-                library.pw_stream_destroy(self._stream)
-            if self._core:
-                library.pw_core_disconnect(self._core)
-        library.pw_thread_loop_stop(self._loop)
-        if self._context:
-            library.pw_context_destroy(self._context)
-        library.pw_thread_loop_destroy(self._loop)
-
-    def _connect(self) -> None:
-        """To the session: in a sandbox through the portal, which may ask a person."""
-        library = self._library
-        if cameraportal.is_sandboxed():
-            try:
-                remote = cameraportal.camera_remote()
-            except OSError as error:
-                what, _, remedy = str(error).partition("; ")
-                raise SourceError(f"{PREFIX}: {what}", remedy=remedy) from error
-            self._core = library.pw_context_connect_fd(self._context, remote, None, 0)
-        else:
-            self._core = library.pw_context_connect(self._context, None, 0)
-        if not self._core:
-            raise SourceError(NO_DAEMON, remedy=START_IT)
-        self._session = SessionList(self._core)
+        self._loop.close()
 
     def _find(self, node: str) -> tuple[str, str, str]:
         """Name, description and path of the camera, once the session has told of it."""
         deadline = time.monotonic() + LISTED_S
         while True:
-            with self._locked():
+            with self._loop.locked():
                 there = [about for about in self._session.cameras() if about.get("node.name") not in (None, OWN)]
             # A camera of hardware belongs to a device; one that a program made, to none.
             there.sort(key=lambda about: "device.id" not in about or is_loopback(about.get("object.path", "")))
@@ -170,23 +137,17 @@ class SessionCamera:
         raise SourceError(f"{PREFIX}:{node}: no such camera", allowed=names or "the session has none")
 
     def _open(self, wishes: list[bytes]) -> None:
-        library = self._library
-        properties = library.pw_properties_new_string(b"")
-        for key, value in {
+        properties = {
             "media.type": "Video",
             "media.category": "Capture",
             "media.role": "Camera",
             "node.name": f"{OWN}-capture",
             "target.object": self._node,
             "node.dont-reconnect": "true",
-        }.items():
-            library.pw_properties_set(properties, key.encode(), value.encode())
-        self._stream = library.pw_stream_new(self._core, b"livewarp capture", properties)
-        library.pw_stream_add_listener(self._stream, self._hook, ctypes.byref(self._events), None)
-        array, kept = pw.pointers(wishes)
+        }
         flags = pw.FLAG_AUTOCONNECT | pw.FLAG_MAP_BUFFERS | pw.FLAG_DONT_RECONNECT
-        if library.pw_stream_connect(self._stream, pw.DIRECTION_INPUT, pw.ANY_ID, flags, array, len(kept)) < 0:
-            raise SourceError(NO_DAEMON, remedy=START_IT)
+        listener = self._hook, self._events
+        self._loop.open_stream("livewarp capture", properties, listener, pw.DIRECTION_INPUT, flags, wishes)
 
     def _first_frame(self) -> tuple[BgrFrame, float]:
         """A frame of the camera's own size, and when it was taken."""
@@ -210,12 +171,13 @@ class SessionCamera:
             raise SourceError(f"{PREFIX}:{self._node}: the camera or PipeWire is gone{reason}", remedy="plug it in")
         if not self._arrived.wait(TIMEOUT_S):
             return None
-        with self._locked():
+        with self._loop.locked():
             self._arrived.clear()
+            library, stream = self._loop.library, self._loop.stream
             newest = None
-            while taken := self._library.pw_stream_dequeue_buffer(self._stream):
+            while taken := library.pw_stream_dequeue_buffer(stream):
                 if newest:
-                    self._library.pw_stream_queue_buffer(self._stream, newest)
+                    library.pw_stream_queue_buffer(stream, newest)
                 newest = taken
             if not newest:
                 return None
@@ -228,7 +190,7 @@ class SessionCamera:
                 self.height, self.width = error.args
                 return None
             finally:
-                self._library.pw_stream_queue_buffer(self._stream, newest)
+                library.pw_stream_queue_buffer(stream, newest)
 
     def _decode(self, buffer: pw.SpaBuffer, out: BgrFrame) -> float:
         """Fill `out` from a buffer of the camera; when it was taken, s."""
@@ -279,7 +241,7 @@ class SessionCamera:
         with contextlib.suppress(KeyError):  # none of our wishes: no frames then
             agreed = spa.parse_captured(pw.object_at(pod))
             array, kept = pw.pointers([spa.mapped_buffers(), spa.header(ctypes.sizeof(pw.Header))])
-            self._library.pw_stream_update_params(self._stream, array, len(kept))
+            self._loop.library.pw_stream_update_params(self._loop.stream, array, len(kept))
             self._agreed = agreed
             self.width, self.height, self.fps = agreed.width, agreed.height, agreed.fps or self.fps
 
@@ -287,10 +249,13 @@ class SessionCamera:
         """Of the loop's thread: a picture is there."""
         self._arrived.set()
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._library.pw_thread_loop_lock(self._loop)
-        try:
-            yield
-        finally:
-            self._library.pw_thread_loop_unlock(self._loop)
+
+def _remote() -> int | None:
+    """In a sandbox the portal's connection, for which it may ask a person; None: the session's own."""
+    if not cameraportal.is_sandboxed():
+        return None
+    try:
+        return cameraportal.camera_remote()
+    except OSError as error:
+        what, _, remedy = str(error).partition("; ")
+        raise SourceError(f"{PREFIX}: {what}", remedy=remedy) from error
