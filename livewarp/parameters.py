@@ -182,7 +182,7 @@ KNOBS: dict[str, Knob] = {
             "protect",
             Choice(("auto", "on", "off")),
             "auto",
-            "Leave the wall beside a reshaped face straight; auto: where a background wants the mask of people anyway.",
+            "Leave the wall beside a reshaped face straight; auto: where there is a mask of people, or time for one.",
             keywords=("straight", "bend", "warped background", "door", "lines", "world", "distortion"),
         ),
         *BACKGROUND,

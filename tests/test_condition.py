@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livewarp.live.pace import LOAD_LOW, MAX_ECONOMY, OVERLOAD_S, RECOVERY_S, SLACK_S, Governor, Pace
+from livewarp.live.pace import (
+    LOAD_LOW,
+    MAX_ECONOMY,
+    OVERLOAD_S,
+    RECOVERY_S,
+    SLACK_S,
+    SPARE_CORES,
+    SPARE_S,
+    Governor,
+    Pace,
+)
 from livewarp.live.state import Conditions, StateName
 
 HELD = [state for state in StateName if state is not StateName.RUNNING]  # running is what is left
@@ -229,6 +239,21 @@ def test_the_cost_comes_back_with_hysteresis() -> None:
     now, changes = govern(governor, now, LOAD_LOW / 2, 3 * RECOVERY_S)
     assert governor.economy == 0
     assert changes[1] - changes[0] >= RECOVERY_S - 0.1
+
+
+def test_time_to_spare_is_told_after_a_while_and_taken_back_at_once() -> None:
+    """Seconds of little work on four cores are time to spare, a moment of them or two cores are not; work ends it."""
+    governor, small = Governor(PERIOD_S, SPARE_CORES), Governor(PERIOD_S, SPARE_CORES - 1)
+    now, _ = govern(governor, 0.0, 0.2, SPARE_S - 1.0)
+    assert not governor.has_spare_time
+    govern(small, 0.0, 0.2, 2 * SPARE_S)
+    assert not small.has_spare_time
+    now, _ = govern(governor, now, 0.2, 2.0)
+    assert governor.has_spare_time
+    now, _ = govern(governor, now, 0.5, 9.0)  # in between nothing changes
+    assert governor.has_spare_time
+    govern(governor, now, 0.9, 2.0)
+    assert not governor.has_spare_time
 
 
 def test_a_relapse_waits_longer() -> None:

@@ -16,10 +16,13 @@ from livewarp.adjustments import ADJUSTMENTS
 from livewarp.arrays import BgrFrame
 from livewarp.errors import FrameError
 from livewarp.face68 import MIRROR, Face
+from livewarp.filtering.filter import FaceFilter
 from livewarp.filtering.reshaping import Reshaping
+from livewarp.filtering.stages import STAGES
 from livewarp.parameters import Parameters
 from livewarp.scene import Mask, Scene
 from livewarp.segmentation.distance import away_from_people
+from livewarp.tracking import FaceTracker
 from livewarp.warping import Warp, warp
 from livewarp.warping.fading import STEEPEST_FADE, fade_at_border
 from livewarp.warping.field import AX, AY, CX, CY, INV_RX_HIGH, INV_RX_LOW, INV_RY, add_strokes
@@ -472,7 +475,6 @@ def test_the_world_moves_as_ever_without_a_mask_or_where_that_is_off(noise: BgrF
     """Without a mask, and with protect off, each byte is the plain warp's; with a mask that is used, some are not."""
     face = face_at(noise.shape[1] / 2, noise.shape[0] / 2, 40)
     masks = (Mask(np.zeros((90, 160), np.uint8), 0.0),)
-    stage = Reshaping()
     plain = warp(noise, [face], extremes())
     for scene, protect, is_same in (
         (Scene((face,)), "on", True),
@@ -480,5 +482,43 @@ def test_the_world_moves_as_ever_without_a_mask_or_where_that_is_off(noise: BgrF
         (Scene((face,), masks), "auto", False),
     ):
         frame = noise.copy()
-        stage.run(frame, scene, extremes().replace(protect=protect), 0)
+        Reshaping().run(frame, scene, extremes().replace(protect=protect), 0)
         assert np.array_equal(frame, plain) == is_same, protect
+
+
+def test_a_mask_that_comes_or_goes_moves_the_wall_slowly(noise: BgrFrame) -> None:
+    """The first frame has the mask at once; later it eases in and out, down to the very bytes of the plain warp."""
+    face = face_at(noise.shape[1] / 2, noise.shape[0] / 2, 40)
+    plain, masked = Scene((face,)), Scene((face,), (Mask(np.zeros((90, 160), np.uint8), 0.0),))
+
+    def frames(stage: Reshaping, *scenes: Scene) -> list[BgrFrame]:
+        outs = [noise.copy() for _ in scenes]
+        for out, scene in zip(outs, scenes, strict=True):
+            stage.run(out, scene, extremes(), 0)
+        return outs
+
+    [held] = frames(Reshaping(), masked)
+    stage = Reshaping()
+    [free] = frames(stage, plain)
+    outs = frames(stage, *[masked] * 21, *[plain] * 21)
+    assert not np.array_equal(free, held)
+    assert [np.array_equal(out, held) for out in (outs[10], outs[20], outs[31])] == [False, True, False]
+    assert np.array_equal(outs[-1], free)
+
+
+def test_a_mask_is_made_for_the_wall_where_there_is_time() -> None:
+    """By auto live with time to spare, by on always, by off never, and never where nothing is reshaped."""
+    stage = next(stage for stage in STAGES if stage.name == "warp")
+    asked = [
+        [stage.wants_masks(Parameters(protect=protect), has_time) for has_time in (False, True)]
+        for protect in ("auto", "on", "off")
+    ]
+    assert asked == [[False, True], [True, True], [False, False]]
+    filter_ = FaceFilter(Parameters(**NEUTRAL), FaceTracker(model="mesh"))
+    filter_.has_spare_time = True
+    frame = np.zeros((48, 64, 3), np.uint8)
+    filter_.apply(frame)
+    assert filter_._people.reduced is None
+    filter_.parameters = Parameters(**(NEUTRAL | {"thin": 1.0}))
+    filter_.apply(frame)
+    assert filter_._people.reduced is not None

@@ -55,6 +55,8 @@ class FaceFilter:
     ----------
     parameters
         Swap it whole for another `Parameters`; it is read once at the top of each frame.
+    has_spare_time
+        Whether it may do what is better and not needed; for the thread that filters.
     times_s
         (stages,) float64: what each stage took of the last frame, s, in the order of the table; 0: it did not run.
         Columns of stages that the filter does not run itself (read, send) are for the caller.
@@ -82,6 +84,7 @@ class FaceFilter:
         self._people = People(self._tracker.worker)
         self._hair = HairMasks(self._tracker.worker)
         self._wants_masks = self._wants_hair = False
+        self.has_spare_time = self._had_spare_time = False
         self.times_s = np.zeros(len(stages.STAGES))
         self._now_s = 0.0
         self._frames = 0
@@ -149,12 +152,14 @@ class FaceFilter:
     def _update_values(self) -> None:
         """The effective values of this frame, and what they need; the same as before cost nothing."""
         gliding = self._glide.at(self.parameters, self._now_s)
-        if gliding is self._gliding:
+        if gliding is self._gliding and self.has_spare_time == self._had_spare_time:
             return
-        self._gliding, self._values = gliding, effective(gliding)
+        self._gliding, self._values, self._had_spare_time = gliding, effective(gliding), self.has_spare_time
         for step in self._steps:
             step.want(step.stage.is_wanted(self._values))
-        wants_masks = any(step.is_wanted and step.stage.wants_masks(self._values) for step in self._steps)
+        wants_masks = any(
+            step.is_wanted and step.stage.wants_masks(self._values, self.has_spare_time) for step in self._steps
+        )
         if wants_masks != self._wants_masks:
             self._people.forget()
         self._wants_masks = wants_masks

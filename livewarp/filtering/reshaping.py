@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from livewarp.arrays import BgrFrame
 from livewarp.filtering.compiling import warm_up_warp
 from livewarp.knobs import Value
 from livewarp.parameters import Parameters
-from livewarp.scene import Scene
+from livewarp.scene import Mask, Scene
 from livewarp.segmentation.distance import away_from_people
 from livewarp.warping import Warp
+
+_EASES = 0.05  # a frame
 
 
 class Reshaping:
@@ -18,6 +21,8 @@ class Reshaping:
 
     def __init__(self) -> None:
         self._warp = Warp()
+        self._mask: Mask | None = None  # the newest
+        self._share: float | None = None  # of the world's protection; None: no frame has come
 
     def prepare(self, height: int, width: int) -> None:
         """Compile or load the warp's kernels."""
@@ -26,7 +31,14 @@ class Reshaping:
     def run(self, frame: BgrFrame, scene: Scene, values: Mapping[str, Value], economy: int) -> None:
         """Reshape all faces of the scene at once; the world beside them stays where a mask tells which it is."""
         mask = scene.people if values["protect"] != "off" else None
-        away = None if mask is None else away_from_people(mask, scene.faces, (frame.shape[0], frame.shape[1]))
+        goal = 0.0 if mask is None else mask.trust
+        # A mask that comes or goes moves the wall slowly; the first frame of all has what it has.
+        share = goal if self._share is None else min(max(goal, self._share - _EASES), self._share + _EASES)
+        self._mask, self._share = mask or self._mask, share
+        away = None
+        if self._mask is not None and share > 0.0:
+            size_hw = frame.shape[0], frame.shape[1]
+            away = away_from_people(replace(self._mask, trust=share), scene.faces, size_hw)
         self._warp.apply(frame, scene.faces, values, frame, away)
 
     @property

@@ -61,8 +61,8 @@ def always(values: Values) -> bool:
     return True
 
 
-def never(values: Values) -> bool:
-    """Whatever the values are."""
+def needs_none(values: Values, has_time: bool) -> bool:
+    """No mask, whatever the values are."""
     return False
 
 
@@ -98,7 +98,7 @@ class Stage:
         It is prepared before the first frame, and always in the figures. The others are prepared when they are
         first wanted, and are in the figures when they ran.
     wants_masks
-        Whether, where it is wanted, these effective values need the mask of people.
+        Whether, where it is wanted, these effective values need the mask of people; they may, too, where there is time.
     wants_hair
         It needs the masks of hair, where it is wanted.
     cover
@@ -116,7 +116,7 @@ class Stage:
     applies: Callable[[Scene], bool] = in_any_scene
     economy: tuple[str, str] = ("", "")
     at_start: bool = False
-    wants_masks: Callable[[Values], bool] = never
+    wants_masks: Callable[[Values, bool], bool] = needs_none
     wants_hair: bool = False
     cover: Callable[[BgrFrame, Values], None] | None = None
     make_beside: Callable[[Worker], Work] | None = None
@@ -164,7 +164,7 @@ STAGES = (
         "What is behind people is hidden.",
         is_wanted=hides,
         make_beside=Background,
-        wants_masks=always,
+        wants_masks=lambda values, has_time: True,
         cover=cover,
     ),
     Stage(
@@ -174,7 +174,7 @@ STAGES = (
         _reshapes,
         has_faces,
         at_start=True,
-        wants_masks=lambda values: values["protect"] == "on",
+        wants_masks=lambda values, has_time: values["protect"] == "on" or (values["protect"] == "auto" and has_time),
     ),
     Stage(
         "mirror",

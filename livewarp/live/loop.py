@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -96,7 +97,7 @@ class Loop:
         self.capture = Capture(plan.name, plan.open, plan.live, self.mailbox, clock, start_reader)
         self.conditions = Conditions(clock=clock)
         self.pace = Pace(period_s, clock())
-        self.governor = Governor(period_s)
+        self.governor = Governor(period_s, os.cpu_count() or 1)
         self.meter = Meter(period_s, clock)
         self._stand_in = StandIn(self.mailbox, plan.width, plan.height)
         self._held_back = False  # frames have been, since one was tracked
@@ -257,6 +258,7 @@ class Loop:
         self.meter.record(times_s, now - parcel.timestamp_s, len(scene.faces), self.dropped())
         if self.governor.record(now, sent_s - began_s):
             self._economise(face_filter)
+        face_filter.has_spare_time = self.governor.has_spare_time
 
     def _replace_frame(self, parcel: Parcel, switches: Switches) -> None:
         """The frame under way must not be seen: send what stands in for it."""

@@ -11,6 +11,9 @@ MAX_RECOVERY_S = 160.0
 RELAPSE_S = 30.0  # overloaded again so soon after a step back: wait twice as long before the next one
 LOAD_LOW = 0.6  # of the budget; what a step saves is less than the rest
 MAX_ECONOMY = 2
+SPARE_S = 5.0  # so much below the budget for so long: there is time for more than is needed
+LOAD_SPARE = 0.35  # of the budget
+SPARE_CORES = 4  # at least, for what runs beside the loop must take no time from a call
 _LOAD_SETTLES_S = 0.5
 
 
@@ -87,10 +90,14 @@ class Governor:
         0 full, up to `MAX_ECONOMY`.
     load
         Share of the budget that frames take, smoothed.
+    has_spare_time
+        Whether there is time for what is better and not needed.
     """
 
-    def __init__(self, budget_s: float) -> None:
+    def __init__(self, budget_s: float, cores: int = 1) -> None:
         self._budget_s = budget_s
+        self._cores = cores
+        self._spare_s: float | None = None  # since when there is time to spare
         self._recovery_s = RECOVERY_S
         self._last_s: float | None = None
         self._over_s: float | None = None  # since when
@@ -98,12 +105,18 @@ class Governor:
         self._eased_s = -RELAPSE_S
         self.economy = 0
         self.load = 0.0
+        self.has_spare_time = False
 
     def record(self, now: float, busy_s: float) -> bool:
         """One frame took so long; whether `economy` has changed."""
         dt_s = min(now - self._last_s, 1.0) if self._last_s is not None else self._budget_s
         self._last_s = now
         self.load += (busy_s / self._budget_s - self.load) * min(dt_s / _LOAD_SETTLES_S, 1.0)
+        self._spare_s = (self._spare_s if self._spare_s is not None else now) if self.load < LOAD_SPARE else None
+        if self.load > LOAD_LOW or self._cores < SPARE_CORES:
+            self.has_spare_time = False
+        elif self._spare_s is not None and now - self._spare_s >= SPARE_S:
+            self.has_spare_time = True
         self._over_s = (self._over_s if self._over_s is not None else now) if self.load > 1.0 else None
         self._under_s = (self._under_s if self._under_s is not None else now) if self.load < LOAD_LOW else None
         if self._over_s is not None and now - self._over_s >= OVERLOAD_S and self.economy < MAX_ECONOMY:
