@@ -25,7 +25,7 @@ from livewarp.segmentation.head_crop import cut_head, moved_iod, own_hair, place
 from livewarp.tracking.weights import HAIR, kept_path
 from livewarp.worker import Worker
 
-EVERY_S = (0.1, 0.2, 0.3)  # from mask to mask of one head, by economy
+EVERY_S = (0.1, 0.2, 0.3)  # from mask to mask of one head, by economy; twice that while it hardly moves
 STILL_S = 0.6  # the same where nothing about the head has changed
 FULL_S, GONE_S = 0.6, 1.2  # the age from which a mask is trusted less, and not at all
 GAP_S = 1.0  # without a frame: whoever is there now need not be who was there
@@ -34,6 +34,7 @@ LEAST_IOD_PX = 20.0  # of smaller heads no strand is seen
 
 _SIDES = (320, 256, 256)  # of the crop, by economy, px
 _SURE, _DOUBT = 0.93, 0.80  # mean of the mask well inside it: all of it is hair, none need be
+_CALM_IOD = 0.04  # moved since the mask's frame: it still fits
 _FAR_IOD, _LOST_IOD = 0.25, 0.7  # moved since the mask's frame: it fits less, and no more
 _CHANGED_LEVELS = 2.0  # of a cell of the crop: something has moved; noise stays below
 _LEAST_AREA = 0.012  # of the crop: less is a bald head's shine
@@ -161,10 +162,15 @@ class HairMasks:
                 self._ask(frame, face, faces, now_s, economy)
                 self._poll()
         elif not self._task.busy:
-            due = [face for face in faces if now_s - self._heads[face.id].asked_s >= EVERY_S[economy] - 1e-3]
+            due = [face for face in faces if self._is_due(face, now_s, economy)]
             if due:
                 self._ask(frame, min(due, key=lambda face: self._heads[face.id].asked_s), faces, now_s, economy)
         return tuple(hair for face in faces if (hair := self._show(frame, face, now_s)) is not None)
+
+    def _is_due(self, face: Face, now_s: float, economy: int) -> bool:
+        head = self._heads[face.id]
+        calm = head.found is not None and moved_iod(head.found.job.pose, face.pose) < _CALM_IOD
+        return now_s - head.asked_s >= EVERY_S[economy] * (2 if calm else 1) - 1e-3
 
     def _ask(self, frame: BgrFrame, face: Face, faces: Sequence[Face], now_s: float, economy: int) -> None:
         """Have the worker look at this head, unless it looks as it did."""
