@@ -37,7 +37,7 @@ from livewarp.tracking import FaceTracker
 
 NEUTRAL: dict[str, Any] = {name: knob.neutral for name, knob in KNOBS.items() if knob.scaled}
 OUTER_LIPS = slice(48, 60)
-SKIN = [name for name in EFFECTS if name not in ("age", "wrinkles", "spots", "sag")]
+SKIN = [e.name for e in EFFECTS.values() if e.group == "skin"]
 OLDER_THAN = 34.0  # below, the network knows hardly any difference: it reads most as 25
 AMOUNTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 GRAY = np.array([0.114, 0.587, 0.299], np.float32)

@@ -43,7 +43,7 @@ _LIPS_AT_FIRST = np.array(
 # Shares of red, green and blue of skin in white light; how far a dye follows what this face's skin has instead.
 _SKIN_IN_WHITE, _FOLLOWS, _MOST_TINT = (0.430, 0.318, 0.252), 0.85, 1.7
 # A colour is less of one the darker it is: dark skin gets a more vivid one. Luminance that gets it as it is, exponent.
-_VIVID_AT, _VIVID = 135.0, 0.45
+_VIVID_AT, _VIVID = 135.0, 0.30
 _LEAST_COLOUR = 0.025  # how far skin is from grey in a coloured picture: in another, a dye is grey as well
 # Beside the skin: on lids all that is no lash, rim or eyeball, on brows what is darker.
 _BESIDE_SKIN = {
