@@ -143,3 +143,23 @@ def test_zoom_shows_the_face_and_backslash_shows_before(page: Page) -> None:
     assert page.run("getComputedStyle(document.querySelector('#before')).clipPath") == "none"
     page.run(press.format("keyup"))
     page.until("!document.querySelector('#screen').hasAttribute('data-split')")
+
+
+def test_a_dropped_picture_stands_behind(page: Page, daemon: Running) -> None:
+    """A picture that is dropped on the page is the background at once; another file is refused in words."""
+    drop = """(async () => {
+        const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 36 });
+        canvas.getContext('2d').fillRect(0, 0, 40, 36);
+        const blob = await new Promise((done) => canvas.toBlob(done, 'image/png'));
+        const dataTransfer = new DataTransfer();
+        for (const [part, name, type] of %s) dataTransfer.items.add(new File([part ?? blob], name, { type }));
+        document.body.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
+    })()"""
+    page.run(drop % "[['text', 'notes.txt', 'text/plain']]")
+    page.until("document.querySelector('#toast-text').textContent.includes('notes.txt is neither')")
+    page.run(drop % "[[null, 'My Beach.png', 'image/png']]")
+    until(lambda: value(daemon, "background_picture") == "my-beach", "the picture is behind")
+    assert value(daemon, "background") == "picture"
+    page.until("document.querySelector('[data-name=background] [value=picture]').checked")
+    daemon.call("reset")
+    daemon.call("backgrounds.remove", name="my-beach")

@@ -3,6 +3,7 @@
 import { act, complain } from "/actions.js";
 import { Buttons, KNOBS_ELSEWHERE } from "/buttons.js";
 import { Controls } from "/controls.js";
+import { acceptDrops } from "/drops.js";
 import { element, icon, keep, make, redraw, offer, rich, say, sentence, title, write } from "/dom.js";
 import { forget, showState, showStats } from "/figures.js";
 import { listen, showKeys } from "/keys.js";
@@ -203,6 +204,8 @@ listen(
   { "\\": () => screen.peek(false) },
 );
 addEventListener("blur", () => screen.peek(false));
+
+acceptDrops((file) => looks.take(file));
 
 element("retry").addEventListener("click", () => link.connect());
 

@@ -184,6 +184,11 @@ export const WORDS = {
   "looks.import.detail": "A file that was exported, here or elsewhere",
   "looks.imported": "Imported “{name}”",
 
+  // files that are dropped
+  "drop.adding": "Adding {name} …",
+  "drop.behind": "“{name}” is behind you",
+  "drop.unknown": "{name} is neither a picture (JPEG, PNG, WebP) nor a look (.toml)",
+
   // undo
   "undo": "Undo",
   "undo.help": "Undo (Ctrl+Z)",
