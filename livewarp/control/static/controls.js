@@ -8,7 +8,7 @@ import { counted, LOOKS, TABS, word } from "/words.js";
 
 const CLOSED = "livewarp.closed"; // the sections that are folded up, kept by the browser
 const STARRED = "livewarp.favourites";
-const TOP = "filter"; // the group that governs all others stands above them
+const TOP = "strength"; // the knob that governs all others stands above them
 
 export const tabOf = (group) => TABS.find(({ groups }) => groups.includes(group))?.name ?? "more";
 
@@ -53,7 +53,7 @@ export class Controls {
       const row = makeRow(name, knob, word(`tab.${tab}`), this.#acts);
       this.#rows.set(name, row);
       row.starred(this.#starred.has(name));
-      if (knob.group === TOP) this.#top.push(row.item);
+      if (name === TOP) this.#top.push(row.item);
       else this.#section(knob.group, tab).rows.push(row);
     }
     element("master").replaceChildren(make("ul", {}, ...this.#top));

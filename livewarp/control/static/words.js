@@ -231,7 +231,7 @@ export const TABS = [
   { name: "skin", groups: ["skin", "makeup", "make-up", "make_up", "lips", "own"] },
   { name: "hair", groups: ["hair", "age"] },
   { name: "background", groups: ["background"] },
-  { name: "picture", groups: ["picture", "light", "framing"] },
+  { name: "picture", groups: ["picture", "light", "framing", "filter"] },
 ];
 
 // Words that mean the same to who searches; keywords of single knobs stand with the knobs.
