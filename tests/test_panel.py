@@ -415,7 +415,9 @@ def test_too_many_headers_are_refused_quietly(panel, capfd, caplog):
     assert len(caplog.records) <= 1
 
 
-@pytest.mark.parametrize("text", [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b'{"a": 1}\n\n'])
+@pytest.mark.parametrize(
+    "text", [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1\r\n\r\n", b"{}\n\n"]
+)
 def test_what_is_not_http_is_refused_quietly(panel, browse, capfd, text):
     """What is not HTTP gets a 400 and no line in anybody's terminal."""
     with socket.create_connection(panel.address, TIMEOUT_S) as sock:

@@ -98,7 +98,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent comes without types
             return super().read_request(raw_requestline)
         except OSError as error:
             raise ValueError(f"half a request: {error}") from None
-        except http.client.HTTPException as error:  # over 100 headers, or a line too long
+        except (http.client.HTTPException, LookupError) as error:  # over 100 headers, a line too long; "HTTP/1"
             raise ValueError(f"head of a request: {error}") from None
 
     def cut(self) -> None:
