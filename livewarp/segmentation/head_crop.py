@@ -87,7 +87,10 @@ def own_hair(mask: GrayFrame, pose: Pose, others: Sequence[Pose]) -> GrayFrame:
         apart = _distance(grid, to_crop(pose, side), other) - distance
         share *= np.clip(0.5 + apart * 4.0, 0.0, 1.0)
     inner = (few * share).astype(np.uint8)
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats((inner > 110).astype(np.uint8), connectivity=4)
+    hair = (inner > 110).astype(np.uint8)
+    joined = cv2.dilate(hair, np.ones((5, 5), np.uint8))  # an ear may part long hair
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=4)
+    labels *= hair
     at_head = np.bincount(labels[distance < 1.0], minlength=count)
     keep = (at_head >= _LEAST_AREA_IOD * iod_px**2) & (at_head >= 0.1 * boxes[:, cv2.CC_STAT_AREA])
     keep[0] = False
