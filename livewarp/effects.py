@@ -189,7 +189,7 @@ EFFECTS: dict[str, Effect] = {
             ("old", "young", "elderly", "grandparent", "aging", "ageing", "years"),
             (
                 Tone("lips", colour=-0.24, light=0.05),
-                Tone("brows", colour=-0.30, light=0.32),
+                Tone("brows", colour=-0.34, light=0.24),
                 Tone("skin", colour=-0.12),
             ),
             minimum=-1.0,
@@ -206,8 +206,8 @@ EFFECTS: dict[str, Effect] = {
             ("none", "deep"),
             ("lines", "creases", "crow's feet", "forehead", "nasolabial", "old"),
             (
-                Texture("creases", 0.95, onset=0.85),
-                Texture("volume", 1.15, onset=0.85),
+                Texture("creases", 1.05, onset=1.4),
+                Texture("volume", 1.15, onset=0.75),
                 Texture("fine", 0.6, onset=1.2),
             ),
         ),

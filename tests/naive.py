@@ -276,14 +276,14 @@ def blend_texture(frame, origin, shrink, planes, texture, weights, gain):
     out = frame.astype(np.float64)
     nodes = np.moveaxis(planes, 0, -1).astype(np.float64)
     for y, x, i, j in part_of(frame, origin, shrink, planes[0]):
-        u, v, *_, amount = between(nodes, shrink, i, j)
+        u, v, _, _, amount, _ = between(nodes, shrink, i, j)
         colour = frame[y, x].astype(np.float64)
         factor = texel(factors, u, v)
         light = colour @ _LIGHT
         if factor[1] > 0:
             amount *= 1 - 0.75 * min(max(light - 150, 0), 90) / 90
         else:
-            amount *= 1 - 0.7 * min(max(light - 215, 0), 40) / 40
+            amount *= 1 - 0.88 * min(max(light - 200, 0), 50) / 50
         out[y, x] = colour * (1 + factor * amount)
     return out.clip(0, 255)
 
@@ -294,11 +294,11 @@ def tone_parts(frame, origin, shrink, planes, skin_light, coefficients):
     skin = skin_light + 1
     nodes = np.moveaxis(planes, 0, -1).astype(np.float64)
     for y, x, i, j in part_of(frame, origin, shrink, planes[0]):
-        u, v, amount, *_ = between(nodes, shrink, i, j)
+        u, v, amount, _, _, beside = between(nodes, shrink, i, j)
         c = texel(coefficients, u, v) * amount
         colour = frame[y, x].astype(np.float64)
         light, high, low = colour @ _LIGHT, colour.max(), colour.min()
-        dark = np.clip((0.92 * skin - light) / (0.35 * skin), 0, 1)
+        dark = beside * np.clip((0.92 * skin - light) / (0.35 * skin), 0, 1)
         white = np.clip((light / skin - 0.30) * 2.5, 0, 1) * np.clip((0.62 - (high - low) / (high + 1)) * 3, 0, 1)
         gain = c[0] + dark * c[2] + white * c[4] * (1 - (light / 255) ** 2)
         more = max(0, 1 + c[1] + dark * c[3] + white * c[5])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from livewarp.appearance import Painter, mapping, textures
+from livewarp.appearance import Painter, mapping, sharpness, textures
 from livewarp.appearance.recipe import is_wanted, mix
 from livewarp.appearance.regions import REGIONS
 from livewarp.arrays import BgrFrame
@@ -120,6 +121,45 @@ def test_a_sheet_before_the_face_stays_as_it_is(portrait: tuple[BgrFrame, Face])
     moved = np.abs(painted(covered, face, wrinkles=1.0, spots=1.0).astype(int) - covered)
     assert moved[y0 + 3 : y1 - 3].mean() < 0.3
     assert moved.any()
+
+
+def test_lines_are_no_sharper_than_the_face(portrait: tuple[BgrFrame, Face]) -> None:
+    """On a blurred face lines are drawn blurred: the sharp part of what changes goes, the rest of it stays."""
+    frame, face = portrait
+    drawn = []
+    for picture in (frame, cv2.GaussianBlur(frame, (0, 0), 3.0)):
+        moved = painted(picture, face, wrinkles=1.0).astype(np.float32) - picture
+        broad = cv2.GaussianBlur(moved, (0, 0), 3.0)
+        drawn.append((np.abs(moved - broad).mean(), np.abs(broad).mean()))
+    (sharp, broad), (blurred, left) = drawn
+    assert blurred < 0.7 * sharp
+    assert left > 0.8 * broad
+
+
+def test_sharpness_is_measured_and_does_not_flutter(portrait: tuple[BgrFrame, Face]) -> None:
+    """The blur of the eyes' edges is found within a quarter; a small one that comes and goes changes no step."""
+    frame, face = portrait
+    own = sharpness.blur_px(frame, face)
+    assert own is not None
+    for added in (2.0, 3.0):
+        found = sharpness.blur_px(cv2.GaussianBlur(frame, (0, 0), added), face)
+        assert found == pytest.approx(np.hypot(own, added), rel=0.25)
+    assert sharpness.blur_px(np.full_like(frame, 90), face) is None
+    seen = sharpness.Sharpness()
+    pictures = [cv2.GaussianBlur(frame, (0, 0), px) for px in (1.2, 1.35)]
+    assert len({seen.step(pictures[i // 6 % 2], face) for i in range(60)}) == 1
+
+
+def test_hair_is_no_brow(portrait: tuple[BgrFrame, Face]) -> None:
+    """A dark place is a brow only where skin is beside it: under a dark fringe nothing turns grey."""
+    frame, face = portrait
+    fringe = frame.copy()
+    brows = face.landmarks[17:27]
+    low = int(brows[:, 1].max()) + 6
+    fringe[: low + 1] = (22, 24, 30)
+    moved = np.abs(painted(fringe, face, age=1.0).astype(int) - fringe)
+    assert moved[: low - 5].mean() < 0.05
+    assert np.abs(painted(frame, face, age=1.0).astype(int) - frame)[: low - 5].mean() > 0.1
 
 
 def test_a_doubted_face_gets_less(portrait: tuple[BgrFrame, Face]) -> None:

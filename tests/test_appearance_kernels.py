@@ -35,7 +35,7 @@ def scene(shrink: int) -> tuple[BgrFrame, FloatArray, FloatArray]:
 
 def planes_of(maps: FloatArray, skin: FloatArray) -> FloatArray:
     """The planes of `spreading`."""
-    return np.stack([*maps[:3], maps[2] * skin, maps[2] * skin * maps[3]])
+    return np.stack([*maps[:3], maps[2] * skin, maps[2] * skin * maps[3], 1 - 0.5 * skin])
 
 
 def flat_of(frame: BgrFrame) -> np.ndarray:

@@ -5,8 +5,9 @@ Usage: python tools/draw_textures.py [--picture PICTURE.png]
 Layers, uint8, in face axes (see `livewarp.face68`), `px_per_iod` px an IOD, the middle of the pixel (0, 0) at
 `origin_iod`:
 
-creases, volume
-    128: nothing; else a gain of exp((value - 128) / 127 * scale) on luminance at full strength.
+creases, volume (variants, the same of both belong together)
+    128: nothing; else a gain of exp((value - 128) / 127 * scale) on luminance at full strength. Creases are what is
+    crisp of lines; volume is folds, bags and the soft part of lines, which comes first.
 fine (variants)
     The same: fine lines and pores.
 pigment (variants)
@@ -18,20 +19,22 @@ Volume is smooth, and kept at a quarter of the size. The same table and seeds gi
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from wrinkle_table import CLEAR, CREASES, GRAINS, PATCHES, PORES, SPOTS, Crease, Grain
+from wrinkle_table import CLEAR, CREASES, FOREHEAD, GRAINS, PATCHES, PORES, SPOTS, Crease, Grain
 
 PX_PER_IOD = 320
 LEFT, TOP, RIGHT, BOTTOM = -1.0, -0.95, 1.0, 1.55
 WIDTH, HEIGHT = round((RIGHT - LEFT) * PX_PER_IOD), round((BOTTOM - TOP) * PX_PER_IOD)
-FINE_VARIANTS, PIGMENT_VARIANTS = 2, 4
+CREASE_VARIANTS, FINE_VARIANTS, PIGMENT_VARIANTS = 3, 2, 4
 SCALES = {"creases": 0.9, "volume": 0.9, "fine": 0.5}  # log gain at 0 and 255
-FINE_LEVELS = 4  # steps of the fine layer: noise beyond them would only swell the file
+CREASE_LEVELS, FINE_LEVELS = 2, 4  # steps of these layers: noise beyond them would only swell the file
+SOFT_IOD, SOFT_SHARE = 0.016, 0.75  # how wide the soft part of a line is, and how much of the line
 COARSE = 4  # volume is kept at this part of the size
 
 Map = NDArray[np.float32]
@@ -73,7 +76,9 @@ def curve(points: NDArray[np.float64], count: int = 200) -> NDArray[np.float64]:
 
 def draw_crease(canvas: Map, crease: Crease, mirrored: bool, rng: np.random.Generator) -> None:
     """Add a groove with soft lips: darkest on the line, its walls shaded, the skin beside it swollen."""
-    line = curve(np.array(crease.points))
+    given = np.array(crease.points)
+    size = float(np.hypot(*np.ptp(given, axis=0)))
+    line = curve(given + rng.normal(0, 0.025 * min(size, 0.2), given.shape))
     length = float(np.hypot(*np.diff(line, axis=0).T).sum())
     tangent = np.gradient(line, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
@@ -88,11 +93,11 @@ def draw_crease(canvas: Map, crease: Crease, mirrored: bool, rng: np.random.Gene
     fade = fade * fade * (3 - 2 * fade)
     depth = (
         crease.depth
-        * rng.uniform(0.85, 1.12)
+        * rng.uniform(0.75, 1.15)
         * fade
         * np.clip(1 + crease.broken * wander(rng, len(line), 14), 0.1, 1.6)
     )
-    width = crease.width_iod * (0.55 + 0.45 * fade) * np.clip(1 + 0.2 * wander(rng, len(line), 20), 0.6, 1.5)
+    width = crease.width_iod * (0.55 + 0.45 * fade) * np.clip(1 + 0.16 * wander(rng, len(line), 25), 0.7, 1.35)
 
     reach = 9 * crease.width_iod
     (x0, y0), (x1, y1) = (
@@ -117,12 +122,50 @@ def draw_crease(canvas: Map, crease: Crease, mirrored: bool, rng: np.random.Gene
     canvas[rows, columns] += (a * (0.6 * lip - groove)).astype(np.float32)
 
 
+def forehead(rng: np.random.Generator) -> list[Crease]:
+    """The lines of one person's forehead: rows of pieces that differ in depth, length and height, and short ones."""
+    f = FOREHEAD
+    found, y = [], f.lowest_iod + rng.uniform(-0.02, 0.015)
+    while y > f.highest_iod:
+        # Lower in the middle and at the ends; no two rows have the same bend.
+        dip, arch, tilt = rng.uniform(0.0, 0.025), rng.uniform(0.012, 0.042), rng.normal(0, 0.010)
+        half = f.half_width_iod * rng.uniform(0.72, 1.05) * (1 - 0.5 * max(0.0, -0.55 - y))
+        count = int(rng.integers(f.pieces[0], f.pieces[1] + 1))
+        ends = np.sort(np.r_[-half, half, rng.uniform(-0.6 * half, 0.6 * half, count - 1)])
+        middle = 1 - 0.6 * abs((y + 0.56) / 0.2) ** 2  # the rows half way up are the deepest
+        for a, b in itertools.pairwise(ends):
+            if rng.random() < f.missing or b - a < 0.16:
+                continue
+            a, b, lift = a - rng.uniform(-0.02, 0.04), b + rng.uniform(-0.02, 0.04), rng.normal(0, 0.009)
+            x = np.linspace(a, b, 5)
+            bend = dip * np.exp(-0.5 * (x / 0.10) ** 2) - arch * np.exp(-0.5 * ((np.abs(x) - 0.26) / 0.14) ** 2)
+            points = np.stack([x, y + lift + bend + tilt * x / half + rng.normal(0, 0.002, 5)], axis=1)
+            found.append(
+                Crease(
+                    tuple(map(tuple, points)),
+                    float(rng.uniform(*f.depth) * max(middle, 0.35)),
+                    float(rng.uniform(*f.width_iod) * np.clip((b - a) / 0.4, 0.55, 1.0)),
+                    taper=0.45,
+                    broken=0.5,
+                    both=False,
+                )
+            )
+        y -= rng.uniform(*f.apart_iod)
+    for _ in range(f.fragments):
+        x, at = rng.uniform(-0.36, 0.36), rng.uniform(f.highest_iod, -0.37)
+        length = rng.uniform(0.05, 0.11)
+        points = ((x - length, at + rng.normal(0, 0.006)), (x, at - 0.004), (x + length, at + rng.normal(0, 0.006)))
+        found.append(Crease(points, float(rng.uniform(0.10, 0.24)), 0.0048, taper=0.5, broken=0.4, both=False))
+    return found
+
+
 def creases(rng: np.random.Generator) -> Map:
-    """Every crease, on both sides where it is for both."""
+    """Every crease of one person, on both sides where it is for both."""
     canvas = np.zeros((HEIGHT, WIDTH), np.float32)
-    for crease in CREASES:
+    for crease in (*CREASES, *forehead(rng)):
         for mirrored in (False, True) if crease.both else (False,):
-            draw_crease(canvas, crease, mirrored, rng)
+            if rng.random() < crease.odds:
+                draw_crease(canvas, crease, mirrored, rng)
     return 0.8 * np.tanh(canvas / 0.8)  # where creases cross, they do not add up
 
 
@@ -137,6 +180,16 @@ def volume(rng: np.random.Generator) -> Map:
             v = (y * np.cos(turn) - x * np.sin(turn)) / patch.radius_iod[1]
             canvas += patch.light * np.exp(-0.5 * (u * u + v * v))
     return canvas + 0.014 * noise(rng, 12)
+
+
+def lines_and_volume(seed: int, free: Map) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Creases and volume of one person as they are kept: what is soft of a line belongs to the volume."""
+    lines = creases(np.random.default_rng(seed))
+    soft = cv2.GaussianBlur(lines, (0, 0), SOFT_IOD * PX_PER_IOD)
+    broad = (volume(np.random.default_rng(seed + 1)) + SOFT_SHARE * soft) * free
+    small = cv2.resize(broad, None, fx=1 / COARSE, fy=1 / COARSE, interpolation=cv2.INTER_AREA)
+    crisp = (lines - 0.5 * SOFT_SHARE * soft) * free
+    return as_bytes(crisp, SCALES["creases"], CREASE_LEVELS), as_bytes(small, SCALES["volume"])
 
 
 def draw_lines(canvas: Map, grain: Grain, side: int, rng: np.random.Generator) -> None:
@@ -224,17 +277,15 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="also write the layers side by side")
     options = parser.parse_args()
     free = clear()
+    people = [lines_and_volume(100 + 2 * k, free) for k in range(CREASE_VARIANTS)]
     layers = {
-        "creases": as_bytes(creases(np.random.default_rng(1)) * free, SCALES["creases"]),
+        "creases": np.stack([lines for lines, _ in people]),
+        "volume": np.stack([broad for _, broad in people]),
         "fine": np.stack([as_bytes(fine(20 + k) * free, SCALES["fine"], FINE_LEVELS) for k in range(FINE_VARIANTS)]),
         "pigment": np.stack(
             [np.round(pigment(40 + k) * free * 255).astype(np.uint8) // 4 * 4 for k in range(PIGMENT_VARIANTS)]
         ),
     }
-    smooth = cv2.resize(
-        volume(np.random.default_rng(2)) * free, None, fx=1 / COARSE, fy=1 / COARSE, interpolation=cv2.INTER_AREA
-    )
-    layers["volume"] = as_bytes(smooth, SCALES["volume"])
     path = Path(__file__).parents[1] / "livewarp" / "assets" / "textures" / "age.npz"
     path.parent.mkdir(exist_ok=True)
     extent = np.array([LEFT, TOP, RIGHT, BOTTOM], np.float32)
@@ -242,9 +293,9 @@ def main() -> None:
     np.savez_compressed(path, px_per_iod=PX_PER_IOD, extent_iod=extent, scales=scales, **layers)
     print(f"{path.name}: {path.stat().st_size / 1024:.0f} KiB", file=sys.stderr)
     if options.picture is not None:
-        large = cv2.resize(layers["volume"], (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        large = cv2.resize(layers["volume"][0], (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(
-            str(options.picture), np.hstack([layers["creases"], large, layers["fine"][0], layers["pigment"][0]])
+            str(options.picture), np.hstack([*layers["creases"], large, layers["fine"][0], layers["pigment"][0]])
         )
 
 

@@ -27,7 +27,7 @@ def gain_table() -> FloatArray:
     Light that reaches skin from aside comes through it, red most of all: its shade is warm and not grey.
     """
     gain = (np.arange(GAIN_SIZE)[:, None] - GAIN_SIZE // 2) / GAIN_STEPS
-    dark = np.exp(np.array([1.06, 0.95, 0.68]) * 0.9 * np.tanh(gain / 0.9))
+    dark = np.exp(np.array([1.02, 0.95, 0.78]) * 0.9 * np.tanh(gain / 0.9))
     light = 1 + np.array([0.80, 0.83, 0.85]) * np.tanh(gain)
     return np.where(gain < 0, dark, light).astype(np.float32)
 
@@ -104,7 +104,7 @@ def _draw(row: NDArray[np.uint8], amount: FloatArray, blues: FloatArray, greens:
         blue, green, red = _F(row[3 * x]), _F(row[3 * x + 1]), _F(row[3 * x + 2])
         light = _F(0.114) * blue + _F(0.587) * green + _F(0.299) * red
         lighter = _F(1.0) - _F(0.75 / 90.0) * min(max(light - _F(150.0), _F(0.0)), _F(90.0))
-        darker = _F(1.0) - _F(0.7 / 40.0) * min(max(light - _F(215.0), _F(0.0)), _F(40.0))
+        darker = _F(1.0) - _F(0.88 / 50.0) * min(max(light - _F(200.0), _F(0.0)), _F(50.0))
         share = amount[x] * _F(1.0 / FULL) * (lighter if greens[x] > _F(0.0) else darker)
         blue += blue * share * blues[x] + _F(0.5)
         green += green * share * greens[x] + _F(0.5)

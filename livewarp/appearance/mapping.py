@@ -26,7 +26,7 @@ _NEAR_IOD = 0.06  # nearer than this a landmark's word counts no more than there
 _FALLOFF = 3  # exponent of the distance: below it distant landmarks blur the near ones
 
 # How far the surface must face the camera: nothing at the first, all at the second; cosines.
-_AWAY, _TOWARDS = 0.18, 0.55
+_AWAY, _TOWARDS = 0.26, 0.66
 
 # Half width of the face by height, where an effect has faded out: hairline, temples, cheekbones, jaw, chin. IOD.
 _OUTLINE = np.array([(-0.92, 0.42), (-0.75, 0.62), (-0.4, 0.76), (0.0, 0.82), (0.5, 0.78), (0.9, 0.68), (1.2, 0.48)])

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -20,9 +21,10 @@ from livewarp.appearance import blending, face_kernels, mapping, own, textures, 
 from livewarp.appearance.makeup import Makeup
 from livewarp.appearance.recipe import Recipe, mix
 from livewarp.appearance.regions import HEIGHT, REGIONS, WIDTH
+from livewarp.appearance.sharpness import STEPS_PX, Sharpness
 from livewarp.appearance.skin import SkinModels
 from livewarp.appearance.softening import soften_lines
-from livewarp.appearance.spreading import IN_LINES, ON_SKIN, Spreader
+from livewarp.appearance.spreading import BESIDE_SKIN, IN_LINES, ON_SKIN, Spreader
 from livewarp.arrays import BgrFrame, Box, FloatArray
 from livewarp.easing import smoothstep
 from livewarp.face68 import Face
@@ -35,9 +37,21 @@ _SHRINKS = ((0.0, 1), (28.0, 2), (80.0, 4), (190.0, 8))
 _NEAR_IOD = 0.024  # deviation of the mean that detail is measured against: pores and fine lines are smaller
 _BROAD_IOD = 0.11  # and of the mean for blotches, which are smaller than a cheek
 _EDGE_SPREAD = 0.10  # spread of luminance, as a share of it, from which detail is an edge
+# Half the side of a square, and the share of skin in it from which a dark place may be a brow, and surely is one.
+_BESIDE_IOD, _BESIDE_NONE, _BESIDE_RANGE = 0.09, 0.30, 0.25
 _LIGHT = np.array([0.114, 0.587, 0.299], np.float32)
 # Speed, IOD a frame, from which the camera's own blur hides lines, and how far it goes on.
 _BLUR_FROM, _BLUR_RANGE, _BLUR_MOST = 0.10, 0.30, 0.75
+
+
+@dataclass
+class _Joined:
+    """A person's texture as it is drawn: for which level and sharpness, and of which weights."""
+
+    suits: tuple[int, int]
+    picture: NDArray[np.uint8]
+    weights: FloatArray | None
+    joined: NDArray[np.int32]
 
 
 class Painter:
@@ -49,7 +63,8 @@ class Painter:
         self._skins = SkinModels()
         self._makeup = Makeup()
         self._places: dict[int, tuple[float, float]] = {}
-        self._joined: dict[int, tuple[FloatArray, int, NDArray[np.int32]]] = {}
+        self._joined: dict[int, _Joined] = {}
+        self._sharpness = Sharpness()
         self._triangles = mapping.triangles()
         self._units = mapping.unit_coordinates()
         self._gain = blending.gain_table()
@@ -75,6 +90,7 @@ class Painter:
         ids = {face.id for face in faces}
         self._skins.keep(ids)
         self._makeup.keep(ids)
+        self._sharpness.keep(ids)
         for gone in self._joined.keys() - ids:
             del self._joined[gone]
         self._places = {face.id: (face.pose.x, face.pose.y) for face in faces}
@@ -85,7 +101,7 @@ class Painter:
         iod_px = face.pose.iod_px
         shrink = next(s for least, s in reversed(_SHRINKS) if iod_px >= least) * (2 if economy else 1)
         placed = mapping.place_mesh(face)
-        share = face.confidence * self._sharpness(face)
+        share = face.confidence * self._stillness(face)
         placed[:, 2] *= share
         box = _box(placed, frame.shape[0], frame.shape[1], shrink)
         if box is None:
@@ -130,13 +146,17 @@ class Painter:
     ) -> None:
         """Draw textures, and tone what is no skin."""
         rows, columns = skin.shape
-        planes = np.empty((5, rows, columns), np.float32)
+        iod_px = face.pose.iod_px
+        planes = np.empty((6, rows, columns), np.float32)
         planes[:3] = maps[:3]
+        side = 2 * round(_BESIDE_IOD * iod_px / shrink) + 1
+        cv2.blur(skin, (side, side), planes[BESIDE_SKIN])
+        planes[BESIDE_SKIN] = np.clip((planes[BESIDE_SKIN] - _BESIDE_NONE) * (1.0 / _BESIDE_RANGE), 0.0, 1.0)
         np.multiply(maps[2], skin, out=planes[ON_SKIN])
         np.multiply(planes[ON_SKIN], maps[3], out=planes[IN_LINES])
         wide, spans = self._spreader.spread(planes, shrink), _spans(planes[ON_SKIN], shrink)
         if todo.texture is not None:
-            texture = self._texture(face, todo.texture)
+            texture = self._texture(flat.reshape(flat.shape[0], -1, 3), face, todo.texture)
             blending.blend_texture(flat, origin, shrink, wide, spans, texture.ravel(), texture.shape[1])
         for name, amount in todo.own:
             self._draw_own(flat, origin, shrink, wide, spans, face, name, amount)
@@ -164,19 +184,24 @@ class Painter:
         picture = texture.level_for(face.pose.iod_px)
         own.draw_own(flat, origin, shrink, wide, spans, picture.reshape(5, -1), picture.shape[2], weights)
 
-    def _texture(self, face: Face, weights: FloatArray) -> NDArray[np.int32]:
-        """The joined texture of this person, for a face of this size; made anew where values or size change."""
+    def _texture(self, frame: BgrFrame, face: Face, weights: FloatArray) -> NDArray[np.int32]:
+        """The joined texture of this person, for a face of this size and sharpness; made anew where these change."""
         texture = textures.of_person(face.id)
-        level = textures.level_for(texture, face.pose.iod_px)
+        iod_px = face.pose.iod_px
+        suits = textures.level_for(texture, iod_px), self._sharpness.step(frame, face)
         kept = self._joined.get(face.id)
-        if kept is None or kept[0] is not weights or kept[1] != level:
-            picture = texture.pictures[level]
-            joined = np.empty(picture.shape[:2], np.int32)
-            blending.join_layers(picture, weights, self._gain, joined)
-            kept = self._joined[face.id] = weights, level, joined
-        return kept[2]
+        if kept is None or kept.suits != suits:
+            picture = texture.pictures[suits[0]]
+            blur = STEPS_PX[suits[1]] * picture.shape[1] / (textures.WIDTH_IOD * iod_px)
+            if blur > 0.0:
+                picture = cast(NDArray[np.uint8], cv2.GaussianBlur(picture, (0, 0), blur))
+            kept = self._joined[face.id] = _Joined(suits, picture, None, np.empty(picture.shape[:2], np.int32))
+        if kept.weights is not weights:
+            blending.join_layers(kept.picture, weights, self._gain, kept.joined)
+            kept.weights = weights
+        return kept.joined
 
-    def _sharpness(self, face: Face) -> float:
+    def _stillness(self, face: Face) -> float:
         """1, but less the faster the face moves: drawn lines on a blurred face would give them away."""
         before = self._places.get(face.id)
         if before is None:

@@ -87,7 +87,8 @@ def _make() -> dict[str, Region]:
     for part in (RIGHT_BROW, LEFT_BROW):
         upper = MEAN_FACE[part]
         lower = upper[::-1] + np.array([0.0, 0.075, 0.0], np.float32)  # the points run along the upper edge
-        brows = np.maximum(brows, _soft(np.r_[upper, lower], 0.02, 0.035))
+        brows = np.maximum(brows, _soft(np.r_[upper, lower], 0.015, 0.03))
+    brow_hair = brows * np.clip((0.76 - _X) / 0.14, 0, 1)  # beyond, it may be the hair of a turned head
     nostrils = _blob(0.095, 0.545, 0.040, 0.022)
     skin = (1 - near_eyes) * (1 - near_lips) * (1 - 0.9 * brows) * (1 - nostrils)
     under_eyes = np.maximum(_blob(0.35, 0.165, 0.150, 0.062, 6), 0.8 * _blob(0.225, 0.120, 0.05, 0.06)) * (
@@ -102,7 +103,7 @@ def _make() -> dict[str, Region]:
         "under_eyes": (Pick.SKIN, under_eyes * skin),
         "smile_lines": (Pick.SKIN, folds * skin),
         "lips": (Pick.ALL, lips * (1 - mouth)),
-        "brows": (Pick.DARKER, brows * (1 - near_eyes)),
+        "brows": (Pick.DARKER, brow_hair * (1 - near_eyes)),
         "eyes": (Pick.WHITER, eyes),
         "teeth": (Pick.WHITER, mouth),
     }

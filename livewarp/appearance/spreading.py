@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from livewarp.arrays import FloatArray
 
-PLACE_X, PLACE_Y, ANYWHERE, ON_SKIN, IN_LINES = range(5)
-"""Planes: place in textures and regions, 0 to 1; how much of an effect there is at all, on skin, and of its lines."""
+PLACE_X, PLACE_Y, ANYWHERE, ON_SKIN, IN_LINES, BESIDE_SKIN = range(6)
+"""Planes: place in textures and regions, 0 to 1; how much of an effect there is at all, on skin, and of its lines; how
+far skin is close, as it is to brows and not to hair."""
 
 _F, _I, _U = np.float32, np.int32, np.uint32
 _ONE = _U(1)

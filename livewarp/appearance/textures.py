@@ -15,7 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from livewarp.appearance.mapping import EXTENT_IOD
+
 LEVELS = 4
+WIDTH_IOD = EXTENT_IOD[2] - EXTENT_IOD[0]
 CHANNELS = ("creases", "volume", "fine", "pigment")
 
 
@@ -53,11 +56,12 @@ def of_person(seed: int) -> Levels:
     """The textures of one person; the same seed gives the same, another most likely others."""
     packed = _packed()
     bits = (seed * 2654435761) >> 7  # Knuth's multiplicative hash: neighbours get others
-    height, width = packed["creases"].shape
+    height, width = packed["creases"].shape[1:]
     fine, pigment = packed["fine"], packed["pigment"]
+    lines = (bits >> 4) % len(packed["creases"])
     layers = [
-        packed["creases"],
-        cv2.resize(packed["volume"], (width, height), interpolation=cv2.INTER_CUBIC),
+        packed["creases"][lines],
+        cv2.resize(packed["volume"][lines], (width, height), interpolation=cv2.INTER_CUBIC),
         fine[bits % len(fine)],
         pigment[(bits >> 3) % len(pigment)],
     ]

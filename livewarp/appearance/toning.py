@@ -13,7 +13,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from livewarp.appearance.face_kernels import LEAST
-from livewarp.appearance.spreading import ANYWHERE, PLACE_X, PLACE_Y, locate, mix_rows, rows_at, sample_plane
+from livewarp.appearance.spreading import (
+    ANYWHERE,
+    BESIDE_SKIN,
+    PLACE_X,
+    PLACE_Y,
+    locate,
+    mix_rows,
+    rows_at,
+    sample_plane,
+)
 from livewarp.arrays import FloatArray
 
 FINE, BROAD, LIFT, LIGHT, COLOUR, WARM = range(6)
@@ -152,7 +161,7 @@ def tone_parts(
     x0, y0 = origin
     right, bottom = min(x0 + width * shrink, flat.shape[1] // 3), min(y0 + height * shrink, flat.shape[0])
     rows = coefficients.shape[1] // columns
-    lines = np.empty((11, width * shrink), np.float32)
+    lines = np.empty((12, width * shrink), np.float32)
     indices = np.empty(width * shrink, np.int32)
     for k in range(6):
         lines[5 + k] = _F(0.0)
@@ -177,6 +186,7 @@ def tone_parts(
                 mix_rows(wide[PLACE_X, above, low:high], wide[PLACE_X, below, low:high], share, u)
                 mix_rows(wide[PLACE_Y, above, low:high], wide[PLACE_Y, below, low:high], share, v)
                 mix_rows(wide[ANYWHERE, above, low:high], wide[ANYWHERE, below, low:high], share, amount)
+                mix_rows(wide[BESIDE_SKIN, above, low:high], wide[BESIDE_SKIN, below, low:high], share, lines[11, :n])
                 locate(u, v, rows, columns, at, beyond, down)
                 for k in range(6):
                     if used & (1 << k):
@@ -198,11 +208,12 @@ def _draw_parts(row: NDArray[np.uint8], amount: FloatArray, lines: FloatArray, s
     dark_scale, white_scale = _F(1.0) / (_F(0.35) * skin), _F(2.5) / skin
     all_light, all_colour = lines[5], lines[6]
     dark_light, dark_colour, white_light, white_colour = lines[7], lines[8], lines[9], lines[10]
+    beside = lines[11]
     for x in range(amount.size):
         blue, green, red = _F(row[3 * x]), _F(row[3 * x + 1]), _F(row[3 * x + 2])
         light = _F(0.114) * blue + _F(0.587) * green + _F(0.299) * red
         high, low = max(max(blue, green), red), min(min(blue, green), red)
-        dark = min(max((_F(0.92) * skin - light) * dark_scale, _F(0.0)), _F(1.0))
+        dark = beside[x] * min(max((_F(0.92) * skin - light) * dark_scale, _F(0.0)), _F(1.0))
         white = min(max(light * white_scale - _F(0.75), _F(0.0)), _F(1.0))
         white *= min(max((_F(0.62) - (high - low) / (high + _F(1.0))) * _F(3.0), _F(0.0)), _F(1.0))
         weight = amount[x]
