@@ -190,13 +190,13 @@ EFFECTS: dict[str, Effect] = {
             (
                 Tone("lips", colour=-0.24, light=0.05),
                 Tone("brows", colour=-0.34, light=0.24),
-                Tone("skin", colour=-0.12),
+                Tone("complexion", colour=-0.12),
             ),
             minimum=-1.0,
             below=(
                 Tone("lips", colour=-0.14, light=0.03),
                 Tone("brows", light=0.08),
-                Tone("skin", colour=-0.05),
+                Tone("complexion", colour=-0.05),
             ),
         ),
         Effect(
@@ -256,7 +256,7 @@ EFFECTS: dict[str, Effect] = {
             "Skin tanned or lightened.",
             ("tan", "light"),
             ("whiten", "tan", "bronze", "pale", "brighten"),
-            (Tone("skin", light=0.20, colour=-0.16, warm=-0.03), Tone("lips", light=0.10, colour=-0.06)),
+            (Tone("complexion", light=0.20, colour=-0.16, warm=-0.03), Tone("lips", light=0.10, colour=-0.06)),
             minimum=-1.0,
         ),
         Effect(

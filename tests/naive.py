@@ -284,7 +284,8 @@ def blend_texture(frame, origin, shrink, planes, texture, weights, gain):
             amount *= 1 - 0.75 * min(max(light - 150, 0), 90) / 90
         else:
             amount *= 1 - 0.88 * min(max(light - 200, 0), 50) / 50
-        out[y, x] = colour * (1 + factor * amount)
+        coloured = min((colour.max() - colour.min()) * 5 / (colour.max() + 1), 1)
+        out[y, x] = colour * (1 + (factor[1] + coloured * (factor - factor[1])) * amount)
     return out.clip(0, 255)
 
 

@@ -162,6 +162,17 @@ def test_hair_is_no_brow(portrait: tuple[BgrFrame, Face]) -> None:
     assert np.abs(painted(frame, face, age=1.0).astype(int) - frame)[: low - 5].mean() > 0.1
 
 
+def test_what_is_dear_is_shed_first(portrait: tuple[BgrFrame, Face]) -> None:
+    """Short of time, skin is worked on in larger pixels, then neither smoothed nor toned; lines stay."""
+    frame, face = portrait
+    moved = []
+    for economy, wanted in ((0, "skin_smooth"), (1, "skin_smooth"), (2, "skin_smooth"), (3, "wrinkles")):
+        out = frame.copy()
+        Painter().apply(out, [face], values(**{wanted: 1.0}), economy)
+        moved.append(int(np.abs(out.astype(int) - frame).sum()))
+    assert moved[1] > 0.5 * moved[0] > 0 == moved[2] < moved[3]
+
+
 def test_a_doubted_face_gets_less(portrait: tuple[BgrFrame, Face]) -> None:
     """Confidence scales what is done, and at 0 nothing is."""
     frame, face = portrait

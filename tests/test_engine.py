@@ -381,8 +381,8 @@ def test_overload_lowers_the_cost_and_says_so_once(caplog: pytest.LogCaptureFixt
     engine, ended = engine_of(ScriptedSource(live=True, fps=100.0), RecordingSink(), face_filter=face_filter)
     with caplog.at_level("INFO", "livewarp"):
         engine.start()
-        wait_for(lambda: face_filter.economy == 2)
-        assert engine.economy == 2
+        wait_for(lambda: face_filter.economy >= 2)
+        assert engine.economy >= 2
         assert any("longer than there is time" in p.what for p in engine.problems())
         engine.stop()
         assert ended.wait(500)

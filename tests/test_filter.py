@@ -123,8 +123,8 @@ def test_economy_is_the_trackers() -> None:
     tracker = FaceTracker()
     face_filter = FaceFilter(tracker=tracker)
     assert face_filter.economy == 0
-    face_filter.economy = 2
-    assert tracker.economy == 2
+    face_filter.economy = 3
+    assert tracker.economy == 3
 
 
 def test_what_is_no_frame_is_refused() -> None:

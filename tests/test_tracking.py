@@ -225,7 +225,7 @@ def test_time_that_jumps_starts_anew(portrait: PortraitSource) -> None:
 
 
 @pytest.mark.parametrize("model", ["dlib", "mesh"])
-@pytest.mark.parametrize("economy", [0, 2])
+@pytest.mark.parametrize("economy", [0, 3])
 def test_a_slow_machine_holds_a_face(portrait: PortraitSource, model: str, economy: int) -> None:
     """A frame that takes 1.8 s, the source going on meanwhile, is no gap: one id, and the face in every frame."""
     tracker, box = FaceTracker(model=model), Mailbox((360, 640, 3), kept=1, silence_s=GAP_S)
@@ -384,7 +384,7 @@ def test_any_model_can_be_followed(portrait: PortraitSource) -> None:
 
 
 def test_economy_predicts_every_second_frame_and_moves_on_in_between() -> None:
-    """At economy 2 the model is asked half as often, and a steadily moving face is followed all the same."""
+    """At economy 3 the model is asked half as often, and a steadily moving face is followed all the same."""
     source = PortraitSource(640, 360, motion=lambda t: replace(still(t), x=0.8 * (t - 1.0)))
     tracker = FaceTracker()
     calls, errors = [], []
@@ -394,7 +394,7 @@ def test_economy_predicts_every_second_frame_and_moves_on_in_between() -> None:
     )
     tracker._kit = replace(tracker._kit, model=counting)
     for index in range(60):
-        tracker.economy = 0 if index < 20 else 2
+        tracker.economy = 0 if index < 20 else 3
         before = len(calls)
         (face,) = tracker.update(frame_of(source, index), index / 30)
         if index >= 24:

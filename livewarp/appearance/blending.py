@@ -71,6 +71,7 @@ def blend_texture(
 
     `spans` (h, 2): as `find_spans` gives them for skin. Lights weigh less on what is bright already: a highlight cannot
     become brighter. Shades weigh less where the picture is overexposed: it has no colour that could show through.
+    Where there is no colour, nor has the shade.
     """
     height, width = wide.shape[1:]
     x0, y0 = origin
@@ -106,9 +107,12 @@ def _draw(row: NDArray[np.uint8], amount: FloatArray, blues: FloatArray, greens:
         lighter = _F(1.0) - _F(0.75 / 90.0) * min(max(light - _F(150.0), _F(0.0)), _F(90.0))
         darker = _F(1.0) - _F(0.88 / 50.0) * min(max(light - _F(200.0), _F(0.0)), _F(50.0))
         share = amount[x] * _F(1.0 / FULL) * (lighter if greens[x] > _F(0.0) else darker)
-        blue += blue * share * blues[x] + _F(0.5)
-        green += green * share * greens[x] + _F(0.5)
-        red += red * share * reds[x] + _F(0.5)
+        high, low = max(max(blue, green), red), min(min(blue, green), red)
+        colour = min((high - low) * _F(5.0) / (high + _F(1.0)), _F(1.0))
+        grey = greens[x]
+        blue += blue * share * (grey + colour * (blues[x] - grey)) + _F(0.5)
+        green += green * share * grey + _F(0.5)
+        red += red * share * (grey + colour * (reds[x] - grey)) + _F(0.5)
         row[3 * x] = np.uint8(_I(min(max(blue, _F(0.0)), _F(255.0))))
         row[3 * x + 1] = np.uint8(_I(min(max(green, _F(0.0)), _F(255.0))))
         row[3 * x + 2] = np.uint8(_I(min(max(red, _F(0.0)), _F(255.0))))

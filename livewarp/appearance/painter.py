@@ -80,7 +80,7 @@ class Painter:
         values
             Effective ones; see `livewarp.parameters.effective`.
         economy
-            1: a coarser working size; 2: nor is the skin smoothed and toned.
+            From 1: a coarser working size; from 2: nor is the skin smoothed and toned, which costs most.
         """
         if values is not self._values:
             self._values, self._recipe = values, mix(values)

@@ -90,7 +90,8 @@ def _make() -> dict[str, Region]:
         brows = np.maximum(brows, _soft(np.r_[upper, lower], 0.015, 0.03))
     brow_hair = brows * np.clip((0.76 - _X) / 0.14, 0, 1)  # beyond, it may be the hair of a turned head
     nostrils = _blob(0.095, 0.545, 0.040, 0.022)
-    skin = (1 - near_eyes) * (1 - near_lips) * (1 - 0.9 * brows) * (1 - nostrils)
+    bare = (1 - near_eyes) * (1 - near_lips) * (1 - nostrils)
+    skin = bare * (1 - 0.9 * brows)
     under_eyes = np.maximum(_blob(0.35, 0.165, 0.150, 0.062, 6), 0.8 * _blob(0.225, 0.120, 0.05, 0.06)) * (
         1 - near_eyes
     )
@@ -99,6 +100,7 @@ def _make() -> dict[str, Region]:
     )
     maps = {
         "skin": (Pick.SKIN, skin),
+        "complexion": (Pick.SKIN, bare),  # up to the hair of the brows, or a tan would leave a rim around them
         "cheeks": (Pick.SKIN, _blob(0.50, 0.40, 0.17, 0.15, 25) * skin),
         "under_eyes": (Pick.SKIN, under_eyes * skin),
         "smile_lines": (Pick.SKIN, folds * skin),

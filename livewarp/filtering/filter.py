@@ -222,7 +222,7 @@ class FaceFilter:
 
     @property
     def economy(self) -> int:
-        """How much the tracker saves, 0 to 2; see `FaceTracker.economy`. Set it from the thread that calls `track`."""
+        """How much the tracker saves, 0 to 3; see `FaceTracker.economy`. Set it from the thread that calls `track`."""
         return self._tracker.economy
 
     @economy.setter

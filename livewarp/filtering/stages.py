@@ -41,7 +41,7 @@ class Work(Protocol):
         """
 
     def run(self, frame: BgrFrame, scene: Scene, values: Values, economy: int) -> None:
-        """Change the frame in place; `economy`: 0 full quality, 2 as cheap as it goes."""
+        """Change the frame in place; `economy`: 0 full quality, 3 as cheap as it goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Stage:
     applies
         Whether it has anything to do in this scene; evaluated with every frame.
     economy
-        What it saves at the governor's first and second step, for people; "": nothing.
+        What it saves at each step of the governor, for people; "": nothing more. Dear effects go first, landmarks last.
     at_start
         It is prepared before the first frame, and always in the figures. The others are prepared when they are
         first wanted, and are in the figures when they ran.
@@ -114,7 +114,7 @@ class Stage:
     make: Callable[[], Work] | None = None
     is_wanted: Callable[[Values], bool] = always
     applies: Callable[[Scene], bool] = in_any_scene
-    economy: tuple[str, str] = ("", "")
+    economy: tuple[str, str, str] = ("", "", "")
     at_start: bool = False
     wants_masks: Callable[[Values, bool], bool] = needs_none
     wants_hair: bool = False
@@ -142,13 +142,13 @@ STAGES = (
     Stage(
         "track",
         "Faces are found and followed.",
-        economy=("faces are searched for less often", "landmarks are predicted in every second frame"),
+        economy=("faces are searched for less often", "", "landmarks are predicted in every second frame"),
         at_start=True,
     ),
     Stage(
         "mask",
         "People are told from what is behind them, and hair from the rest.",
-        economy=("masks are made less often", "masks are made from fewer pixels"),
+        economy=("masks are made less often", "masks are made from fewer pixels", ""),
     ),
     Stage(
         "appearance",
@@ -156,7 +156,7 @@ STAGES = (
         Retouching,
         is_wanted,
         has_faces,
-        economy=("the working size of skin is halved", "the skin is neither smoothed nor toned"),
+        economy=("the working size of skin is halved", "the skin is neither smoothed nor toned", ""),
     ),
     Stage("hair", "Hair is dyed, and turns grey.", Hairdressing, dyes, has_hair, wants_hair=True),
     Stage(

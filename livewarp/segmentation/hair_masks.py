@@ -25,14 +25,14 @@ from livewarp.segmentation.head_crop import cut_head, moved_iod, own_hair, place
 from livewarp.tracking.weights import HAIR, kept_path
 from livewarp.worker import Worker
 
-EVERY_S = (0.1, 0.2, 0.3)  # from mask to mask of one head, by economy; twice that while it hardly moves
+EVERY_S = (0.1, 0.2, 0.3, 0.3)  # from mask to mask of one head, by economy; twice that while it hardly moves
 STILL_S = 0.6  # the same where nothing about the head has changed
 FULL_S, GONE_S = 0.6, 1.2  # the age from which a mask is trusted less, and not at all
 GAP_S = 1.0  # without a frame: whoever is there now need not be who was there
 AGAIN_S = 5.0  # after a network has failed or was missing, it is tried again
 LEAST_IOD_PX = 20.0  # of smaller heads no strand is seen
 
-_SIDES = (320, 256, 256)  # of the crop, by economy, px
+_SIDES = (320, 256, 256, 256)  # of the crop, by economy, px
 _SURE, _DOUBT = 0.93, 0.80  # mean of the mask well inside it: all of it is hair, none need be
 _CALM_IOD = 0.04  # moved since the mask's frame: it still fits
 _FAR_IOD, _LOST_IOD = 0.25, 0.7  # moved since the mask's frame: it fits less, and no more

@@ -25,7 +25,7 @@ from livewarp.segmentation.person import MASK_SIDE, PersonNetwork
 from livewarp.segmentation.reduced import buffers_for, reduce_frame
 from livewarp.worker import Worker
 
-EVERY_S = (0.1, 0.2, 0.3)  # from mask to mask, by economy; offline every frame has its own
+EVERY_S = (0.1, 0.2, 0.3, 0.3)  # from mask to mask, by economy; offline every frame has its own
 STILL_S = 1.0  # the same where nothing in the picture has changed
 FULL_S, GONE_S = 0.6, 1.2  # a mask of a picture that has changed is trusted until, and not at all from this age
 GAP_S = 1.0  # without a frame: whoever is there now need not be who was there

@@ -65,7 +65,7 @@ class Moment:
     economy
         As in `FaceTracker`.
     is_odd
-        Whether it is one of those in which economy 2 predicts nothing.
+        Whether it is one of those in which economy 3 predicts nothing.
     """
 
     now_s: float
@@ -77,7 +77,7 @@ class Moment:
     @property
     def coasts(self) -> bool:
         """Whether tracks move on with their heads before they are predicted."""
-        return self.economy >= 2 and self.dt_s <= _COAST_S
+        return self.economy >= 3 and self.dt_s <= _COAST_S
 
     @property
     def skips(self) -> bool:

@@ -65,7 +65,7 @@ class FaceTracker:
     Attributes
     ----------
     economy
-        0: all there is; 1: searches at a third of the rate; 2: finds landmarks in every second frame only,
+        0: all there is; from 1: searches at a third of the rate; 3: finds landmarks in every second frame only,
         too, and moves them on with the head in between, at four frames a second and more. May be set at any
         time, from the thread that calls `update`.
     worker
