@@ -90,6 +90,7 @@ _DEPTH, _NORMALS = _surface(_POINTS)
 _INSIDE = _inside(_POINTS)
 # A vertex is so much of each landmark, and so much beside them in face axes: one product places all.
 _SHARES = _followers(_POINTS)
+_DEPTH += _SHARES @ (MEAN_FACE[:, 2] - _surface(MEAN_FACE[:, :2].astype(np.float64))[0])  # now with a nose
 _PLACING = np.c_[_SHARES, np.c_[_POINTS, _DEPTH] - _SHARES @ MEAN_FACE.astype(np.float64)].astype(np.float32)
 
 # Where the lines of an open mouth, a smile and raised brows are, in vertices.
