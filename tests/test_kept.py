@@ -304,15 +304,18 @@ def test_a_second_daemon_keeps_its_own(path):
 def test_blank_outlives_every_end(ending, tmp_path):
     """Whatever ends it the moment after the reply, the next start is blanked; what can be caught leaves no socket."""
     running = Running()
-    with running.client as client:
-        client.switch("blank", True)
-        client.switch("blank", False)
-        client.switch("blank", True)
-        socket = client.call("version")["socket"]
-        running.process.send_signal(ending)
-        if ending != signal.SIGKILL:
-            running.process.send_signal(ending)  # as an impatient person does
-    _, log = running.process.communicate(timeout=500)
+    try:
+        with running.client as client:
+            client.switch("blank", True)
+            client.switch("blank", False)
+            client.switch("blank", True)
+            socket = client.call("version")["socket"]
+            running.process.send_signal(ending)
+            if ending != signal.SIGKILL:
+                running.process.send_signal(ending)  # as an impatient person does
+        _, log = running.process.communicate(timeout=500)
+    finally:
+        running.process.kill()  # nothing where it has ended
     assert "Traceback" not in log
     assert Kept().load(CONFIG)[1] is True
     if ending != signal.SIGKILL:
