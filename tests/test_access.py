@@ -201,7 +201,7 @@ def test_a_link_opens_the_panel_once(panel):
     assert read_token() not in cookie
     assert ask(panel.address, "GET", path, **none).status == 401
     assert ask(panel.address, "GET", path, **none, Cookie=cookie).status == 303
-    for there in ("/", "/api/get", "/panel.css"):
+    for there in ("/", "/api/get", "/look.css"):
         assert ask(panel.address, "GET", there, **none).status == 401
         assert ask(panel.address, "GET", there, **none, Cookie=cookie).status == 200
     refused = ask(panel.address, "GET", "/", **none)

@@ -102,8 +102,10 @@ def test_throughput_counts_the_work_and_not_the_source() -> None:
     run = bench_throughput(CrowdSource(1, 320, 180), STRONG, FaceTracker(), frames=30, faces=1)
     assert run.figures["frames"] == len(run.rows) == len(run.yardstick_s) == 30
     assert 0.0 < run.cpu_ms < 1e3 * 2.0 * run.rows[:, LATENCY].mean() + 1.0  # OpenCV may use a second core
-    # Between the stages there is next to nothing.
-    np.testing.assert_allclose(run.rows[:, LATENCY], run.rows[:, 1:LATENCY].sum(axis=1), atol=2e-4)
+    # Between the stages there is next to nothing, but for a frame that another program held up there.
+    between_s = run.rows[:, LATENCY] - run.rows[:, 1:LATENCY].sum(axis=1)
+    assert between_s.min() > -1e-6
+    assert np.median(between_s) < 2e-4
     assert set(run.figures) >= {*Stats().as_dict(), "cpu_percent", "memory_mb", "budget_ms"}
 
 

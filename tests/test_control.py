@@ -95,9 +95,9 @@ def test_describe_tells_every_parameter(line):
 
 
 def test_stats_state_and_version(line, daemon):
-    """`stats` and `state` are the daemon's own; `version` says which protocol and process answers."""
+    """`stats` and `state` are the daemon's own, with the preset that is on; `version` says which protocol answers."""
     assert line.ask("stats")["result"] == daemon.speed
-    assert line.ask("state")["result"] == daemon.state()
+    assert line.ask("state")["result"] == {**daemon.state(), "preset": {"name": None, "edited": False}}
     assert line.ask("version")["result"] == {
         "version": __version__,
         "protocol": 2,

@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from livewarp.live import capture
 from livewarp.live.engine import Engine
 from livewarp.live.limits import Demand
+from livewarp.live.loop import IDLE_PERIOD_S
+from livewarp.live.outputs import UNWATCHED_S
 from livewarp.live.reader import Reader
 from livewarp.live.state import StateName
 from livewarp.mailbox import Mailbox, Parcel
@@ -49,7 +51,7 @@ class Rig:
             start_reader=self.world.readers.append,
         )
         self.engine._loading.run()
-        self.sent_s, self.sent_idle = self.world.now, False
+        self.sent_s, self.sent_slowly = self.world.now, False
 
     def live(self, seconds: float) -> None:
         """Time passes; what must always hold is checked at every turn."""
@@ -70,10 +72,11 @@ class Rig:
             assert "camera" not in sent
             assert any(c.state == "blanked" for c in state.conditions)
         idle = any(c.state == "idle" for c in state.conditions)
+        slow = idle or self.sink.watched is False
         if sent:
-            self.sent_s, self.sent_idle = self.world.now, idle
+            self.sent_s, self.sent_slowly = self.world.now, slow
         # A period, the slack, and two ticks of this clock; while nobody watches it is slower.
-        allowed_s = 0.2 if idle or self.sent_idle else 1 / FPS + 1 / FPS / 2
+        allowed_s = UNWATCHED_S + IDLE_PERIOD_S if slow or self.sent_slowly else 1 / FPS + 1 / FPS / 2
         assert self.world.now - self.sent_s <= allowed_s + 2 * TICK_S + 1e-6
 
     def wait(self, condition: Callable[[], object], at_most_s: float) -> float:

@@ -343,6 +343,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 
 # Words that are the thing itself, so that no prefix is missing.
 PLAIN = {"nostrils", "smile", "upper_lip", "lower_lip", "under_eye", "smile_lines", "teeth", "eye_bright", "hide_alone"}
+PLAIN.add("pupils")
 
 
 def test_names_say_what_they_are_about() -> None:

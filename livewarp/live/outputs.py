@@ -20,9 +20,8 @@ from livewarp.sinks.camera import CameraSink
 from livewarp.sinks.preview import Preview
 
 CLOSE_S = 11.0  # somewhat more than a recorder that hangs is given
-UNWATCHED_S = (
-    0.2  # between frames for a camera that nobody watches: whoever comes finds a picture, at no cost till then
-)
+# Between frames for a camera that nobody watches: whoever comes finds a picture, at next to no cost till then.
+UNWATCHED_S = 0.2
 
 LOST = "restart livewarp to have it back"
 AILING = "`livewarp doctor` looks closer"
