@@ -1,12 +1,14 @@
-"""Pictures that a browser sends to stand behind people: real HTTP, good files and those that were made to harm."""
+"""Pictures that a browser sends to stand behind people or to be drawn: real HTTP, good files and hostile ones."""
 
 from __future__ import annotations
 
 import functools
 import io
+import json
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import cv2
 import numpy as np
@@ -14,6 +16,11 @@ import pytest
 from PIL import Image
 
 from control_fixture import FakeDaemon
+from livewarp.appearance import collection
+from livewarp.appearance import own as own_textures
+from livewarp.appearance.own import read as read_texture
+from livewarp.appearance.unwrapping import NAMES
+from livewarp.face68 import MEAN_FACE
 from livewarp.filtering import pictures
 from livewarp.filtering.behind import _AGAIN_FRAMES, Scenery
 from livewarp.parameters import Parameters
@@ -108,6 +115,58 @@ def test_what_is_no_picture_is_refused(
     """Another type, no permission, no name, damaged, cut off, too large by bytes or by header: nothing is kept."""
     assert browse("POST", ADD + name, body, **headers).status == status
     assert not own.exists() or not list(own.iterdir())
+
+
+POINTS = {name: [float(160 + 90 * MEAN_FACE[at, 0]), float(100 + 90 * MEAN_FACE[at, 1])] for name, at in NAMES.items()}
+TEXTURE = "/api/textures.add?" + urlencode({"name": "Tiger 2", "points": json.dumps(POINTS), "blend": "paint"})
+
+
+def test_a_texture_comes_over_http_and_goes(browse: Callable[..., Reply]) -> None:
+    """It is placed by its points on the picture as it is seen upright, listed, replaced only when asked, removed."""
+    jpeg = encoded("JPEG", (240, 320), quality=95, exif=turned())  # upright 320x240, red above
+    reply = browse("POST", TEXTURE, jpeg, Content_Type="image/jpeg")
+    assert (reply.status, reply.json) == (200, {"name": "Tiger 2", "parameter": "tiger_2"})
+    [path] = collection.files()
+    kept = read_texture(path)
+    assert kept.blend == "paint"
+    middle = kept.picture[:, own_textures.WIDTH // 2]
+    assert middle[150, 2] > 200 > 50 > middle[-150, 2]  # red above, blue below: it was turned upright
+    collection.install_textures()  # as the daemon does for textures.reload; this one plays it
+    row = {"name": "Tiger 2", "parameter": "tiger_2", "blend": "paint"}
+    assert browse("GET", "/api/textures.list").json == {"textures": [row]}
+    assert browse("POST", TEXTURE, jpeg, Content_Type="image/jpeg").status == 400
+    assert browse("POST", TEXTURE + "&replace=1", jpeg, Content_Type="image/jpeg").status == 200
+    assert browse("POST", "/api/textures.remove", {"name": "tiger-2"}).status == 200
+    assert collection.files() == []
+    collection.install_textures()
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "headers", "status"),
+    [
+        ({}, encoded("PNG"), {"Content_Type": "text/plain"}, 415),
+        ({}, encoded("PNG"), {"Authorization": None}, 401),
+        ({}, encoded("PNG"), {"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"name": "../x"}, encoded("PNG"), {}, 400),
+        ({"name": "thin"}, encoded("PNG"), {}, 400),
+        ({"blend": "melt"}, encoded("PNG"), {}, 400),
+        ({"points": "[["}, encoded("PNG"), {}, 400),
+        ({"points": "{}"}, encoded("PNG"), {}, 400),
+        ({"points": json.dumps({name: [9, 9] for name in POINTS})}, encoded("PNG"), {}, 400),
+        ({"points": json.dumps(POINTS | {"chin": [1e9, 0]})}, encoded("PNG", (320, 240)), {}, 400),
+        ({}, encoded("PNG")[:60], {}, 400),
+        ({}, bomb(), {}, 400),
+        ({}, encoded("PNG"), {"Content_Length": str(GIVEN_BYTES + 1)}, 413),
+    ],
+)
+def test_what_is_no_texture_is_refused(
+    browse: Callable[..., Reply], query: dict[str, str], body: bytes, headers: dict[str, str | None], status: int
+) -> None:
+    """No picture, no permission, no name, or points that place nothing: nothing is kept."""
+    text = urlencode({"name": "tiger", "points": json.dumps(POINTS)} | query)
+    reply = browse("POST", f"/api/textures.add?{text}", body, **{"Content_Type": "image/png"} | headers)
+    assert reply.status == status
+    assert collection.files() == []
 
 
 @pytest.mark.parametrize("path", ["/backgrounds/nosuch.jpg", "/backgrounds/..%2f..%2fx.jpg", "/backgrounds/.jpg"])

@@ -64,6 +64,13 @@ def files() -> list[Path]:
     return [path for path in named if not path.is_symlink() and path.is_file()][:MOST]
 
 
+def texture_listing() -> list[dict[str, str]]:
+    """Those that are knobs, ready for JSON: {name, parameter, blend} each."""
+    there = own.own_textures()
+    named = [(path.stem, knob_name(path.stem)) for path in files()]
+    return [{"name": name, "parameter": knob, "blend": there[knob].blend} for name, knob in named if knob in there]
+
+
 def add(name: str, texture: OwnTexture, replace: bool) -> Path:
     """Keep a texture under a name.
 
@@ -75,7 +82,8 @@ def add(name: str, texture: OwnTexture, replace: bool) -> Path:
     checked_name(name)
     taken = next((path for path in files() if knob_name(path.stem) == knob_name(name)), None)
     if taken is not None and not replace:
-        raise SettingsError(f"texture {name!r}: exists", allowed="another name, or --force to replace it")
+        remedy = "give another name, or replace it (--force, or replace=1 by HTTP)"
+        raise SettingsError(f"texture {name!r}: exists", remedy=remedy)
     if taken is None and len(files()) >= MOST:
         raise SettingsError("textures", got=f"{MOST} of them", allowed=f"{MOST}", remedy="remove one first")
     path = taken or folder() / f"{name}{own.SUFFIX}"

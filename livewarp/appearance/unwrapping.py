@@ -26,6 +26,7 @@ TEMPLATE_SCALE = 2  # template px per texture px: room to paint in
 _MAX_POINT = 20_000.0  # px
 _NEAR_IOD = 0.05
 _CHANGED, _SURELY = 6.0, 26.0  # levels by which a painted template must differ, and from which it covers wholly
+_LEAST_COVER = 0.02  # mean of the cover, 0 to 255: below, nothing would be seen
 _BROAD_IOD = 0.16  # what is larger than this is the picture's own light, not its shade
 
 NAMES: Mapping[str, int] = {
@@ -129,6 +130,23 @@ def unwrapped(picture: NDArray[np.uint8], points: Mapping[int, tuple[float, floa
         picture, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, 0)
     )
     return np.ascontiguousarray(moved, np.uint8)
+
+
+def of_given(given: NDArray[np.uint8], points: Any | None, blend: Blend) -> OwnTexture:
+    """A texture of what a person gives, (h, w, 4) BGRA: placed by points as of JSON, or None: a painted template.
+
+    Raises
+    ------
+    SettingsError
+        As `checked_points` and `of_template`; or none of it lies on the face.
+    """
+    if points is None:
+        made = of_template(given, template(), blend)
+    else:
+        made = of_picture(given, checked_points(points, given.shape[1], given.shape[0]), blend)
+    if made.picture[..., 3].mean() < _LEAST_COVER:
+        raise SettingsError("picture: none of it lies on the face", remedy="check the points")
+    return made
 
 
 def of_picture(picture: NDArray[np.uint8], points: Mapping[int, tuple[float, float]], blend: Blend) -> OwnTexture:

@@ -98,7 +98,7 @@ def add_command(
     livewarp texture add tiger tiger.png --points tiger.json --blend paint --show tiger-on-me.png --face me.jpg
     """
     from livewarp.appearance import collection
-    from livewarp.appearance.unwrapping import checked_points, of_picture, of_template, template
+    from livewarp.appearance.unwrapping import of_given
     from livewarp.sources.image import read_given
     from livewarp.system.paths import check_output
 
@@ -107,14 +107,8 @@ def add_command(
     collection.checked_name(name)
     if show is not None:
         check_output(show, force, picture)
-    given = read_given(picture)
-    if points is None:
-        made = of_template(given, template(), blend)
-    else:
-        made = of_picture(given, checked_points(_json(points), given.shape[1], given.shape[0]), blend)
-    if made.picture[..., 3].mean() < 0.02:
-        raise SettingsError("picture: none of it lies on the face", remedy="check the points")
-    collection.add(name, made, force)
+    marked = None if points is None else _json(points)
+    collection.add(name, of_given(read_given(picture), marked, blend), force)
     collection.install_textures()
     knob = collection.knob_name(name)
     live = _tell_daemon(control)

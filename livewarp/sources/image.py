@@ -76,13 +76,18 @@ def read_image(path: Path) -> BgrFrame:
 
 def _flat(picture: Still) -> BgrFrame:
     """In sRGB, before white."""
-    pixels = picture.pixels
-    if picture.profile is not None and not picture.gray:
-        pixels = _in_srgb(pixels, picture.profile)
+    pixels = _coloured(picture)
     if picture.alpha is not None:
         alpha = picture.alpha[:, :, None].astype(np.uint16)
         pixels = ((pixels * alpha + WHITE * (255 - alpha) + 127) // 255).astype(np.uint8)
     return pixels
+
+
+def _coloured(picture: Still) -> BgrFrame:
+    """Its pixels in sRGB."""
+    if picture.profile is None or picture.gray:
+        return picture.pixels
+    return _in_srgb(picture.pixels, picture.profile)
 
 
 def read_picture(path: Path) -> Still:
@@ -129,20 +134,22 @@ def read_given(path: Path) -> NDArray[np.uint8]:
             data = file.read(GIVEN_BYTES + 1)
     except OSError as error:
         raise SourceError(f"{what}: {error.strerror or error}", allowed="a readable image file") from error
-    _check_given(data, what)
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        picture = None
-    if picture is None or max(picture.shape[0] * picture.shape[1], 1) > GIVEN_PIXELS:
-        raise SourceError(f"{what}: cannot be decoded", allowed=_GIVEN_ALLOWED)
-    if picture.dtype == np.uint16:
-        picture = (picture // 256).astype(np.uint8)
-    if picture.ndim == 2:
-        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGRA)
-    elif picture.shape[2] == 3:
-        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
-    return np.ascontiguousarray(picture, np.uint8)
+    return decode_drawn(data, what)
+
+
+def decode_drawn(data: bytes, what: str) -> NDArray[np.uint8]:
+    """The bytes of such a picture, upright and in its whole size, as `read_given` gives it.
+
+    Raises
+    ------
+    SourceError
+        As `decode_given`.
+    """
+    still = _decoded(data, what, None)
+    picture = np.empty((*still.pixels.shape[:2], 4), np.uint8)
+    picture[..., :3] = _coloured(still)
+    picture[..., 3] = 255 if still.alpha is None else still.alpha
+    return picture
 
 
 def decode_given(data: bytes, what: str, needed_px: int) -> BgrFrame:
@@ -160,14 +167,20 @@ def decode_given(data: bytes, what: str, needed_px: int) -> BgrFrame:
     SourceError
         It is none, is damaged or too large.
     """
+    return _flat(_decoded(data, what, needed_px))
+
+
+def _decoded(data: bytes, what: str, needed_px: int | None) -> Still:
+    """What somebody sends, upright; `needed_px` as in `decode_given`, None: all of it."""
     _check_given(data, what)
     try:
         with Image.open(io.BytesIO(data), formats=_GIVEN_FORMATS) as image:
             if image.width * image.height > GIVEN_PIXELS:  # where the decoder reads another size than we do
                 raise ValueError(f"{image.width}x{image.height} px")
-            image.draft("RGB", (needed_px, needed_px))
+            if needed_px is not None:
+                image.draft("RGB", (needed_px, needed_px))
             image.load()
-            return _flat(_picture(image, image, [], data[:_HEAD_BYTES]))
+            return _picture(image, image, [], data[:_HEAD_BYTES])
     except Exception as error:  # whatever a decoder makes of a file that was made to harm
         raise SourceError(f"{what}: cannot be decoded", allowed=_GIVEN_ALLOWED) from error
 

@@ -58,10 +58,6 @@ def _reload(changes: Changes, params: dict[str, Any]) -> Any:
     return changes.reload()
 
 
-def _reload_textures(changes: Changes, params: dict[str, Any]) -> Any:
-    return {"textures": changes.reload_textures()}
-
-
 def _stats(changes: Changes, params: dict[str, Any]) -> Any:
     return changes.daemon.stats()
 
@@ -109,15 +105,6 @@ SETUP_METHODS = (
         record({"parameters": reference("parameters"), "restart": listing(TEXT)}, more=True),
         True,
         ("parameters", "preset", "history", "state"),
-    ),
-    Method(
-        "textures.reload",
-        _reload_textures,
-        "Read your own textures anew; each is a parameter of the group own, which `describe` then has.",
-        NONE,
-        record({"textures": listing(TEXT)}),
-        True,
-        ("parameters",),
     ),
 )
 

@@ -18,6 +18,7 @@ from livewarp.control.protocol.method import Method, schema_document
 from livewarp.control.protocol.parameter_methods import PARAMETER_METHODS, SWITCH_METHODS
 from livewarp.control.protocol.preset_methods import PRESET_METHODS
 from livewarp.control.protocol.schema import NONE
+from livewarp.control.protocol.texture_methods import TEXTURE_METHODS
 from livewarp.parameters import KNOBS
 
 _SCHEMA = Method(
@@ -36,6 +37,7 @@ METHODS: Mapping[str, Method] = {
         *PRESET_METHODS,
         *HISTORY_METHODS,
         *BACKGROUND_METHODS,
+        *TEXTURE_METHODS,
         *SWITCH_METHODS,
         *SETUP_METHODS,
         *CAMERA_METHODS,

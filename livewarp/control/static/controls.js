@@ -8,6 +8,7 @@ import { counted, LOOKS, TABS, word } from "/words.js";
 
 const CLOSED = "livewarp.closed"; // the sections that are folded up, kept by the browser
 const STARRED = "livewarp.favourites";
+const OWN = "skin"; // the tab in which textures of one's own are added
 const TOP = "strength"; // the knob that governs all others stands above them
 
 export const tabOf = (group) => TABS.find(({ groups }) => groups.includes(group))?.name ?? "more";
@@ -89,6 +90,17 @@ export class Controls {
   tab(number) {
     this.#tabs.choose(this.#tabs.names[number]);
     element("panel").focus({ preventScroll: true });
+  }
+
+  // Goes to an adjustment.
+  reveal(name) {
+    const row = this.#rows.get(name);
+    if (!row) return;
+    this.#tabs.choose(this.#sections.get(row.group).tab);
+    const section = this.#sections.get(row.group);
+    section.details.open = true;
+    element(`parameter-${name}`).focus();
+    row.item.scrollIntoView({ block: "center" });
   }
 
   clearSearch() {
@@ -209,6 +221,7 @@ export class Controls {
     this.#tabs.count("changed", [...this.#rows.values()].filter((row) => row.moved).length);
     this.#tabs.count("favourites", [...this.#rows.keys()].filter((name) => this.#starred.has(name)).length);
     this.#acts.showLooks(tab === "looks" ? null : []);
+    element("own").hidden = tab !== OWN;
   }
 
   #resetTab() {
@@ -234,7 +247,7 @@ export class Controls {
     for (const item of copies) item.hidden = false;
     element("results").replaceChildren(...copies);
     element("results").hidden = false;
-    element("groups").hidden = true;
+    element("groups").hidden = element("own").hidden = true;
     element("reset-tab").hidden = true;
     element("tab-title").textContent = word("search.results");
     const said = found.length ? counted("search.found", found.length) : word(near.length ? "search.near" : "search.none", { query: this.#query });

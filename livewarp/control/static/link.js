@@ -6,6 +6,7 @@ const TOPICS = "parameters,switches,presets,preset,history,state,stats,faces";
 const SILENCE_MS = 5000; // figures come four times a second: without one for this long, the daemon hangs
 const RETRY_MS = 1000;
 const ANSWER_MS = 10_000;
+const UPLOAD_MS = 30_000; // a large photo is decoded and made smaller
 
 // The daemon refused the call; any other failure is a lost connection.
 export class Refused extends Error {}
@@ -20,6 +21,21 @@ export async function call(method, params) {
   let result;
   try {
     response = await fetch(`/api/${method}`, { ...post, signal: AbortSignal.timeout(ANSWER_MS) });
+    result = await response.json();
+  } catch {
+    throw new Error(word("lost.answer"));
+  }
+  if (!response.ok) throw new Refused(result.error?.message ?? word("refused", { status: response.status }));
+  return result;
+}
+
+// Sends a file to a method that takes one.
+export async function upload(method, query, file) {
+  const post = { method: "POST", headers: { "Content-Type": file.type }, body: file };
+  let response;
+  let result;
+  try {
+    response = await fetch(`/api/${method}?${new URLSearchParams(query)}`, { ...post, signal: AbortSignal.timeout(UPLOAD_MS) });
     result = await response.json();
   } catch {
     throw new Error(word("lost.answer"));

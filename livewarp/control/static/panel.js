@@ -13,6 +13,7 @@ import { openMenu } from "/menu.js";
 import { showProblems } from "/notices.js";
 import { Screen } from "/screen.js";
 import { showSteps } from "/steps.js";
+import { haveTextures, openTexture, wantsDrop } from "/texture.js";
 import { Values } from "/values.js";
 import { openWebcam } from "/webcam.js";
 import { fill, word } from "/words.js";
@@ -41,6 +42,7 @@ let process = null; // {version, pid} of the daemon at the last connection
 let state = { state: "starting", reason: "" };
 let blanked = false;
 let presetProblems = [];
+let revealed = null; // an adjustment that is to be shown, once it is there
 
 // --- from the daemon ------------------------------------------------------------------------------
 
@@ -57,7 +59,10 @@ link.addEventListener("open", ({ detail: { version, described: knobs } }) => {
   if (text !== described) {
     described = text;
     controls.build(knobs);
+    element("own-manage").hidden = !Object.values(knobs).some(({ group }) => group === "own");
   }
+  if (revealed) controls.reveal(revealed);
+  revealed = null;
   values.forget();
   forget();
   element("lost").hidden = true;
@@ -205,7 +210,11 @@ listen(
 );
 addEventListener("blur", () => screen.peek(false));
 
-acceptDrops((file) => looks.take(file));
+acceptDrops((file) => looks.take(file), (file, target) => wantsDrop(target) && (openTexture(file), true));
+haveTextures((parameter) => {
+  revealed = parameter;
+  link.connect(); // there are other adjustments now
+});
 
 element("retry").addEventListener("click", () => link.connect());
 

@@ -3,7 +3,7 @@
 Every control method has a path, `/api/NAME`: GET where it changes nothing, POST where it does. Beside
 them, `/api/events?topics=A,B` streams changes as server-sent events, `/preview.mjpeg` the frames that
 the sinks get, `/split.mjpeg` each of them below the same frame as it came, and `/snapshot.jpg` is one frame.
-`/api/backgrounds.add` takes a picture as its body.
+`/api/backgrounds.add` and `/api/textures.add` take a picture as their body.
 
 Each request is checked by the gate, and changes come only by POST with a JSON content type, which other origins
 cannot send without a permission that only those have that the settings name. So it is with a picture's type.
@@ -146,6 +146,7 @@ class Panel:
             Rule("/thumbnails", endpoint=self._thumbnails, methods=["GET"]),
             Rule("/snapshot.jpg", endpoint=self._snapshot, methods=["GET"]),
             Rule("/api/backgrounds.add", endpoint=self._add_background, methods=["POST"]),
+            Rule("/api/textures.add", endpoint=self._add_texture, methods=["POST"]),
             Rule("/backgrounds/<name>.jpg", endpoint=self._thumbnail, methods=["GET"]),
             *(
                 Rule(f"/api/{m.name}", endpoint=call(m.name), methods=["POST" if m.changes else "GET"])
@@ -226,6 +227,13 @@ class Panel:
     def _add_background(self, request: _Request) -> Response:
         """Another picture to stand behind people: the body."""
         return _json(json.dumps(self._uploads.add(request)))
+
+    def _add_texture(self, request: _Request) -> Response:
+        """Another texture of the body, which is a parameter at once."""
+        added = self._uploads.add_texture(request)
+        with self._methods.turns:
+            self._methods.call("textures.reload", {})
+        return _json(json.dumps(added))
 
     def _thumbnail(self, request: _Request, name: str) -> Response:
         return Response(self._uploads.thumbnail(name), mimetype="image/jpeg")
