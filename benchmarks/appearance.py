@@ -21,7 +21,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from common import Target, save
+from common import Target, measure_sections
 from numpy.typing import NDArray
 from people import DATA, OLD, YOUNG, Person, age_reader, clip, everybody, identity_reader
 
@@ -396,15 +396,7 @@ def main() -> None:
         "outside": lambda: outside(people, painter),
         "cost": lambda: cost(options.quick),
     }
-    results: dict[str, Any] = {}
-    targets: list[Target] = []
-    for name, measure in sections.items():
-        if not options.only or name in options.only:
-            results[name], found = measure()
-            targets += found
-            for target in found:
-                print(target, flush=True)
-    save(options.json, "appearance", options.quick, results, targets)
+    measure_sections(sections, options, "appearance")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -124,3 +125,18 @@ def save(path: Path | None, suite: str, quick: bool, results: dict[str, Any], ta
     if path is not None:
         content = {"suite": suite, "quick": quick, "host": host.host_facts(), **results}
         path.write_text(to_json(content | {"targets": [t.as_dict() for t in targets]}) + "\n")
+
+
+def measure_sections(
+    sections: Mapping[str, Callable[[], tuple[dict[str, Any], list[Target]]]], options: Namespace, suite: str
+) -> None:
+    """Measure those that `options.only` names, or all; print each target as it comes, and save as `save` does."""
+    results: dict[str, Any] = {}
+    targets: list[Target] = []
+    for name, measure in sections.items():
+        if not options.only or name in options.only:
+            results[name], found = measure()
+            targets += found
+            for target in found:
+                print(target, flush=True)
+    save(options.json, suite, options.quick, results, targets)

@@ -1,4 +1,4 @@
-"""Files in, files out: what `apply` keeps of forty kinds of clip with everything at 0.
+"""Files in, files out: what `apply` keeps of fifty kinds of clip with everything at 0.
 
     python benchmarks/files.py                   # five minutes
     python benchmarks/files.py prores gif        # the rows whose names hold these words
@@ -26,18 +26,10 @@ from typing import Any
 
 import numpy as np
 
-PATCHES_RGB = (
-    (255, 255, 255),
-    (255, 255, 0),
-    (0, 255, 255),
-    (0, 255, 0),
-    (255, 0, 255),
-    (255, 0, 0),
-    (0, 0, 255),
-    (16, 16, 16),
-    (128, 128, 128),
-    (200, 120, 90),
-)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))  # the patches are the tests', too
+
+from files_fixture import PATCHES_RGB
+
 FRAMES = 30
 TONE_FROM_S = 0.4
 LEVELS, SOUND_S = 3.0, 0.020

@@ -20,7 +20,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from common import Target, save
+from common import Target, measure_sections
 from numpy.typing import NDArray
 from people import DATA, OLD, YOUNG, age_reader, clip, everybody
 
@@ -257,15 +257,7 @@ def main() -> None:
         "older": lambda: older(options.quick),
         "cost": lambda: cost(options.quick),
     }
-    results: dict[str, Any] = {}
-    targets: list[Target] = []
-    for name, measure in sections.items():
-        if not options.only or name in options.only:
-            results[name], found = measure()
-            targets += found
-            for target in found:
-                print(target, flush=True)
-    save(options.json, "hair", options.quick, results, targets)
+    measure_sections(sections, options, "hair")
 
 
 if __name__ == "__main__":
